@@ -1,0 +1,42 @@
+"""Labelled texts."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Texts:
+    """Texts and their classes, side by side.
+
+    Attributes:
+        texts: One string a text.
+        labels: One class name a text.
+    """
+
+    texts: list[str]
+    labels: list[str]
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def take(self, indices: Iterable[int]) -> "Texts":
+        """Returns the texts at `indices`, in that order."""
+        chosen = list(indices)
+        return Texts([self.texts[i] for i in chosen], [self.labels[i] for i in chosen])
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """A data set with its two splits.
+
+    Attributes:
+        name: The name of the data set.
+        classes: All class names, sorted; their positions are the class indices.
+        train: The training split (validation texts are taken out of it).
+        test: The test split.
+    """
+
+    name: str
+    classes: list[str]
+    train: Texts
+    test: Texts

@@ -1,0 +1,84 @@
+"""The hand-out's file format: CSV with the header `sentence,label`."""
+
+import csv
+import io
+from pathlib import Path
+
+from rnnclf.data.corpus import Texts
+from rnnclf.errors import DataError
+
+HEADER = ["sentence", "label"]
+LONGEST_FIELD = 2**31 - 1
+
+
+def read_csv(path: Path) -> Texts:
+    """Reads labelled texts.
+
+    The file is UTF-8 (a byte order mark is accepted) with RFC 4180 quoting; a field may be of any
+    length and may contain line ends inside quotes.
+
+    Raises:
+        DataError: If the file is missing, is not UTF-8, contains a NUL, lacks the header, or has
+            a record without exactly two fields that are not blank; the message names the line.
+    """
+    return parse_csv(_decode(path), str(path))
+
+
+def parse_csv(content: str, origin: str) -> Texts:
+    """Parses the content of a file for `read_csv`; `origin` names it in messages."""
+    csv.field_size_limit(LONGEST_FIELD)
+    reader = csv.reader(io.StringIO(content, newline=""), strict=True)
+    texts, labels = [], []
+    try:
+        if next(reader, None) != HEADER:
+            raise DataError(f"{origin}: line 1 must be the header {','.join(HEADER)}")
+        start = reader.line_num + 1
+        for record in reader:
+            if record:
+                sentence, label = _check_record(record, f"{origin}: line {start}")
+                texts.append(sentence)
+                labels.append(label)
+            start = reader.line_num + 1
+    except csv.Error as error:
+        raise DataError(
+            f"{origin}: line {reader.line_num}: {error} (is a quote missing?)"
+        ) from error
+    if not texts:
+        raise DataError(f"{origin}: no records after the header")
+    return Texts(texts, labels)
+
+
+def _check_record(record: list[str], where: str) -> tuple[str, str]:
+    if len(record) != len(HEADER):
+        raise DataError(
+            f"{where}: {len(record)} fields where {','.join(HEADER)} are wanted "
+            "(a sentence with a comma must stand in quotes)"
+        )
+    sentence, label = record
+    for name, value in zip(HEADER, (sentence, label), strict=True):
+        if not value.strip():
+            raise DataError(f"{where}: the {name} is empty")
+    if "\n" in label or "\r" in label:
+        raise DataError(f"{where}: the label has a line end in it")
+    return sentence, label.strip()
+
+
+def _decode(path: Path) -> str:
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: no such file") from error
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise DataError(
+            f"{path}: line {line}: byte 0x{content[error.start]:02x} is not UTF-8; "
+            "save the file as UTF-8"
+        ) from error
+    if "\0" in text:
+        line = text.count("\n", 0, text.index("\0")) + 1
+        raise DataError(f"{path}: line {line}: a NUL character; remove it")
+    return text

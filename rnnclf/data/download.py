@@ -1,0 +1,112 @@
+"""Raw files: found in the data folder or fetched from upstream, and verified either way."""
+
+import hashlib
+import shutil
+import tempfile
+import urllib.error
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pooch
+import requests
+
+from rnnclf.atomic import replacing
+from rnnclf.data.archives import members_digest, read_archive
+from rnnclf.errors import DataError
+
+Downloader = Callable[[str, str, pooch.Pooch], None]
+
+
+@dataclass(frozen=True)
+class RawFile:
+    """A file as upstream publishes it.
+
+    Attributes:
+        name: Its name in the data folder.
+        urls: Where to fetch it, in the order in which they are tried.
+        sha256: The checksum of upstream's own file; None where it is not on record.
+        members_sha256: For an archive, `members_digest` of what is in it: accepts the same
+            documents in another packing.
+    """
+
+    name: str
+    urls: tuple[str, ...]
+    sha256: str | None = None
+    members_sha256: str | None = None
+
+
+def fetch(raw_file: RawFile, folder: Path) -> Path:
+    """Returns the path of a verified raw file, which is downloaded if it is not in `folder`.
+
+    A download reaches its final name only when it is whole and verified.
+
+    Raises:
+        DataError: If what is there is damaged, or nothing is there and it cannot be fetched.
+    """
+    path = folder / raw_file.name
+    try:
+        present = path.exists()
+        if present:
+            verify(raw_file, path)
+    except PermissionError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+    if not present:
+        _download(raw_file, path)
+    return path
+
+
+def verify(raw_file: RawFile, path: Path) -> None:
+    """Checks that `path` holds what upstream published.
+
+    Raises:
+        DataError: If neither the file's checksum nor its members' digest is the known one.
+    """
+    actual = hashlib.sha256(path.read_bytes()).hexdigest()
+    if raw_file.sha256 == actual:
+        return
+    if raw_file.members_sha256 is not None:
+        actual = members_digest(read_archive(path))
+        if raw_file.members_sha256 == actual:
+            return
+    raise DataError(
+        f"{path}: not the published file (SHA-256 {actual[:12]}...); "
+        "delete it to have it downloaded again"
+    )
+
+
+def _download(raw_file: RawFile, path: Path) -> None:
+    failures = []
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        staging = tempfile.mkdtemp(prefix=".download-", dir=path.parent)
+    except OSError as error:
+        raise DataError(f"{path.parent}: cannot be written: {error.strerror}") from error
+    try:
+        for url in raw_file.urls:
+            try:
+                fetched = Path(_retrieve(url, raw_file.name, staging))
+                verify(raw_file, fetched)
+            except (requests.RequestException, urllib.error.URLError, ValueError) as error:
+                failures.append(f"{url} ({type(error).__name__})")
+            except DataError:
+                failures.append(f"{url} (not the published file)")
+            else:
+                with replacing(path) as temporary:
+                    shutil.copyfile(fetched, temporary)
+                return
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+    raise DataError(
+        f"{raw_file.name} is not in {path.parent.resolve()} and could not be downloaded from "
+        f"{', '.join(failures)}; put the file there by hand, or use dataset=sample, "
+        "which needs no download"
+    )
+
+
+def _retrieve(url: str, name: str, folder: str) -> str:
+    fetcher = pooch.create(
+        path=folder, base_url="", registry={name: None}, urls={name: url}, retry_if_failed=2
+    )
+    downloader = pooch.HTTPDownloader(progressbar=True, timeout=30)
+    return str(fetcher.fetch(name, downloader=downloader))

@@ -1,0 +1,123 @@
+"""Texts as arrays of indices, and batches of them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from rnnclf.data.vocabulary import PADDING_INDEX, Tokenizer, Vocabulary
+
+BATCHES_IN_A_BUCKET = 50
+
+
+@dataclass(frozen=True)
+class EncodedTexts:
+    """Texts of any length in one array.
+
+    Attributes:
+        words: Word indices of all texts, one text after the other (int32).
+        offsets: Text `i` is `words[offsets[i]:offsets[i + 1]]` (int64, one more than texts).
+        labels: Class indices (int64).
+    """
+
+    words: npt.NDArray[np.int32]
+    offsets: npt.NDArray[np.int64]
+    labels: npt.NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def lengths(self) -> npt.NDArray[np.int64]:
+        """Words in each text."""
+        return np.diff(self.offsets)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Texts side by side.
+
+    Attributes:
+        words: Word indices (sequence, batch); short texts are filled with `<pad>` at their end.
+        lengths: Words in each text (batch).
+        labels: Class indices (batch).
+    """
+
+    words: Tensor
+    lengths: Tensor
+    labels: Tensor
+
+    def to(self, device: torch.device) -> "Batch":
+        """Returns the batch on `device`."""
+        return Batch(self.words.to(device), self.lengths.to(device), self.labels.to(device))
+
+
+def encode(
+    texts: list[str],
+    labels: list[int],
+    tokenize: Tokenizer,
+    vocabulary: Vocabulary,
+    max_length: int | None,
+) -> EncodedTexts:
+    """Turns texts into indices.
+
+    Args:
+        texts: The texts.
+        labels: Their class indices.
+        tokenize: Splits a text into words.
+        vocabulary: Gives each word its index.
+        max_length: Words after this many are cut off; None keeps all.
+    """
+    encoded = [vocabulary.encode(tokenize(text)[:max_length]) for text in texts]
+    offsets = np.zeros(len(texts) + 1, dtype=np.int64)
+    np.cumsum([len(words) for words in encoded], out=offsets[1:])
+    words = np.concatenate(encoded) if encoded else np.empty(0, dtype=np.int32)
+    return EncodedTexts(words, offsets, np.array(labels, dtype=np.int64))
+
+
+def training_batches(
+    texts: EncodedTexts, batch_size: int, generator: np.random.Generator
+) -> Iterator[Batch]:
+    """Yields all texts once, in random batches of texts of similar length.
+
+    The texts are shuffled, sorted by length within buckets of `BATCHES_IN_A_BUCKET` batches, and
+    the batches of all buckets are shuffled.
+    """
+    order = generator.permutation(len(texts))
+    lengths = texts.lengths
+    bucket_size = batch_size * BATCHES_IN_A_BUCKET
+    batches: list[npt.NDArray[np.int64]] = []
+    for start in range(0, len(order), bucket_size):
+        bucket = order[start : start + bucket_size]
+        bucket = bucket[np.argsort(lengths[bucket], kind="stable")]
+        batches += np.split(bucket, range(batch_size, len(bucket), batch_size))
+    for position in generator.permutation(len(batches)):
+        yield make_batch(texts, batches[position])
+
+
+def ordered_batches(
+    texts: EncodedTexts, batch_size: int
+) -> Iterator[tuple[npt.NDArray[np.int64], Batch]]:
+    """Yields all texts once, from short to long, with the positions from which they come."""
+    order = np.argsort(texts.lengths, kind="stable")
+    for start in range(0, len(order), batch_size):
+        positions = order[start : start + batch_size]
+        yield positions, make_batch(texts, positions)
+
+
+def make_batch(texts: EncodedTexts, positions: npt.NDArray[np.int64]) -> Batch:
+    """Puts the texts at `positions` side by side."""
+    lengths = texts.lengths[positions]
+    longest = int(lengths.max())
+    padded = np.full((longest, len(positions)), PADDING_INDEX, dtype=np.int64)
+    for column, position in enumerate(positions):
+        start, end = texts.offsets[position], texts.offsets[position + 1]
+        padded[: end - start, column] = texts.words[start:end]
+    return Batch(
+        torch.from_numpy(padded),
+        torch.from_numpy(lengths),
+        torch.from_numpy(texts.labels[positions]),
+    )

@@ -1,0 +1,64 @@
+"""Splits: a seeded shuffle into training and test, and a stratified validation part."""
+
+import random
+from collections import defaultdict
+from fractions import Fraction
+
+from rnnclf.data.corpus import Texts
+from rnnclf.errors import DataError
+
+
+def shuffled_split(texts: Texts, train_fraction: float, seed: int) -> tuple[Texts, Texts]:
+    """Shuffles the texts and cuts them in two.
+
+    Args:
+        texts: All texts, in upstream's order.
+        train_fraction: Share of the first part; its size is rounded down.
+        seed: Seed of `random.Random`.
+
+    Returns:
+        The training and the test split. They are not stratified.
+    """
+    order = list(range(len(texts)))
+    random.Random(seed).shuffle(order)
+    cut = int(len(texts) * train_fraction)
+    return texts.take(order[:cut]), texts.take(order[cut:])
+
+
+def stratified_split(texts: Texts, fraction: float, seed: int) -> tuple[Texts, Texts]:
+    """Takes a part out of the texts that has the classes in the same proportions.
+
+    Every class gives its share rounded down; the places that are left go to the largest
+    remainders (Hamilton's method). A class never gives all its texts.
+
+    Args:
+        texts: The training split.
+        fraction: Share of the part to take out.
+        seed: Seed of `random.Random`.
+
+    Returns:
+        What remains and the part that was taken out, both in their former order.
+
+    Raises:
+        DataError: If there are too few texts for the part to have any.
+    """
+    members: dict[str, list[int]] = defaultdict(list)
+    for index, label in enumerate(texts.labels):
+        members[label].append(index)
+    exact = {label: Fraction(str(fraction)) * len(members[label]) for label in sorted(members)}
+    counts = {label: min(int(share), len(members[label]) - 1) for label, share in exact.items()}
+    left = round(sum(exact.values())) - sum(counts.values())
+    by_remainder = sorted(exact, key=lambda label: counts[label] - exact[label])
+    for label in by_remainder:
+        if left > 0 and counts[label] < len(members[label]) - 1:
+            counts[label] += 1
+            left -= 1
+    generator = random.Random(seed)
+    taken = {index for label in counts for index in generator.sample(members[label], counts[label])}
+    if not taken:
+        raise DataError(
+            f"{len(texts)} training texts are too few to hold out {fraction:.0%} for validation; "
+            "raise dataset.validation_fraction or add texts"
+        )
+    rest = [index for index in range(len(texts)) if index not in taken]
+    return texts.take(rest), texts.take(sorted(taken))

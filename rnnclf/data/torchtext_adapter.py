@@ -1,0 +1,114 @@
+"""What torchtext does here: the tokenizer, word counts, pretrained vectors, and the hand-out's
+iterators. No other module imports torchtext.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torchtext.data import BucketIterator, Dataset, Example, Field
+from torchtext.data.utils import get_tokenizer
+from torchtext.vocab import Vectors, Vocab
+
+from rnnclf.data.corpus import Texts
+from rnnclf.data.sources import SOURCES, default_data_folder, load_corpus
+from rnnclf.errors import DataError
+
+UNKNOWN, PADDING = "<unk>", "<pad>"
+
+tokenize = get_tokenizer("basic_english")
+
+
+def count_words(texts: Iterable[str], min_frequency: int = 1) -> list[str]:
+    """Returns the words of the texts: `<unk>`, `<pad>`, then by falling frequency and alphabet.
+
+    Args:
+        texts: The training texts.
+        min_frequency: Words that occur less often are left out.
+    """
+    counter = Counter(word for text in texts for word in tokenize(text))
+    vocab = Vocab(counter, min_freq=min_frequency, specials=(UNKNOWN, PADDING))
+    words: list[str] = vocab.itos
+    return words
+
+
+def read_vectors(path: Path, words: list[str], embedding_size: int) -> Tensor:
+    """Reads pretrained vectors for words; words without one get small random ones.
+
+    Args:
+        path: A text file with a word and its numbers on each line (GloVe, word2vec).
+        words: The vocabulary.
+        embedding_size: The width that the vectors must have.
+
+    Returns:
+        A (vocabulary, embedding_size) tensor; the row of `<pad>` is zero.
+
+    Raises:
+        DataError: If the file is missing, malformed, or has vectors of another width.
+    """
+    if not path.is_file():
+        raise DataError(f"{path}: no such file (model.vectors)")
+    try:
+        vectors = Vectors(path.name, cache=str(path.parent))
+    except (ValueError, RuntimeError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: not a text file of word vectors ({error})") from error
+    if vectors.dim != embedding_size:
+        raise DataError(
+            f"{path}: vectors of width {vectors.dim}, but model.embedding_size is {embedding_size}"
+        )
+    table = torch.empty(len(words), embedding_size).normal_(std=0.1)
+    for index, word in enumerate(words):
+        if word in vectors.stoi:
+            table[index] = vectors[word]
+    table[words.index(PADDING)] = 0
+    return table
+
+
+def load_dataset(
+    name: str, batch_size: int, data_folder: str | Path | None = None
+) -> tuple[BucketIterator, BucketIterator]:
+    """Loads a data set the way the hand-out's `dataset.py` does.
+
+    Args:
+        name: `sample`, `sentiment`, `spam`, `questions` or `newsgroups`.
+        batch_size: Texts in a batch.
+        data_folder: Where the raw files are or go; default: `$RNNCLF_DATA`, or `data`.
+
+    Returns:
+        The iterators over the training and the test split. Their batches have `.sentence`, a
+        LongTensor of word indices (sequence, batch), and `.label`, a LongTensor of class indices
+        (batch) from 0. The vocabulary is `train_iterator.dataset.fields["sentence"].vocab`, the
+        class names are `train_iterator.dataset.classes`.
+
+    Raises:
+        DataError: If the data set is unknown, missing or damaged.
+    """
+    if name not in (*SOURCES, "sample"):
+        raise DataError(f"no data set {name!r}; there are sample, {', '.join(SOURCES)}")
+    corpus = load_corpus(name, Path(data_folder or default_data_folder()))
+    sentence = Field(tokenize=tokenize)
+    label = Field(sequential=False, use_vocab=False)
+    fields = [("sentence", sentence), ("label", label)]
+    index = {name: position for position, name in enumerate(corpus.classes)}
+
+    def dataset(split: Texts) -> Dataset:
+        examples = [
+            Example.fromlist([text, index[name]], fields)
+            for text, name in zip(split.texts, split.labels, strict=True)
+        ]
+        built = Dataset(examples, fields)
+        built.classes = corpus.classes
+        return built
+
+    train, test = dataset(corpus.train), dataset(corpus.test)
+    sentence.build_vocab(train)
+    iterators: tuple[BucketIterator, BucketIterator] = BucketIterator.splits(
+        (train, test),
+        batch_size=batch_size,
+        sort_key=lambda example: len(example.sentence),
+        sort_within_batch=True,
+        repeat=False,
+    )
+    return iterators

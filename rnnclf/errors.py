@@ -1,0 +1,80 @@
+"""Errors that a user can act on, and how they reach the user: one line and an exit code."""
+
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class UserError(Exception):
+    """Something outside the program is wrong; the message says what, where, and what to do.
+
+    Attributes:
+        exit_code: What the process exits with.
+    """
+
+    exit_code = 1
+
+
+class ConfigError(UserError):
+    """The configuration asks for something that cannot be done (a usage error)."""
+
+    exit_code = 2
+
+
+class DataError(UserError):
+    """A data set is missing, damaged or malformed."""
+
+
+class TrainingError(UserError):
+    """Training cannot go on, for example because the loss is not finite."""
+
+
+class ModelError(UserError):
+    """A saved model is missing, damaged or does not fit together."""
+
+
+@contextmanager
+def errors_in_one_line(usage_errors: tuple[type[Exception], ...] = ()) -> Iterator[None]:
+    """Turns exceptions into one line on standard error and an exit code.
+
+    Exit codes: `UserError.exit_code` (1, or 2 for `ConfigError`), 2 for `usage_errors`, 1 for an
+    `OSError`, 130 after Ctrl-C. Anything else is a defect and keeps its traceback (exit code 1).
+    `RNNCLF_TRACEBACK=1` in the environment shows the traceback of every error.
+
+    Args:
+        usage_errors: Further exception types that say that the command line is wrong.
+
+    Raises:
+        SystemExit: In place of every exception.
+    """
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        _exit(str(error) or "interrupted", 128 + signal.SIGINT)
+    except UserError as error:
+        _exit(str(error), error.exit_code)
+    except usage_errors as error:
+        _exit(_with_cause(error), ConfigError.exit_code)
+    except OSError as error:
+        _exit(str(error), 1)
+    except Exception:
+        traceback.print_exc()
+        raise SystemExit(1) from None
+
+
+def _exit(message: str, exit_code: int) -> None:
+    if os.environ.get("RNNCLF_TRACEBACK") == "1":
+        traceback.print_exc()
+    one_line = " ".join(message.split())
+    print(f"error: {one_line}", file=sys.stderr)
+    raise SystemExit(exit_code) from None
+
+
+def _with_cause(error: BaseException) -> str:
+    cause = error.__cause__
+    if cause is None or str(cause) in str(error):
+        return str(error)
+    return f"{error}: {cause}"

@@ -1,0 +1,65 @@
+"""Every file name of a run and of a model, and nowhere else."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class ModelPaths:
+    """The files from which a trained model is loaded again.
+
+    Attributes:
+        folder: Where they are.
+    """
+
+    folder: Path
+
+    @property
+    def config(self) -> Path:
+        """The resolved configuration (YAML)."""
+        return self.folder / "config.yaml"
+
+    @property
+    def weights(self) -> Path:
+        """The weights of the epoch with the best validation accuracy."""
+        return self.folder / "model.safetensors"
+
+    @property
+    def vocabulary(self) -> Path:
+        """The words, one a line, in the order of their indices."""
+        return self.folder / "vocabulary.txt"
+
+    @property
+    def labels(self) -> Path:
+        """The class names, one a line, in the order of their indices."""
+        return self.folder / "labels.txt"
+
+
+@dataclass(frozen=True)
+class RunPaths(ModelPaths):
+    """The files that one training run leaves: a model and the record of how it came about."""
+
+    @property
+    def metrics(self) -> Path:
+        """One JSON object a line, one line an epoch."""
+        return self.folder / "metrics.jsonl"
+
+    @property
+    def predictions(self) -> Path:
+        """The validation texts with label, predicted label and probability (CSV)."""
+        return self.folder / "predictions.csv"
+
+    @property
+    def confusion_matrix(self) -> Path:
+        """A picture of the confusion matrix on the validation part."""
+        return self.folder / "confusion_matrix.png"
+
+    @property
+    def learning_curves(self) -> Path:
+        """A picture of losses and accuracies over the epochs."""
+        return self.folder / "learning_curves.png"
+
+    @property
+    def result(self) -> Path:
+        """The outcome; written last, so that its presence means that the run finished."""
+        return self.folder / "result.json"
