@@ -1,159 +1,38 @@
-"""The schema of the configuration: types without values. The values are in `conf/`."""
+"""A composed configuration: read, checked, written, and told from others."""
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import asdict, fields, is_dataclass
+from pathlib import Path
 
-from omegaconf import OmegaConf
+import yaml
+from hydra.core.config_store import ConfigStore
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from rnnclf.errors import ConfigError
-
-
-@dataclass
-class DatasetConfig:
-    """Which texts, how they are split, and how they become word indices.
-
-    Attributes:
-        name: `sample`, `sentiment`, `spam`, `questions`, `newsgroups` or `csv`.
-        labels: `fine` or `coarse`, for `questions` only.
-        folder: Where `train.csv` and `test.csv` are, for `csv` only.
-        train_fraction: Share of the texts in the training split; `csv` comes split.
-        validation_fraction: Share of the training split that is held out for validation.
-        split_seed: Seed of the shuffles behind both splits.
-        max_length: Words after this many are cut off; null keeps all.
-        min_frequency: Words rarer than this in the training part become `<unk>`.
-    """
-
-    name: Literal["sample", "sentiment", "spam", "questions", "newsgroups", "csv"]
-    labels: Literal["fine", "coarse"] | None
-    folder: str | None
-    train_fraction: float
-    validation_fraction: float
-    split_seed: int
-    max_length: int | None
-    min_frequency: int
-
-
-@dataclass
-class ModelConfig:
-    """The network: embedding, recurrent layers, pooling, linear layer.
-
-    Attributes:
-        cell: `rnn`, `lstm` or `gru`.
-        embedding_size: Width of the word vectors.
-        hidden_size: Width of the hidden state, for each direction.
-        num_layers: How many recurrent layers are stacked.
-        bidirectional: Whether a second layer reads each text from its end.
-        pooling: How the states of a text become one vector: its `last` state, the `mean` or `max`
-            over its words, or a learned weighted mean (`attention`).
-        word_dropout: Probability that a training word is replaced by `<unk>`.
-        embedding_dropout: Dropout on the word vectors.
-        layer_dropout: Dropout between stacked recurrent layers.
-        dropout: Dropout before the linear layer.
-        vectors: A text file of pretrained word vectors (GloVe or word2vec format), or null for
-            random ones.
-    """
-
-    cell: Literal["rnn", "lstm", "gru"]
-    embedding_size: int
-    hidden_size: int
-    num_layers: int
-    bidirectional: bool
-    pooling: Literal["last", "mean", "max", "attention"]
-    word_dropout: float
-    embedding_dropout: float
-    layer_dropout: float
-    dropout: float
-    vectors: str | None
-
-
-@dataclass
-class OptimizerConfig:
-    """The optimizer.
-
-    Attributes:
-        name: `adam`, `adamw` or `sgd`.
-        lr: Learning rate at its peak.
-        weight_decay: L2 penalty (decoupled in `adamw`).
-        momentum: Momentum of `sgd`; the others have none.
-    """
-
-    name: Literal["adam", "adamw", "sgd"]
-    lr: float
-    weight_decay: float
-    momentum: float
-
-
-@dataclass
-class TrainingConfig:
-    """The training loop.
-
-    Attributes:
-        epochs: Passes over the training part at most.
-        batch_size: Texts in a step.
-        schedule: Learning rate over the steps: constant (`none`), or down to 0 along a line
-            (`linear`) or half a cosine (`cosine`).
-        warmup: Share of all steps during which the learning rate rises from 0.
-        label_smoothing: Share of the target probability that is spread over all classes.
-        clip_norm: Gradients with a larger norm are scaled down to it; null leaves them.
-        patience: Stop after this many epochs without a better validation accuracy; null never.
-    """
-
-    epochs: int
-    batch_size: int
-    schedule: Literal["none", "linear", "cosine"]
-    warmup: float
-    label_smoothing: float
-    clip_norm: float | None
-    patience: int | None
-
-
-@dataclass
-class PathsConfig:
-    """Folders.
-
-    Attributes:
-        data: The raw files of the data sets, downloaded where they are missing.
-        outputs: Where runs leave their folders.
-    """
-
-    data: str
-    outputs: str
-
-
-@dataclass
-class Config:
-    """One training run.
-
-    Attributes:
-        dataset: See `DatasetConfig`.
-        model: See `ModelConfig`.
-        optimizer: See `OptimizerConfig`.
-        training: See `TrainingConfig`.
-        paths: See `PathsConfig`.
-        seed: Seed of weights, dropout and the order of the batches; 0 is a seed like any other.
-        evaluate_test: Whether the run reads the test split, once, at its end; null means that
-            a single run does and the runs of a sweep do not.
-        device: `auto` (a GPU if there is one), `cpu`, `cuda` or `cuda:N`.
-        threads: CPU threads of torch.
-    """
-
-    dataset: DatasetConfig
-    model: ModelConfig
-    optimizer: OptimizerConfig
-    training: TrainingConfig
-    paths: PathsConfig
-    seed: int
-    evaluate_test: bool | None
-    device: str
-    threads: int
-
+from rnnclf.schema import Config
 
 NOT_IN_IDENTITY = ("paths", "evaluate_test", "device", "threads")
 
 
-def from_omegaconf(node: Any) -> Config:
+def register_schema() -> None:
+    """Makes the schema known to Hydra, under the name that `conf/config.yaml` begins with."""
+    ConfigStore.instance().store(name="schema", node=Config)
+
+
+def keys(schema: type, prefix: str = "") -> list[str]:
+    """Returns the full names of all keys of a schema, such as `model.hidden_size`."""
+    names: list[str] = []
+    for field in fields(schema):
+        if isinstance(field.type, type) and is_dataclass(field.type):
+            names += keys(field.type, f"{prefix}{field.name}.")
+        else:
+            names.append(prefix + field.name)
+    return names
+
+
+def from_omegaconf(node: DictConfig) -> Config:
     """Resolves a composed configuration and checks it.
 
     Args:
@@ -165,21 +44,33 @@ def from_omegaconf(node: Any) -> Config:
     Raises:
         ConfigError: If a value is out of its range or values do not go together.
     """
-    config: Config = OmegaConf.to_object(node)  # type: ignore[assignment]
+    plain = OmegaConf.to_container(node, resolve=True)
+    config = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(Config), plain))
+    assert isinstance(config, Config), "it was composed over the schema"
     check(config)
     return config
 
 
-def load(path: str) -> Config:
+def load(path: Path) -> Config:
     """Reads a `config.yaml` that a run left and checks it.
 
-    Interpolations are not resolved: the file may come from somebody else.
+    The file may come from somebody else: an interpolation in it, which could read the environment,
+    is refused.
 
     Raises:
         ConfigError: If a key is unknown, missing or has a wrong type or value.
+        FileNotFoundError: If there is no such file.
     """
-    plain = OmegaConf.to_container(OmegaConf.load(path), resolve=False)
-    return from_omegaconf(OmegaConf.merge(OmegaConf.structured(Config), plain))
+    try:
+        content = path.read_text(encoding="utf-8")
+        if "${" in content:
+            raise ConfigError("an interpolation (${...}) is not allowed in a saved configuration")
+        node = OmegaConf.create(yaml.safe_load(content))
+        if not isinstance(node, DictConfig):
+            raise ConfigError("the configuration is not a mapping")
+        return from_omegaconf(node)
+    except (OmegaConfBaseException, yaml.YAMLError, ValueError) as error:
+        raise ConfigError(str(error)) from error
 
 
 def to_yaml(config: Config) -> str:
@@ -198,6 +89,26 @@ def identity(config: Config) -> str:
     determining = {k: v for k, v in asdict(config).items() if k not in NOT_IN_IDENTITY}
     canonical = json.dumps(determining, sort_keys=True)
     return hashlib.sha256(canonical.encode()).hexdigest()[:12]
+
+
+def settle_test(config: Config, in_sweep: bool) -> None:
+    """Decides whether a run reads the test split, where the configuration leaves it open.
+
+    Args:
+        config: Its `evaluate_test` becomes true or false.
+        in_sweep: Whether the run is one of several among which somebody will choose.
+
+    Raises:
+        ConfigError: If a run of a sweep asks for the test split: choosing by test accuracy makes
+            every test accuracy wrong.
+    """
+    if in_sweep and config.evaluate_test:
+        raise ConfigError(
+            "evaluate_test=true in a sweep: choose by validation accuracy, "
+            "then run the choice alone"
+        )
+    if config.evaluate_test is None:
+        config.evaluate_test = not in_sweep
 
 
 def check(config: Config) -> None:

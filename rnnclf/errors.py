@@ -6,6 +6,7 @@ import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NoReturn
 
 
 class UserError(Exception):
@@ -37,15 +38,12 @@ class ModelError(UserError):
 
 
 @contextmanager
-def errors_in_one_line(usage_errors: tuple[type[Exception], ...] = ()) -> Iterator[None]:
+def errors_in_one_line() -> Iterator[None]:
     """Turns exceptions into one line on standard error and an exit code.
 
-    Exit codes: `UserError.exit_code` (1, or 2 for `ConfigError`), 2 for `usage_errors`, 1 for an
-    `OSError`, 130 after Ctrl-C. Anything else is a defect and keeps its traceback (exit code 1).
+    Exit codes: `UserError.exit_code` (1, or 2 for `ConfigError`), 1 for an `OSError`, 130 after
+    Ctrl-C. Anything else is a defect and keeps its traceback (exit code 1).
     `RNNCLF_TRACEBACK=1` in the environment shows the traceback of every error.
-
-    Args:
-        usage_errors: Further exception types that say that the command line is wrong.
 
     Raises:
         SystemExit: In place of every exception.
@@ -56,8 +54,6 @@ def errors_in_one_line(usage_errors: tuple[type[Exception], ...] = ()) -> Iterat
         _exit(str(error) or "interrupted", 128 + signal.SIGINT)
     except UserError as error:
         _exit(str(error), error.exit_code)
-    except usage_errors as error:
-        _exit(_with_cause(error), ConfigError.exit_code)
     except OSError as error:
         _exit(str(error), 1)
     except Exception:
@@ -65,16 +61,9 @@ def errors_in_one_line(usage_errors: tuple[type[Exception], ...] = ()) -> Iterat
         raise SystemExit(1) from None
 
 
-def _exit(message: str, exit_code: int) -> None:
+def _exit(message: str, exit_code: int) -> NoReturn:
     if os.environ.get("RNNCLF_TRACEBACK") == "1":
         traceback.print_exc()
     one_line = " ".join(message.split())
     print(f"error: {one_line}", file=sys.stderr)
     raise SystemExit(exit_code) from None
-
-
-def _with_cause(error: BaseException) -> str:
-    cause = error.__cause__
-    if cause is None or str(cause) in str(error):
-        return str(error)
-    return f"{error}: {cause}"

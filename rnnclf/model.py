@@ -51,7 +51,12 @@ class RecurrentClassifier(nn.Module):
         self.embedding = nn.Embedding(vocabulary_size, embedding_size, padding_idx=PADDING_INDEX)
         self.embedding_dropout = nn.Dropout(embedding_dropout)
         self.recurrent = RecurrentLayers(
-            cell, embedding_size, hidden_size, num_layers, bidirectional, layer_dropout
+            cell,
+            embedding_size,
+            hidden_size,
+            num_layers=num_layers,
+            bidirectional=bidirectional,
+            dropout=layer_dropout,
         )
         width = self.recurrent.output_size
         self.attention = nn.Linear(width, 1, bias=False) if pooling == "attention" else None
@@ -85,7 +90,7 @@ class RecurrentClassifier(nn.Module):
         if self.pooling == "max":
             return states.where(is_word, -torch.inf).amax(0)
         assert self.attention is not None
-        weights = self.attention(states).where(is_word, -torch.inf).softmax(0)
+        weights: Tensor = self.attention(states).where(is_word, -torch.inf).softmax(0)
         return (weights * states).sum(0)
 
 

@@ -9,7 +9,7 @@ turns each text around within its own length.
 import torch
 from torch import Tensor, nn
 
-CELLS: dict[str, type[nn.RNNBase]] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
+CELLS: dict[str, type[nn.RNN | nn.LSTM | nn.GRU]] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
 
 
 class RecurrentLayers(nn.Module):
@@ -32,6 +32,7 @@ class RecurrentLayers(nn.Module):
         cell: str,
         input_size: int,
         hidden_size: int,
+        *,
         num_layers: int = 1,
         bidirectional: bool = False,
         dropout: float = 0.0,

@@ -1,6 +1,6 @@
 """Texts as arrays of indices, and batches of them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,8 +56,8 @@ class Batch:
 
 
 def encode(
-    texts: list[str],
-    labels: list[int],
+    texts: Sequence[str],
+    labels: npt.NDArray[np.int64],
     tokenize: Tokenizer,
     vocabulary: Vocabulary,
     max_length: int | None,
@@ -75,7 +75,7 @@ def encode(
     offsets = np.zeros(len(texts) + 1, dtype=np.int64)
     np.cumsum([len(words) for words in encoded], out=offsets[1:])
     words = np.concatenate(encoded) if encoded else np.empty(0, dtype=np.int32)
-    return EncodedTexts(words, offsets, np.array(labels, dtype=np.int64))
+    return EncodedTexts(words, offsets, labels)
 
 
 def training_batches(

@@ -84,9 +84,7 @@ def _read_csv_corpus(folder: Path) -> Corpus:
         )
     unknown = sorted(set(test.labels) - set(classes))
     if unknown:
-        raise DataError(
-            f"{folder / 'test.csv'}: no text in train.csv has the label {unknown[0]!r}"
-        )
+        raise DataError(f"{folder / 'test.csv'}: no text in train.csv has the label {unknown[0]!r}")
     return Corpus("csv", classes, train, test)
 
 

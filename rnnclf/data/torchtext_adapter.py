@@ -1,5 +1,6 @@
-"""What torchtext does here: the tokenizer, word counts, pretrained vectors, and the hand-out's
-iterators. No other module imports torchtext.
+"""What torchtext does here; no other module imports it.
+
+The tokenizer, the order of the words, pretrained vectors, and the hand-out's iterators.
 """
 
 from collections import Counter

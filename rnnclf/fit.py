@@ -1,0 +1,161 @@
+"""The training loop."""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR
+
+from rnnclf.data.encoding import Batch, EncodedTexts, training_batches
+from rnnclf.errors import TrainingError
+from rnnclf.evaluate import predict_logits, score
+
+EVALUATION_BATCH_SIZE = 256
+
+
+@dataclass(frozen=True)
+class EpochMetrics:
+    """What one pass over the training part gave; a line of `metrics.jsonl`.
+
+    Attributes:
+        epoch: From 1.
+        train_loss: Mean loss over the training texts during the pass (with dropout, with label
+            smoothing).
+        train_accuracy: Share of training texts that were right during the pass.
+        val_loss: Cross-entropy on the validation part after the pass.
+        val_accuracy: Accuracy on it.
+        val_macro_f1: Macro-F1 on it.
+        lr: Learning rate of the last step.
+        seconds: Wall time of pass and validation.
+        tokens_per_second: Training words, without padding, for each second of the pass.
+    """
+
+    epoch: int
+    train_loss: float
+    train_accuracy: float
+    val_loss: float
+    val_accuracy: float
+    val_macro_f1: float
+    lr: float
+    seconds: float
+    tokens_per_second: float
+
+    def better_than(self, other: "EpochMetrics | None") -> bool:
+        """Tells whether the validation accuracy is higher, or the same with a lower loss."""
+        if other is None:
+            return True
+        return (self.val_accuracy, -self.val_loss) > (other.val_accuracy, -other.val_loss)
+
+
+def fit(
+    model: nn.Module,
+    train: EncodedTexts,
+    validation: EncodedTexts,
+    optimizer: Optimizer,
+    *,
+    epochs: int,
+    batch_size: int,
+    order: np.random.Generator,
+    schedule: Callable[[int], float] = lambda step: 1.0,
+    label_smoothing: float = 0.0,
+    clip_norm: float | None = None,
+    patience: int | None = None,
+    device: torch.device | None = None,
+    on_step: Callable[[int], None] = lambda step: None,
+    on_epoch: Callable[[EpochMetrics, bool], None] = lambda metrics, is_best: None,
+) -> EpochMetrics:
+    """Trains a model and leaves it with the weights of its best epoch.
+
+    Args:
+        model: Takes words (sequence, batch) and lengths (batch), returns logits (batch, classes);
+            is on `device`.
+        train: Training texts.
+        validation: Validation texts; the best epoch is the one with the highest accuracy on them
+            (with the lower loss among equals).
+        optimizer: Changes the model's parameters.
+        epochs: Passes over the training texts at most.
+        batch_size: Texts in a step.
+        order: Draws the order of the batches.
+        schedule: Factor on the learning rate for each step from 0.
+        label_smoothing: Share of the target probability that is spread over all classes.
+        clip_norm: Largest norm of the gradient; None does not clip.
+        patience: Stop after this many epochs without a better one; None never stops early.
+        device: Where to compute; default: the CPU.
+        on_step: Is called with the number of the step (from 1, in this epoch) after each step.
+        on_epoch: Is called after each epoch with its metrics and whether it is the best so far;
+            the model then has the weights of that epoch.
+
+    Returns:
+        The metrics of the best epoch.
+
+    Raises:
+        TrainingError: If the loss becomes NaN or infinite.
+    """
+    device = device or torch.device("cpu")
+    scheduler = LambdaLR(optimizer, schedule)
+    best: EpochMetrics | None = None
+    best_weights: dict[str, Tensor] = {}
+    for epoch in range(1, epochs + 1):
+        start = time.perf_counter()
+        model.train()
+        loss_sum = right = 0.0
+        batches = training_batches(train, batch_size, order)
+        for step, batch in enumerate((batch.to(device) for batch in batches), start=1):
+            lr = float(scheduler.get_last_lr()[0])
+            loss, logits = _step(model, batch, optimizer, label_smoothing, clip_norm)
+            if not math.isfinite(loss):
+                raise TrainingError(
+                    f"the loss became {loss} in step {step} of epoch {epoch}; try a lower lr "
+                    f"(it was {lr:g}) or training.clip_norm=1"
+                )
+            scheduler.step()
+            loss_sum += loss * len(batch.labels)
+            right += (logits.argmax(1) == batch.labels).sum().item()
+            on_step(step)
+        trained = time.perf_counter()
+        logits = predict_logits(model, validation, EVALUATION_BATCH_SIZE, device)
+        scores = score(logits, validation.labels)
+        metrics = EpochMetrics(
+            epoch=epoch,
+            train_loss=loss_sum / len(train),
+            train_accuracy=right / len(train),
+            val_loss=scores.loss,
+            val_accuracy=scores.accuracy,
+            val_macro_f1=scores.macro_f1,
+            lr=lr,
+            seconds=time.perf_counter() - start,
+            tokens_per_second=len(train.words) / (trained - start),
+        )
+        is_best = metrics.better_than(best)
+        if is_best:
+            best = metrics
+            best_weights = {name: value.clone() for name, value in model.state_dict().items()}
+        on_epoch(metrics, is_best)
+        assert best is not None, "the first epoch is the best so far"
+        if patience is not None and epoch - best.epoch >= patience:
+            break
+    assert best is not None, "there is at least one epoch"
+    model.load_state_dict(best_weights)
+    return best
+
+
+def _step(
+    model: nn.Module,
+    batch: Batch,
+    optimizer: Optimizer,
+    label_smoothing: float,
+    clip_norm: float | None,
+) -> tuple[float, Tensor]:
+    optimizer.zero_grad()
+    logits = model(batch.words, batch.lengths)
+    loss = nn.functional.cross_entropy(logits, batch.labels, label_smoothing=label_smoothing)
+    loss.backward()  # type: ignore[no-untyped-call]
+    if clip_norm is not None:
+        nn.utils.clip_grad_norm_(model.parameters(), clip_norm)
+    optimizer.step()
+    return loss.item(), logits.detach()

@@ -1,0 +1,47 @@
+"""Hydra's complaints about a command line, in one line and with a suggestion."""
+
+import difflib
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from hydra.errors import HydraException
+from omegaconf.errors import OmegaConfBaseException
+
+from rnnclf.config import keys
+from rnnclf.errors import ConfigError
+from rnnclf.schema import Config
+
+_UNHELPFUL = re.compile(
+    r"^\s*(Config search path:|Alias expansion|full_key:|reference_type=|object_type=|"
+    r"provider=|'.*' -> '|See https|To append to your config use).*$",
+    re.MULTILINE,
+)
+_UNKNOWN_KEY = re.compile(r"Could not override '([\w.]+)'")
+
+
+@contextmanager
+def usage_errors() -> Iterator[None]:
+    """Turns what Hydra and OmegaConf raise into a `ConfigError` with one clear line."""
+    try:
+        yield
+    except (HydraException, OmegaConfBaseException) as error:
+        raise ConfigError(_explain(error)) from error
+
+
+def _explain(error: BaseException) -> str:
+    message = str(error)
+    cause = error.__cause__
+    if cause is not None and str(cause) not in message:
+        message += f"\n{cause}"
+    unknown = _UNKNOWN_KEY.search(message)
+    message = " ".join(_UNHELPFUL.sub("", message).split())
+    if unknown and "Did you mean" not in message:
+        message += " " + _suggest(unknown[1])
+    return message.strip()
+
+
+def _suggest(key: str) -> str:
+    candidates = [*keys(Config), *(full.split(".")[1] for full in keys(Config) if "." in full)]
+    close = difflib.get_close_matches(key, candidates, n=1)
+    return f"Did you mean '{close[0]}'?" if close else "All keys: python run.py --help"

@@ -1,0 +1,88 @@
+"""What makes a run repeatable, and what is written down so that it can be repeated."""
+
+import platform
+import random
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from rnnclf.errors import ConfigError
+
+RECORDED_PACKAGES = ("rnnclf", "torch", "torchtext", "numpy", "hydra-core", "omegaconf", "optuna")
+
+
+def seed_everything(seed: int) -> np.random.Generator:
+    """Seeds Python's, NumPy's and torch's global generators, on all devices.
+
+    Returns:
+        A generator of its own for the order of the batches.
+    """
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+    return np.random.default_rng(seed)
+
+
+def prepare_torch(threads: int) -> None:
+    """Sets what torch does the same way each time, before any computation.
+
+    Numbers too small for float32's normal range become zero: over long texts gradients vanish
+    into that range, where a matrix product is many times slower (docs/decisions.md). Operations
+    whose result depends on chance are replaced or warned of.
+
+    Args:
+        threads: Threads within an operation on the CPU.
+    """
+    torch.set_flush_denormal(True)
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+
+
+def choose_device(name: str) -> torch.device:
+    """Returns the device that `auto`, `cpu`, `cuda` or `cuda:N` names.
+
+    Raises:
+        ConfigError: If there is no such device.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise ConfigError(f"device must be auto, cpu, cuda or cuda:N; it is {name}") from error
+    if device.type not in ("cpu", "cuda"):
+        raise ConfigError(f"device must be auto, cpu, cuda or cuda:N; it is {name}")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        count = torch.cuda.device_count()
+        raise ConfigError(f"device={name}, but torch sees {count} CUDA devices; use device=cpu")
+    return device
+
+
+def describe(device: torch.device) -> str:
+    """Returns the name of the GPU, or `cpu`."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else str(device)
+
+
+def package_versions() -> dict[str, str]:
+    """Returns the versions of Python and of the packages on which a result depends."""
+    versions = {name: version(name) for name in RECORDED_PACKAGES}
+    return {"python": platform.python_version(), **versions}
+
+
+def git_revision() -> str | None:
+    """Returns the commit of the checkout that this file is in, with `-dirty` where files changed.
+
+    Returns:
+        None where there is no git or no checkout.
+    """
+    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
+    try:
+        done = subprocess.run(
+            [*command, "--abbrev=40"], capture_output=True, text=True, check=True, timeout=10
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()

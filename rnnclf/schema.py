@@ -1,0 +1,144 @@
+"""The schema of the configuration: types without values. The values are in `conf/`."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass
+class DatasetConfig:
+    """Which texts, how they are split, and how they become word indices.
+
+    Attributes:
+        name: `sample`, `sentiment`, `spam`, `questions`, `newsgroups` or `csv`.
+        labels: `fine` or `coarse`, for `questions` only.
+        folder: Where `train.csv` and `test.csv` are, for `csv` only.
+        train_fraction: Share of the texts in the training split; `csv` comes split.
+        validation_fraction: Share of the training split that is held out for validation.
+        split_seed: Seed of the shuffles behind both splits.
+        max_length: Words after this many are cut off; null keeps all.
+        min_frequency: Words rarer than this in the training part become `<unk>`.
+    """
+
+    name: Literal["sample", "sentiment", "spam", "questions", "newsgroups", "csv"]
+    labels: Literal["fine", "coarse"] | None
+    folder: str | None
+    train_fraction: float
+    validation_fraction: float
+    split_seed: int
+    max_length: int | None
+    min_frequency: int
+
+
+@dataclass
+class ModelConfig:
+    """The network: embedding, recurrent layers, pooling, linear layer.
+
+    Attributes:
+        cell: `rnn`, `lstm` or `gru`.
+        embedding_size: Width of the word vectors.
+        hidden_size: Width of the hidden state, for each direction.
+        num_layers: How many recurrent layers are stacked.
+        bidirectional: Whether a second layer reads each text from its end.
+        pooling: How the states of a text become one vector: its `last` state, the `mean` or `max`
+            over its words, or a learned weighted mean (`attention`).
+        word_dropout: Probability that a training word is replaced by `<unk>`.
+        embedding_dropout: Dropout on the word vectors.
+        layer_dropout: Dropout between stacked recurrent layers.
+        dropout: Dropout before the linear layer.
+        vectors: A text file of pretrained word vectors (GloVe or word2vec format), or null for
+            random ones.
+    """
+
+    cell: Literal["rnn", "lstm", "gru"]
+    embedding_size: int
+    hidden_size: int
+    num_layers: int
+    bidirectional: bool
+    pooling: Literal["last", "mean", "max", "attention"]
+    word_dropout: float
+    embedding_dropout: float
+    layer_dropout: float
+    dropout: float
+    vectors: str | None
+
+
+@dataclass
+class OptimizerConfig:
+    """The optimizer.
+
+    Attributes:
+        name: `adam`, `adamw` or `sgd`.
+        lr: Learning rate at its peak.
+        weight_decay: L2 penalty (decoupled in `adamw`).
+        momentum: Momentum of `sgd`; the others have none.
+    """
+
+    name: Literal["adam", "adamw", "sgd"]
+    lr: float
+    weight_decay: float
+    momentum: float
+
+
+@dataclass
+class TrainingConfig:
+    """The training loop.
+
+    Attributes:
+        epochs: Passes over the training part at most.
+        batch_size: Texts in a step.
+        schedule: Learning rate over the steps: constant (`none`), or down to 0 along a line
+            (`linear`) or half a cosine (`cosine`).
+        warmup: Share of all steps during which the learning rate rises from 0.
+        label_smoothing: Share of the target probability that is spread over all classes.
+        clip_norm: Gradients with a larger norm are scaled down to it; null leaves them.
+        patience: Stop after this many epochs without a better validation accuracy; null never.
+    """
+
+    epochs: int
+    batch_size: int
+    schedule: Literal["none", "linear", "cosine"]
+    warmup: float
+    label_smoothing: float
+    clip_norm: float | None
+    patience: int | None
+
+
+@dataclass
+class PathsConfig:
+    """Folders.
+
+    Attributes:
+        data: The raw files of the data sets, downloaded where they are missing.
+        outputs: Where runs leave their folders.
+    """
+
+    data: str
+    outputs: str
+
+
+@dataclass
+class Config:
+    """One training run.
+
+    Attributes:
+        dataset: See `DatasetConfig`.
+        model: See `ModelConfig`.
+        optimizer: See `OptimizerConfig`.
+        training: See `TrainingConfig`.
+        paths: See `PathsConfig`.
+        seed: Seed of weights, dropout and the order of the batches; 0 is a seed like any other.
+        evaluate_test: Whether the run reads the test split, once, at its end; null means that
+            a single run does and the runs of a sweep do not.
+        device: `auto` (a GPU if there is one), `cpu`, `cuda` or `cuda:N`.
+        threads: CPU threads of torch.
+    """
+
+    dataset: DatasetConfig
+    model: ModelConfig
+    optimizer: OptimizerConfig
+    training: TrainingConfig
+    paths: PathsConfig
+    seed: int
+    evaluate_test: bool | None
+    device: str
+    threads: int

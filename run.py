@@ -1,0 +1,43 @@
+"""Trains a recurrent text classifier: `python run.py dataset=questions cell=gru`."""
+
+import os
+from contextlib import nullcontext
+from pathlib import Path
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig
+
+from rnnclf.config import from_omegaconf, register_schema, settle_test
+from rnnclf.errors import errors_in_one_line
+from rnnclf.hydra_errors import usage_errors
+
+# What a configuration may name for Hydra to call: our log handler and Optuna's samplers.
+TRUSTED = (
+    "rnnclf.progress.ConsoleHandler",
+    "optuna.samplers.*",
+    "hydra_plugins.hydra_optuna_sweeper.*",
+)
+
+register_schema()
+
+
+@hydra.main(config_path="conf", config_name="config", execution_whitelist=TRUSTED)
+def main(node: DictConfig) -> float:
+    """Runs one training and returns its validation accuracy, the objective of sweeps."""
+    from rnnclf.train import train  # here, so that --help does not wait for torch
+
+    job = HydraConfig.get()
+    in_sweep = job.mode is RunMode.MULTIRUN
+    # A single run ends with its error; a sweep hears of it, names the job and goes on.
+    with nullcontext() if in_sweep else errors_in_one_line(), usage_errors():
+        config = from_omegaconf(node)
+        settle_test(config, in_sweep)
+        return train(config, Path(job.runtime.output_dir))
+
+
+if __name__ == "__main__":
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # makes Hydra pass exceptions on instead of printing them
+    with errors_in_one_line(), usage_errors():
+        main()
