@@ -3,6 +3,7 @@
 import hashlib
 import json
 from dataclasses import asdict, fields, is_dataclass
+from functools import reduce
 from pathlib import Path
 
 import yaml
@@ -11,14 +12,46 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from rnnclf.errors import ConfigError
-from rnnclf.schema import Config
+from rnnclf.schema import Config, DatasetConfig, ModelConfig, OptimizerConfig
 
+AT_LEAST = {
+    "dataset.max_length": 1,
+    "dataset.min_frequency": 1,
+    "model.embedding_size": 1,
+    "model.hidden_size": 1,
+    "model.num_layers": 1,
+    "optimizer.weight_decay": 0,
+    "training.epochs": 1,
+    "training.batch_size": 1,
+    "training.patience": 1,
+    "seed": 0,
+    "threads": 1,
+}
+ABOVE_ZERO = (
+    "dataset.train_fraction",
+    "dataset.validation_fraction",
+    "optimizer.lr",
+    "training.clip_norm",
+)
+FRACTIONS = (
+    "dataset.train_fraction",
+    "dataset.validation_fraction",
+    "model.word_dropout",
+    "model.embedding_dropout",
+    "model.layer_dropout",
+    "model.dropout",
+    "optimizer.momentum",
+    "training.warmup",
+    "training.label_smoothing",
+)
+RATES = ("optimizer.lr", "optimizer.weight_decay")
+LARGEST_RATE = 1000  # far from what torch's optimizers cannot hold as float32
 NOT_IN_IDENTITY = ("paths", "evaluate_test", "device", "threads")
 
 
 def register_schema() -> None:
     """Makes the schema known to Hydra, under the name that `conf/config.yaml` begins with."""
-    ConfigStore.instance().store(name="schema", node=Config)
+    ConfigStore.instance().store(name="schema", node=Config, replace=True)
 
 
 def keys(schema: type, prefix: str = "") -> list[str]:
@@ -117,36 +150,24 @@ def check(config: Config) -> None:
     Raises:
         ConfigError: On the first value that is wrong; the message shows it.
     """
-    dataset, model, optimizer, training = (
-        config.dataset,
-        config.model,
-        config.optimizer,
-        config.training,
-    )
-    _at_least(1, "model.embedding_size", model.embedding_size)
-    _at_least(1, "model.hidden_size", model.hidden_size)
-    _at_least(1, "model.num_layers", model.num_layers)
-    _at_least(1, "training.epochs", training.epochs)
-    _at_least(1, "training.batch_size", training.batch_size)
-    _at_least(1, "training.patience", training.patience)
-    _at_least(1, "dataset.max_length", dataset.max_length)
-    _at_least(1, "dataset.min_frequency", dataset.min_frequency)
-    _at_least(0, "optimizer.weight_decay", optimizer.weight_decay)
-    _at_least(0, "seed", config.seed)
-    _at_least(1, "threads", config.threads)
-    _above_zero("optimizer.lr", optimizer.lr)
-    _above_zero("training.clip_norm", training.clip_norm)
-    _fraction("model.word_dropout", model.word_dropout)
-    _fraction("model.embedding_dropout", model.embedding_dropout)
-    _fraction("model.layer_dropout", model.layer_dropout)
-    _fraction("model.dropout", model.dropout)
-    _fraction("optimizer.momentum", optimizer.momentum)
-    _fraction("training.warmup", training.warmup)
-    _fraction("training.label_smoothing", training.label_smoothing)
-    _fraction("dataset.train_fraction", dataset.train_fraction)
-    _fraction("dataset.validation_fraction", dataset.validation_fraction)
-    _above_zero("dataset.train_fraction", dataset.train_fraction)
-    _above_zero("dataset.validation_fraction", dataset.validation_fraction)
+    values = {key: reduce(getattr, key.split("."), config) for key in keys(Config)}
+    for key, low in AT_LEAST.items():
+        if values[key] is not None and values[key] < low:
+            raise ConfigError(f"{key} must be at least {low}; it is {values[key]}")
+    for key in ABOVE_ZERO:
+        if values[key] is not None and not values[key] > 0:
+            raise ConfigError(f"{key} must be a number above 0; it is {values[key]}")
+    for key in FRACTIONS:
+        if not 0 <= values[key] < 1:
+            raise ConfigError(f"{key} must be at least 0 and below 1; it is {values[key]}")
+    for key in RATES:
+        if not values[key] <= LARGEST_RATE:
+            raise ConfigError(f"{key} must be at most {LARGEST_RATE}; it is {values[key]}")
+    _check_dataset(config.dataset)
+    _check_combinations(config.model, config.optimizer)
+
+
+def _check_dataset(dataset: DatasetConfig) -> None:
     if dataset.name == "csv" and not dataset.folder:
         raise ConfigError(
             "dataset=csv needs dataset.folder=FOLDER with train.csv and test.csv in it"
@@ -160,6 +181,9 @@ def check(config: Config) -> None:
             "dataset.labels is fine or coarse for dataset=questions and null for every other; "
             f"dataset.name is {dataset.name}, dataset.labels is {dataset.labels}"
         )
+
+
+def _check_combinations(model: ModelConfig, optimizer: OptimizerConfig) -> None:
     if model.layer_dropout and model.num_layers == 1:
         raise ConfigError(
             f"model.layer_dropout={model.layer_dropout} acts between recurrent layers "
@@ -170,18 +194,3 @@ def check(config: Config) -> None:
             f"optimizer.momentum={optimizer.momentum} is for optimizer=sgd; "
             f"optimizer.name is {optimizer.name}"
         )
-
-
-def _at_least(low: int, key: str, value: float | None) -> None:
-    if value is not None and not value >= low:
-        raise ConfigError(f"{key} must be at least {low}; it is {value}")
-
-
-def _above_zero(key: str, value: float | None) -> None:
-    if value is not None and not 0 < value < float("inf"):
-        raise ConfigError(f"{key} must be a number above 0; it is {value}")
-
-
-def _fraction(key: str, value: float) -> None:
-    if not 0 <= value < 1:
-        raise ConfigError(f"{key} must be at least 0 and below 1; it is {value}")

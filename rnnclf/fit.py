@@ -108,11 +108,7 @@ def fit(
         for step, batch in enumerate((batch.to(device) for batch in batches), start=1):
             lr = float(scheduler.get_last_lr()[0])
             loss, logits = _step(model, batch, optimizer, label_smoothing, clip_norm)
-            if not math.isfinite(loss):
-                raise TrainingError(
-                    f"the loss became {loss} in step {step} of epoch {epoch}; try a lower lr "
-                    f"(it was {lr:g}) or training.clip_norm=1"
-                )
+            _check_finite(loss, lr, step, epoch)
             scheduler.step()
             loss_sum += loss * len(batch.labels)
             right += (logits.argmax(1) == batch.labels).sum().item()
@@ -159,3 +155,11 @@ def _step(
         nn.utils.clip_grad_norm_(model.parameters(), clip_norm)
     optimizer.step()
     return loss.item(), logits.detach()
+
+
+def _check_finite(loss: float, lr: float, step: int, epoch: int) -> None:
+    if not math.isfinite(loss):
+        raise TrainingError(
+            f"the loss became {loss} in step {step} of epoch {epoch}; try a lower lr "
+            f"(it was {lr:g}) or training.clip_norm=1"
+        )

@@ -1,0 +1,83 @@
+"""Fixtures: a real `run.py` process in an empty folder, real data where it is, tiny models."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+
+from rnnclf.config import from_omegaconf, register_schema
+from rnnclf.schema import Config
+
+REPO = Path(__file__).resolve().parents[1]
+
+# Every process of the tests treats warnings as errors, but for those that it cannot help.
+STRICT = {"PYTHONWARNINGS": "error"}
+
+RunCommand = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def real_data_folder() -> Path | None:
+    """The folder of the raw files, if all of them are there."""
+    folder = os.environ.get("RNNCLF_DATA")
+    names = ("rt-polaritydata.tar.gz", "enron1.tar.gz", "train_5500.label", "20news-18828.tar.gz")
+    if folder and all((Path(folder).resolve() / name).exists() for name in names):
+        return Path(folder).resolve()
+    return None
+
+
+REAL_DATA = real_data_folder()
+
+
+def pytest_report_header() -> str:
+    if REAL_DATA is None:
+        return "real data: NOT THERE, its tests are skipped (set RNNCLF_DATA to the raw files)"
+    return f"real data: {REAL_DATA}"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if REAL_DATA is None:
+        for item in items:
+            if item.get_closest_marker("real_data"):
+                item.add_marker(pytest.mark.skip(reason="RNNCLF_DATA has no raw files"))
+
+
+@pytest.fixture
+def run_py(tmp_path: Path) -> RunCommand:
+    """Runs `python run.py ARGUMENTS` in an empty folder, where its outputs go."""
+
+    def run(*arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, str(REPO / "run.py"), *arguments]
+        return subprocess.run(
+            command, cwd=tmp_path, capture_output=True, text=True, check=False, **options
+        )
+
+    return run
+
+
+@pytest.fixture
+def rnnclf() -> RunCommand:
+    """Runs the command `rnnclf ARGUMENTS`."""
+
+    def run(*arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
+        command = [str(Path(sys.executable).with_name("rnnclf")), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=False, **options)
+
+    return run
+
+
+def composed(*overrides: str) -> Config:
+    """The configuration that run.py gets for these overrides."""
+    register_schema()
+    with initialize_config_dir(str(REPO / "conf")):
+        return from_omegaconf(compose("config", list(overrides)))
+
+
+def result_of(folder: Path) -> dict:
+    """The one result.json somewhere below a folder."""
+    (path,) = folder.rglob("result.json")
+    return json.loads(path.read_text())

@@ -1,0 +1,107 @@
+"""Configuration: everything in conf/ composes, and what makes no sense is refused."""
+
+import itertools
+from pathlib import Path
+
+import pytest
+from conftest import REPO, composed
+
+from rnnclf.config import identity, keys, load, settle_test, to_yaml
+from rnnclf.errors import ConfigError
+from rnnclf.schema import Config
+
+
+def options(group: str) -> list[str]:
+    return sorted(path.stem for path in (REPO / "conf" / group).glob("*.yaml"))
+
+
+def test_every_combination_of_the_groups_composes():
+    groups = ("dataset", "cell", "optimizer")
+    combinations = list(itertools.product(*map(options, groups)))
+    for dataset, cell, optimizer in combinations:
+        folder = ["dataset.folder=somewhere"] if dataset == "csv" else []
+        config = composed(f"dataset={dataset}", f"cell={cell}", f"optimizer={optimizer}", *folder)
+        assert (config.dataset.name, config.model.cell) == (dataset, cell)
+        assert config.optimizer.name == optimizer
+    assert len(combinations) == 6 * 3 * 3
+
+
+def test_the_default_is_the_handouts_model_on_the_sample():
+    config = composed()
+    assert config.dataset.name == "sample"
+    assert (config.model.num_layers, config.model.bidirectional) == (1, False)
+    assert (config.model.pooling, config.model.vectors) == ("last", None)
+    assert config.optimizer.name == "adam"
+    off = (config.model.dropout, config.model.word_dropout, config.training.label_smoothing)
+    assert off == (0, 0, 0)
+
+
+def test_short_names_set_the_keys_they_stand_for():
+    config = composed("lr=0.5", "epochs=3", "batch_size=7", "embedding_size=5", "hidden_size=6")
+    assert (config.optimizer.lr, config.training.epochs, config.training.batch_size) == (0.5, 3, 7)
+    assert (config.model.embedding_size, config.model.hidden_size) == (5, 6)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["lr=-1"], "optimizer.lr must be a number above 0; it is -1.0"),
+        (["lr=nan"], "optimizer.lr must be a number above 0; it is nan"),
+        (["lr=inf"], "optimizer.lr must be at most 1000; it is inf"),
+        (["optimizer.weight_decay=1e9"], "optimizer.weight_decay must be at most 1000"),
+        (["batch_size=0"], "training.batch_size must be at least 1; it is 0"),
+        (["hidden_size=0"], "model.hidden_size must be at least 1; it is 0"),
+        (["model.dropout=1.5"], "model.dropout must be at least 0 and below 1; it is 1.5"),
+        (["dataset.max_length=0"], "dataset.max_length must be at least 1"),
+        (["training.clip_norm=0"], "training.clip_norm must be a number above 0"),
+        (["dataset.train_fraction=0"], "dataset.train_fraction must be a number above 0"),
+        (["seed=-1"], "seed must be at least 0; it is -1"),
+        (["dataset=csv"], "needs dataset.folder"),
+        (["dataset.folder=x"], "is for dataset=csv"),
+        (["dataset=spam", "dataset.labels=fine"], "dataset.labels is fine or coarse for"),
+        (["dataset=questions", "dataset.labels=null"], "dataset.labels is fine or coarse for"),
+        (["model.layer_dropout=0.5"], "needs model.num_layers of at least 2"),
+        (["optimizer.momentum=0.5"], "is for optimizer=sgd"),
+    ],
+)
+def test_values_out_of_range_are_refused_with_the_value(overrides, message):
+    with pytest.raises(ConfigError, match=message):
+        composed(*overrides)
+
+
+def test_identity_depends_on_what_determines_the_result_and_on_nothing_else():
+    base = identity(composed())
+    assert identity(composed("device=cpu", "paths.data=x", "evaluate_test=false")) == base
+    for override in ("seed=1", "lr=0.1", "dataset.split_seed=1", "model.dropout=0.1", "cell=rnn"):
+        assert identity(composed(override)) != base
+
+
+def test_only_a_single_run_reads_the_test_split():
+    single, sweep = composed(), composed()
+    settle_test(single, in_sweep=False)
+    settle_test(sweep, in_sweep=True)
+    assert (single.evaluate_test, sweep.evaluate_test) == (True, False)
+    with pytest.raises(ConfigError, match="evaluate_test=true in a sweep"):
+        settle_test(composed("evaluate_test=true"), in_sweep=True)
+
+
+def test_a_saved_configuration_is_read_back(tmp_path: Path):
+    config = composed("dataset=questions", "lr=0.25")
+    path = tmp_path / "config.yaml"
+    path.write_text(to_yaml(config))
+    assert load(path) == config
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["seed: ${oc.env:HOME}", "- 1", "seed: 0", "lr: 1", "{", "!!python/name:os.system x", ""],
+)
+def test_a_foreign_configuration_that_is_not_one_is_refused(tmp_path: Path, content: str):
+    path = tmp_path / "config.yaml"
+    path.write_text(content)
+    with pytest.raises(ConfigError):
+        load(path)
+
+
+def test_all_keys_have_full_names():
+    assert {"seed", "model.hidden_size", "dataset.name"} <= set(keys(Config))

@@ -1,0 +1,154 @@
+"""Splits, vocabulary, batches, the sample, and Table 1 on the real data."""
+
+import re
+
+import numpy as np
+import pytest
+from conftest import REAL_DATA
+
+from rnnclf.data.corpus import Texts
+from rnnclf.data.encoding import encode, make_batch, ordered_batches, training_batches
+from rnnclf.data.sources import load_corpus
+from rnnclf.data.splits import shuffled_split, stratified_split
+from rnnclf.data.torchtext_adapter import count_words, tokenize
+from rnnclf.data.vocabulary import PADDING_INDEX, Vocabulary
+from rnnclf.errors import DataError, ModelError
+
+TABLE_1 = {
+    "sentiment": (2, 7996, 2666),
+    "spam": (2, 3879, 1293),
+    "questions": (50, 4464, 1488),
+    "newsgroups": (20, 14121, 4707),
+}
+
+
+@pytest.mark.real_data
+@pytest.mark.parametrize("name", TABLE_1)
+def test_the_data_sets_are_those_of_table_1(name):
+    corpus = load_corpus(name, REAL_DATA)
+    assert (len(corpus.classes), len(corpus.train), len(corpus.test)) == TABLE_1[name]
+    assert set(corpus.train.labels) == set(corpus.test.labels) == set(corpus.classes)
+    assert all(text == text.strip() and text for text in corpus.train.texts)
+
+
+@pytest.mark.real_data
+def test_questions_have_six_coarse_labels():
+    corpus = load_corpus("questions", REAL_DATA, labels="coarse")
+    assert corpus.classes == ["ABBR", "DESC", "ENTY", "HUM", "LOC", "NUM"]
+
+
+@pytest.mark.real_data
+def test_the_traps_of_the_encodings_are_avoided():
+    sentiment = load_corpus("sentiment", REAL_DATA)
+    texts = sentiment.train.texts + sentiment.test.texts
+    assert len(texts) == 10662
+    assert any("…" in text for text in texts)
+    questions = load_corpus("questions", REAL_DATA)
+    texts = questions.train.texts + questions.test.texts
+    assert any("sisterðcity" in text for text in texts)
+    newsgroups = load_corpus("newsgroups", REAL_DATA)
+    assert max(map(len, newsgroups.train.texts + newsgroups.test.texts)) == 160_545
+    spam = load_corpus("spam", REAL_DATA)
+    assert not any("\0" in text or "\r" in text for text in spam.train.texts + spam.test.texts)
+
+
+def test_the_sample_is_600_different_questions_over_6_classes(tmp_path):
+    corpus = load_corpus("sample", tmp_path)
+    texts = corpus.train.texts + corpus.test.texts
+    assert len({" ".join(re.findall(r"\w+", text.lower())) for text in texts}) == 600
+    assert len(corpus.classes) == 6
+    assert (len(corpus.train), len(corpus.test)) == (450, 150)
+
+
+def labelled(**counts: int) -> Texts:
+    labels = [label for label, count in counts.items() for _ in range(count)]
+    return Texts([f"text {index}" for index in range(len(labels))], labels)
+
+
+def test_the_shuffled_split_is_a_seeded_partition():
+    texts = labelled(a=41, b=62)
+    train, test = shuffled_split(texts, 0.75, 0)
+    assert (len(train), len(test)) == (77, 26)
+    assert sorted(train.texts + test.texts) == sorted(texts.texts)
+    assert shuffled_split(texts, 0.75, 0) == (train, test)
+    assert shuffled_split(texts, 0.75, 1) != (train, test)
+
+
+def test_the_validation_part_has_the_classes_in_proportion():
+    texts = labelled(common=55, rare=26, single=1, pair=2, few=16)
+    rest, held_out = stratified_split(texts, 0.1, 0)
+    counts = {label: held_out.labels.count(label) for label in set(texts.labels)}
+    assert counts == {"common": 5, "rare": 3, "few": 2, "pair": 0, "single": 0}
+    assert sorted(rest.texts + held_out.texts) == sorted(texts.texts)
+    assert stratified_split(texts, 0.1, 0) == (rest, held_out)
+    assert stratified_split(texts, 0.1, 1)[1].texts != held_out.texts
+
+
+def test_too_few_texts_for_a_validation_part_are_refused():
+    with pytest.raises(DataError, match="too few to hold out 10%"):
+        stratified_split(labelled(a=2, b=2), 0.1, 0)
+
+
+def test_words_are_ordered_by_frequency_and_rare_ones_left_out():
+    words = count_words(["b a a", "c b a", "B!"])
+    assert words == ["<unk>", "<pad>", "a", "b", "!", "c"]
+    assert count_words(["b a a", "c b a", "B!"], min_frequency=2) == ["<unk>", "<pad>", "a", "b"]
+
+
+def test_unknown_words_and_empty_texts_become_unknown():
+    vocabulary = Vocabulary(["<unk>", "<pad>", "a"])
+    assert vocabulary.encode(["a", "z"]).tolist() == [2, 0]
+    assert vocabulary.encode([]).tolist() == [0]
+
+
+@pytest.mark.parametrize("words", [["a", "b"], [], ["<unk>", "<pad>", "a", "a"]])
+def test_a_list_of_words_that_is_no_vocabulary_is_refused(words):
+    with pytest.raises(ModelError):
+        Vocabulary(words)
+
+
+def random_texts(count: int, longest: int = 30):
+    generator = np.random.default_rng(0)
+    texts = ["a " * length for length in generator.integers(1, longest, count)]
+    labels = np.arange(count, dtype=np.int64)
+    return encode(texts, labels, tokenize, Vocabulary(["<unk>", "<pad>", "a"]), max_length=25)
+
+
+def test_encoding_cuts_at_the_greatest_length():
+    texts = encode(
+        ["a b a", "b"], np.array([0, 1]), tokenize, Vocabulary(["<unk>", "<pad>", "a"]), 2
+    )
+    assert (texts.words.tolist(), texts.offsets.tolist()) == ([2, 0, 0], [0, 2, 3])
+
+
+def test_a_batch_is_padded_at_the_end():
+    vocabulary = Vocabulary(["<unk>", "<pad>", "a", "b"])
+    texts = encode(["a b a", "b"], np.array([5, 6]), tokenize, vocabulary, None)
+    batch = make_batch(texts, np.array([1, 0]))
+    assert batch.words.tolist() == [[3, 2], [PADDING_INDEX, 3], [PADDING_INDEX, 2]]
+    assert (batch.lengths.tolist(), batch.labels.tolist()) == ([1, 3], [6, 5])
+
+
+def test_training_batches_hold_each_text_once_in_a_seeded_order():
+    texts = random_texts(100)
+
+    def order(seed: int) -> list[int]:
+        batches = training_batches(texts, 8, np.random.default_rng(seed))
+        return [label for batch in batches for label in batch.labels.tolist()]
+
+    assert sorted(order(0)) == list(range(100))
+    assert order(0) == order(0) != order(1)
+
+
+def test_training_batches_are_mostly_words():
+    texts = random_texts(2000)
+    batches = list(training_batches(texts, 16, np.random.default_rng(0)))
+    cells = sum(batch.words.numel() for batch in batches)
+    assert len(texts.words) / cells > 0.95
+
+
+def test_ordered_batches_say_where_their_texts_come_from():
+    texts = random_texts(50)
+    for positions, batch in ordered_batches(texts, 16):
+        assert batch.labels.tolist() == positions.tolist()
+        assert batch.lengths.tolist() == texts.lengths[positions].tolist()

@@ -1,0 +1,148 @@
+"""The training loop: it learns, keeps the best epoch, stops early, and notices a broken loss."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from rnnclf.data.encoding import EncodedTexts, encode
+from rnnclf.data.torchtext_adapter import tokenize
+from rnnclf.data.vocabulary import Vocabulary
+from rnnclf.errors import TrainingError
+from rnnclf.evaluate import predict_logits, score
+from rnnclf.fit import EpochMetrics, fit
+from rnnclf.model import RecurrentClassifier
+from rnnclf.optimizers import make_optimizer, schedule_factor
+
+VOCABULARY = Vocabulary(["<unk>", "<pad>", "yes", "no", "so", "and"])
+
+
+def texts(count: int, seed: int) -> EncodedTexts:
+    """Texts of up to ten words; the class is whether the last is yes."""
+    generator = np.random.default_rng(seed)
+    rows = [
+        [*generator.choice(["yes", "no", "so", "and"], generator.integers(0, 9)), last]
+        for last in generator.choice(["yes", "no"], count)
+    ]
+    labels = np.array([row[-1] == "yes" for row in rows], dtype=np.int64)
+    return encode([" ".join(row) for row in rows], labels, tokenize, VOCABULARY, None)
+
+
+def run(
+    epochs: int = 3,
+    lr: float = 0.05,
+    optimizer: str = "adam",
+    weight_decay: float = 0.0,
+    **options,
+) -> tuple[nn.Module, list, EpochMetrics]:
+    torch.manual_seed(0)
+    model = RecurrentClassifier(len(VOCABULARY), 2, cell="gru", embedding_size=8, hidden_size=8)
+    changes = make_optimizer(optimizer, model.parameters(), lr=lr, weight_decay=weight_decay)
+    seen: list[tuple[EpochMetrics, bool, dict]] = []
+
+    def on_epoch(metrics: EpochMetrics, is_best: bool) -> None:
+        weights = {name: value.clone() for name, value in model.state_dict().items()}
+        seen.append((metrics, is_best, weights))
+
+    settings = {"batch_size": 16, "order": np.random.default_rng(0), "on_epoch": on_epoch}
+    best = fit(model, texts(200, 0), texts(50, 1), changes, epochs=epochs, **settings | options)
+    return model, seen, best
+
+
+def test_it_learns_to_look_at_the_last_word():
+    model, _, best = run(epochs=8)
+    unseen = texts(200, 2)
+    scores = score(predict_logits(model, unseen, 7, torch.device("cpu")), unseen.labels)
+    assert scores.accuracy > 0.97
+    assert best.val_accuracy > 0.97
+
+
+def test_the_model_ends_with_the_weights_of_the_best_epoch():
+    model, seen, best = run(epochs=6, lr=1.0)
+    marked = [metrics for metrics, is_best, _ in seen if is_best]
+    assert marked[-1] == best
+    assert best.val_accuracy == max(metrics.val_accuracy for metrics, _, _ in seen)
+    assert best.epoch < 6, "this test wants a best epoch before the last"
+    for name, value in seen[best.epoch - 1][2].items():
+        assert torch.equal(model.state_dict()[name], value)
+    assert not torch.equal(model.linear.weight, seen[-1][2]["linear.weight"])
+
+
+def test_patience_counts_the_epochs_after_the_best():
+    _, seen, best = run(epochs=50, lr=0.3, patience=2)
+    assert seen[-1][0].epoch == best.epoch + 2 < 50
+
+
+def test_of_equal_accuracies_the_lower_loss_is_better():
+    def metrics(accuracy: float, loss: float) -> EpochMetrics:
+        return EpochMetrics(1, 0, 0, loss, accuracy, 0, 0, 0, 0)
+
+    assert metrics(0.5, 1).better_than(None)
+    assert metrics(0.6, 9).better_than(metrics(0.5, 1))
+    assert metrics(0.5, 0.9).better_than(metrics(0.5, 1))
+    assert not metrics(0.5, 1).better_than(metrics(0.5, 1))
+
+
+def test_a_loss_that_is_not_finite_names_the_step_and_a_remedy():
+    def explode(step: int) -> float:
+        return 1.0 if step < 2 else 1e30
+
+    with pytest.raises(TrainingError, match=r"became (nan|inf) in step [45] of epoch 1; try a low"):
+        run(optimizer="sgd", weight_decay=1.0, schedule=explode)
+
+
+def test_the_schedule_sets_the_rate_of_each_step():
+    _, seen, _ = run(epochs=2, lr=0.1, schedule=schedule_factor("linear", 0.0, 26))
+    assert seen[-1][0].lr == pytest.approx(0.1 / 26)
+
+
+@pytest.mark.parametrize("name", ["none", "linear", "cosine"])
+def test_a_warm_up_rises_and_then_the_schedule_begins_at_its_peak(name):
+    factor = schedule_factor(name, 0.2, 10)
+    assert [factor(0), factor(1), factor(2)] == pytest.approx([1 / 3, 2 / 3, 1])
+    ends = {"none": 1, "linear": 1 / 8, "cosine": (1 + math.cos(math.pi * 7 / 8)) / 2}
+    assert factor(9) == pytest.approx(ends[name])
+
+
+def test_clipping_bounds_the_gradient_of_a_step():
+    norms = []
+
+    class Watching(torch.optim.SGD):
+        def step(self, closure=None):
+            parameters = [p for group in self.param_groups for p in group["params"]]
+            norms.append(nn.utils.get_total_norm([p.grad for p in parameters]).item())
+
+    model = RecurrentClassifier(len(VOCABULARY), 2, cell="gru", embedding_size=8, hidden_size=8)
+    for clip_norm in (None, 1e-3):
+        fit(
+            model,
+            texts(32, 0),
+            texts(8, 1),
+            Watching(model.parameters(), lr=0.1),
+            epochs=1,
+            batch_size=16,
+            order=np.random.default_rng(0),
+            clip_norm=clip_norm,
+        )
+    free, clipped = norms[:2], norms[2:]
+    assert min(free) > 1e-2
+    assert max(clipped) <= 1e-3 * 1.001
+
+
+@pytest.mark.parametrize(("name", "kind"), [("adam", "Adam"), ("adamw", "AdamW"), ("sgd", "SGD")])
+def test_optimizers_by_name(name, kind):
+    parameter = nn.Parameter(torch.ones(1))
+    optimizer = make_optimizer(name, [parameter], lr=0.1, weight_decay=0.2, momentum=0.3)
+    group = optimizer.param_groups[0]
+    assert type(optimizer).__name__ == kind
+    assert (group["lr"], group["weight_decay"]) == (0.1, 0.2)
+    assert group.get("momentum", 0.3) == 0.3
+
+
+def test_logits_come_in_the_order_of_the_texts_whatever_the_batch_size():
+    model, _, _ = run(epochs=1)
+    some = texts(23, 3)
+    alone = predict_logits(model, some, 1, torch.device("cpu"))
+    torch.testing.assert_close(predict_logits(model, some, 10, torch.device("cpu")), alone)

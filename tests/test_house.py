@@ -1,0 +1,124 @@
+"""The structure: imports go one way, files and functions stay small, start-up stays light."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from conftest import REPO
+
+# From bottom to top; a module may import from layers below its own and from its own.
+LAYERS = (
+    {"errors", "schema", "atomic", "paths", "metrics", "reproducibility"},
+    {"config"},
+    {"data"},
+    {"recurrent", "model", "optimizers", "hydra_errors"},
+    {"evaluate", "fit"},
+    {"classifier", "figures", "progress"},
+    {"record"},
+    {"train"},
+    {"cli"},
+)
+KNOW_HYDRA = {"config", "hydra_errors", "cli"}
+LONGEST_FILE = 300
+LONGEST_FUNCTION = 60  # lines without the docstring
+
+SOURCES = sorted((REPO / "rnnclf").rglob("*.py"))
+TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in [*SOURCES, REPO / "run.py"]}
+
+
+def unit(path: Path) -> str:
+    """The name in LAYERS: a module, or a package as a whole."""
+    return path.relative_to(REPO / "rnnclf").parts[0].removesuffix(".py")
+
+
+def imports(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module or ""
+
+
+def layer_of(name: str) -> int:
+    (number,) = [number for number, units in enumerate(LAYERS) if name in units]
+    return number
+
+
+def test_every_module_has_a_layer():
+    units = {unit(path) for path in SOURCES} - {"__init__"}
+    assert units == set().union(*LAYERS)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(REPO)))
+def test_imports_go_down(path):
+    if unit(path) == "__init__":
+        return  # the package's face hands on load and load_dataset
+    for name in imports(TREES[path]):
+        if name.startswith("rnnclf."):
+            assert layer_of(name.split(".")[1]) <= layer_of(unit(path)), name
+
+
+def test_modules_of_a_layer_do_not_import_each_other_in_a_circle():
+    for units in LAYERS:
+        edges = {
+            (unit(path), name.split(".")[1])
+            for path in SOURCES
+            if unit(path) in units
+            for name in imports(TREES[path])
+            if name.startswith("rnnclf.") and name.split(".")[1] in units - {unit(path)}
+        }
+        assert not {(b, a) for a, b in edges} & edges
+
+
+def test_only_the_adapter_knows_torchtext():
+    users = {
+        path.stem
+        for path in SOURCES
+        if any(n.split(".")[0] == "torchtext" for n in imports(TREES[path]))
+    }
+    assert users == {"torchtext_adapter"}
+
+
+def test_only_the_edge_knows_hydra():
+    users = {
+        unit(path)
+        for path in SOURCES
+        if any(name.split(".")[0] == "hydra" for name in imports(TREES[path]))
+    }
+    assert users <= KNOW_HYDRA
+
+
+def test_nothing_is_unpickled():
+    for path, tree in TREES.items():
+        assert not {"pickle", "joblib", "dill", "shelve", "marshal"} & set(imports(tree)), path
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Attribute) and ast.unparse(node) == "torch.load":
+                pytest.fail(f"{path}: torch.load")
+
+
+def test_no_value_of_a_configuration_has_a_second_default():
+    for path, tree in TREES.items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                called_on = ast.unparse(node.func.value)
+                assert not (node.func.attr == "get" and "config" in called_on), path
+
+
+@pytest.mark.parametrize("path", TREES, ids=lambda path: str(path.relative_to(REPO)))
+def test_files_and_functions_are_small(path):
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= LONGEST_FILE
+    for node in ast.walk(TREES[path]):
+        if isinstance(node, ast.FunctionDef):
+            docstring = (ast.get_docstring(node, clean=False) or "").count("\n")
+            assert node.end_lineno - node.lineno - docstring < LONGEST_FUNCTION, node.name
+
+
+@pytest.mark.parametrize(
+    "statement", ["import rnnclf", "import rnnclf.cli", "import rnnclf.config", "import run"]
+)
+def test_start_up_does_not_import_torch(statement):
+    code = f"{statement}; import sys; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=REPO, check=False).returncode == 0
