@@ -85,6 +85,5 @@ class TrainingProgress:
             metrics.tokens_per_second,
         )
         assert self._task is not None, "entered as a context manager"
-        self._live.update(
-            self._task, completed=0, description=f"epoch {metrics.epoch + 1}/{self._epochs}"
-        )
+        coming = min(metrics.epoch + 1, self._epochs)
+        self._live.update(self._task, completed=0, description=f"epoch {coming}/{self._epochs}")

@@ -23,7 +23,7 @@ class StudentModel(nn.Module):
 
     def forward(self, sentence):
         hidden = torch.zeros(1, sentence.shape[1], 32)
-        outputs, hidden = self.gru(self.embedding(sentence), hidden)
+        _, hidden = self.gru(self.embedding(sentence), hidden)
         return self.output(hidden[0])
 
 

@@ -1,0 +1,44 @@
+# The commands of the README. Each sets up .venv first, where it is not there yet.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DEMO := outputs/demo-$(shell date +%Y-%m-%d_%H-%M-%S)
+
+.PHONY: demo test check format lock
+
+demo: $(VENV)/ready
+	$(BIN)/python run.py dataset=sample cell=gru lr=0.003 epochs=20 hydra.run.dir=$(DEMO)
+	$(BIN)/rnnclf predict $(DEMO) \
+	    "Who wrote the novel about the white whale?" \
+	    "How many legs does a spider have?" \
+	    "In which city is the oldest bridge over the river?" \
+	    "Why do leaves turn red in autumn?"
+
+test: $(VENV)/ready
+	$(BIN)/python -m pytest
+
+check: $(VENV)/ready
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: $(VENV)/ready
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+# Writes the versions that the ranges in pyproject.toml resolve to today, in a fresh environment.
+lock:
+	rm -rf .venv-lock
+	$(PYTHON) -m venv .venv-lock
+	.venv-lock/bin/pip install --quiet torch==2.13.0
+	.venv-lock/bin/pip install --quiet '.[dev]'
+	{ sed -n '/^#/p' constraints.txt; \
+	  .venv-lock/bin/pip freeze --exclude rnnclf | sed 's/+cpu$$//'; } > constraints.new
+	mv constraints.new constraints.txt
+	rm -rf .venv-lock
+
+$(VENV)/ready: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.11 ...")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@

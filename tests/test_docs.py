@@ -1,0 +1,104 @@
+"""The documentation against the code: commands, keys, tree."""
+
+import re
+import shlex
+import subprocess
+from functools import reduce
+
+import pytest
+from conftest import REPO, composed
+
+from rnnclf.config import keys
+from rnnclf.schema import Config
+
+README = (REPO / "README.md").read_text(encoding="utf-8")
+COMMANDS = [
+    line.split("   #")[0].strip()
+    for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
+    for line in block.splitlines()
+]
+
+
+def section(title: str) -> str:
+    return README.split(f"\n### {title}\n")[1].split("\n#")[0]
+
+
+def rows(table: str) -> list[list[str]]:
+    lines = [line for line in table.splitlines() if line.startswith("| ")]
+    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines[2:]]
+
+
+def test_there_are_commands():
+    assert len(COMMANDS) >= 10
+
+
+@pytest.mark.parametrize("command", [c for c in COMMANDS if c.startswith("python run.py")])
+def test_run_py_accepts_the_readmes_commands(command, run_py):
+    """Composes the configuration; choices are tried one after the other."""
+    arguments = shlex.split(command)[2:]
+    if "--help" in arguments:
+        return
+    if "-m" in arguments:
+        arguments.remove("-m")
+        arguments = [re.sub(r"=(\w[^,()]*),.*", r"=\1", argument) for argument in arguments]
+        arguments = [a for a in arguments if "interval(" not in a and "choice(" not in a]
+    done = run_py("--cfg", "job", *arguments)
+    assert done.returncode == 0, done.stderr
+
+
+def test_make_has_the_readmes_targets():
+    targets = [command.split()[1] for command in COMMANDS if command.startswith("make ")]
+    assert targets
+    for target in targets:
+        done = subprocess.run(
+            ["make", "--dry-run", target], cwd=REPO, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+
+
+def test_the_command_rnnclf_has_the_readmes_verbs(rnnclf):
+    verbs = [shlex.split(command)[1:] for command in COMMANDS if command.startswith("rnnclf ")]
+    assert verbs
+    for words in verbs:
+        subcommand = [word for word in words[:2] if word in ("predict", "data", "info")]
+        assert rnnclf(*subcommand, "--help").returncode == 0
+
+
+def test_the_table_of_keys_is_the_schema_with_the_defaults():
+    config = composed("paths.data=data")
+    expected = {}
+    for key in keys(Config):
+        value = reduce(getattr, key.split("."), config)
+        expected[f"`{key}`"] = {None: "null", True: "true", False: "false"}.get(value, str(value))
+        if value is not None and not isinstance(value, bool):
+            expected[f"`{key}`"] = str(value)
+    table = {key: default.strip("`") for key, default, _ in rows(section("Keys"))}
+    assert table == expected
+
+
+def test_the_tree_is_what_is_on_disk():
+    listed, folder = set(), [""]
+    for line in section("Files").split("```text\n")[1].split("```")[0].splitlines():
+        indent, name = re.match(r"( *)(\S+)", line).groups()
+        depth = len(indent) // 2
+        folder = [*folder[: depth + 1], name]
+        listed.add("".join(folder))
+    tracked = subprocess.run(
+        ["git", "ls-files"], cwd=REPO, capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    modules = {path for path in tracked if re.match(r"rnnclf/.*\.(py|csv)$", path)}
+    assert modules - {"rnnclf/__init__.py", "rnnclf/data/__init__.py"} <= listed
+    for name in listed:
+        assert (REPO / name).exists(), name
+
+
+def test_the_documents_of_the_project_are_there():
+    for name in ("CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "docs/decisions.md"):
+        assert (REPO / name).read_text(encoding="utf-8").strip()
+
+
+def test_links_of_the_documents_lead_somewhere():
+    for document in [*REPO.glob("*.md"), *REPO.glob("docs/*.md")]:
+        for target in re.findall(r"\]\(([^)#]+)\)", document.read_text(encoding="utf-8")):
+            if not target.startswith("http"):
+                assert (document.parent / target).exists(), f"{document.name}: {target}"
