@@ -3,8 +3,8 @@
 import hashlib
 import json
 from dataclasses import asdict, fields, is_dataclass
-from functools import reduce
 from pathlib import Path
+from typing import Any
 
 import yaml
 from hydra.core.config_store import ConfigStore
@@ -47,6 +47,14 @@ FRACTIONS = (
 RATES = ("optimizer.lr", "optimizer.weight_decay")
 LARGEST_RATE = 1000  # far from what torch's optimizers cannot hold as float32
 NOT_IN_IDENTITY = ("paths", "evaluate_test", "device", "threads")
+
+
+def value_of(config: Config, key: str) -> Any:
+    """Returns the value of a key by its full name."""
+    value: Any = config
+    for name in key.split("."):
+        value = getattr(value, name)
+    return value
 
 
 def register_schema() -> None:
@@ -150,7 +158,7 @@ def check(config: Config) -> None:
     Raises:
         ConfigError: On the first value that is wrong; the message shows it.
     """
-    values = {key: reduce(getattr, key.split("."), config) for key in keys(Config)}
+    values = {key: value_of(config, key) for key in keys(Config)}
     for key, low in AT_LEAST.items():
         if values[key] is not None and values[key] < low:
             raise ConfigError(f"{key} must be at least {low}; it is {values[key]}")

@@ -108,8 +108,8 @@ class PathsConfig:
     """Folders.
 
     Attributes:
-        data: The raw files of the data sets, downloaded where they are missing; `$RNNCLF_DATA` where
-            that is set.
+        data: The raw files of the data sets, downloaded where they are missing; `$RNNCLF_DATA`
+            where that is set.
         outputs: Where runs leave their folders.
     """
 

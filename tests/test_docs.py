@@ -3,12 +3,11 @@
 import re
 import shlex
 import subprocess
-from functools import reduce
 
 import pytest
 from conftest import REPO, composed
 
-from rnnclf.config import keys
+from rnnclf.config import keys, value_of
 from rnnclf.schema import Config
 
 README = (REPO / "README.md").read_text(encoding="utf-8")
@@ -68,7 +67,7 @@ def test_the_table_of_keys_is_the_schema_with_the_defaults():
     config = composed("paths.data=data")
     expected = {}
     for key in keys(Config):
-        value = reduce(getattr, key.split("."), config)
+        value = value_of(config, key)
         expected[f"`{key}`"] = {None: "null", True: "true", False: "false"}.get(value, str(value))
         if value is not None and not isinstance(value, bool):
             expected[f"`{key}`"] = str(value)
