@@ -44,6 +44,7 @@ FRACTIONS = (
     "training.warmup",
     "training.label_smoothing",
 )
+BELOW = {"seed": 2**32}  # what NumPy's generators take
 RATES = ("optimizer.lr", "optimizer.weight_decay")
 LARGEST_RATE = 1000  # far from what torch's optimizers cannot hold as float32
 NOT_IN_IDENTITY = ("paths", "evaluate_test", "device", "threads")
@@ -162,6 +163,9 @@ def check(config: Config) -> None:
     for key, low in AT_LEAST.items():
         if values[key] is not None and values[key] < low:
             raise ConfigError(f"{key} must be at least {low}; it is {values[key]}")
+    for key, limit in BELOW.items():
+        if not values[key] < limit:
+            raise ConfigError(f"{key} must be below {limit}; it is {values[key]}")
     for key in ABOVE_ZERO:
         if values[key] is not None and not values[key] > 0:
             raise ConfigError(f"{key} must be a number above 0; it is {values[key]}")

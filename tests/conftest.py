@@ -15,9 +15,6 @@ from rnnclf.schema import Config
 
 REPO = Path(__file__).resolve().parents[1]
 
-# Every process of the tests treats warnings as errors, but for those that it cannot help.
-STRICT = {"PYTHONWARNINGS": "error"}
-
 RunCommand = Callable[..., subprocess.CompletedProcess[str]]
 
 

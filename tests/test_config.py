@@ -56,6 +56,7 @@ def test_short_names_set_the_keys_they_stand_for():
         (["training.clip_norm=0"], "training.clip_norm must be a number above 0"),
         (["dataset.train_fraction=0"], "dataset.train_fraction must be a number above 0"),
         (["seed=-1"], "seed must be at least 0; it is -1"),
+        (["seed=4294967296"], "seed must be below 4294967296; it is 4294967296"),
         (["dataset=csv"], "needs dataset.folder"),
         (["dataset.folder=x"], "is for dataset=csv"),
         (["dataset=spam", "dataset.labels=fine"], "dataset.labels is fine or coarse for"),

@@ -3,6 +3,10 @@
 The tokenizer, the order of the words, pretrained vectors, and the hand-out's iterators.
 """
 
+import contextlib
+import io
+import ssl
+import tempfile
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -52,7 +56,9 @@ def read_vectors(path: Path, words: list[str], embedding_size: int) -> Tensor:
     if not path.is_file():
         raise DataError(f"{path}: no such file (model.vectors)")
     try:
-        vectors = Vectors(path.name, cache=str(path.parent))
+        vectors = _load_vectors(path)
+    except TypeError as error:  # torchtext could not tell how wide they are
+        raise DataError(f"{path}: fewer than two word vectors") from error
     except (ValueError, RuntimeError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: not a text file of word vectors ({error})") from error
     if vectors.dim != embedding_size:
@@ -65,6 +71,20 @@ def read_vectors(path: Path, words: list[str], embedding_size: int) -> Tensor:
             table[index] = vectors[word]
     table[words.index(PADDING)] = 0
     return table
+
+
+def _load_vectors(path: Path) -> Vectors:
+    """Reads a file with `torchtext.vocab.Vectors`, without what that does beside reading.
+
+    It would leave a copy beside the file and read that the next time, even if the file had changed;
+    it turns off the verification of certificates in the whole process; and it draws a bar.
+    """
+    context = ssl._create_default_https_context
+    try:
+        with tempfile.TemporaryDirectory() as cache, contextlib.redirect_stderr(io.StringIO()):
+            return Vectors(str(path), cache=cache)
+    finally:
+        ssl._create_default_https_context = context
 
 
 def load_dataset(
