@@ -85,21 +85,21 @@ def test_the_vocabulary_has_no_word_of_the_test_split_alone():
 def test_reading_vectors_leaves_no_copy_that_could_be_out_of_date(tmp_path):
     path = tmp_path / "vectors.txt"
     for number in (1.0, 2.0):
-        path.write_text(f"what {number} 0\nwho 0 0\n")
-        table = read_vectors(path, ["<unk>", "<pad>", "what"], 2)
-        assert table[2].tolist() == [number, 0]
+        path.write_text(f"what {number} 0 0\nwho 0 0 0\n")
+        table = read_vectors(path, ["<unk>", "<pad>", "what"], 3)
+        assert table[2].tolist() == [number, 0, 0]
     assert list(tmp_path.iterdir()) == [path]
 
 
 def test_reading_vectors_leaves_certificates_verified_and_draws_nothing(tmp_path, capfd):
-    (tmp_path / "vectors.txt").write_text("what 1 2\nwho 3 4\n")
-    read_vectors(tmp_path / "vectors.txt", ["<unk>", "<pad>"], 2)
+    (tmp_path / "vectors.txt").write_text("what 1 2 3\nwho 3 4 5\n")
+    read_vectors(tmp_path / "vectors.txt", ["<unk>", "<pad>"], 3)
     assert ssl._create_default_https_context is ssl.create_default_context
     assert capfd.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"what 1 x\n", b"what 1 2\nwho 1 2 3\n", bytes(range(200))]
+    "content", [b"", b"what 1 2 x\n", b"what 1 2 3\nwho 1 2 3 4\n", bytes(range(200))]
 )
 def test_a_malformed_file_of_vectors_is_refused(tmp_path, content):
     (tmp_path / "vectors.txt").write_bytes(content)

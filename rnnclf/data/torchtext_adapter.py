@@ -58,7 +58,7 @@ def read_vectors(path: Path, words: list[str], embedding_size: int) -> Tensor:
     try:
         vectors = _load_vectors(path)
     except TypeError as error:  # torchtext could not tell how wide they are
-        raise DataError(f"{path}: fewer than two word vectors") from error
+        raise DataError(f"{path}: no word vectors of width 3 or more in it") from error
     except (ValueError, RuntimeError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: not a text file of word vectors ({error})") from error
     if vectors.dim != embedding_size:
