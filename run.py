@@ -12,11 +12,14 @@ from omegaconf import DictConfig
 from rnnclf.config import from_omegaconf, register_schema, settle_test
 from rnnclf.errors import errors_in_one_line
 from rnnclf.hydra_errors import usage_errors
+from rnnclf.study import in_refit
 
-# What a configuration may name for Hydra to call: our log handler and Optuna's samplers.
+# What a configuration may name for Hydra to call: ours, and Optuna's samplers and pruners.
 TRUSTED = (
     "rnnclf.progress.ConsoleHandler",
+    "rnnclf.precheck.check_trials",
     "optuna.samplers.*",
+    "optuna.pruners.*",
     "hydra_plugins.hydra_optuna_sweeper.*",
 )
 
@@ -33,7 +36,7 @@ def main(node: DictConfig) -> float:
     # A single run ends with its error; a sweep hears of it, names the job and goes on.
     with nullcontext() if in_sweep else errors_in_one_line(), usage_errors():
         config = from_omegaconf(node)
-        settle_test(config, in_sweep)
+        settle_test(config, in_sweep and not in_refit())
         return train(config, Path(job.runtime.output_dir))
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import asdict, fields, is_dataclass
+from dataclasses import asdict, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,6 @@ AT_LEAST = {
 }
 ABOVE_ZERO = (
     "dataset.train_fraction",
-    "dataset.validation_fraction",
     "optimizer.lr",
     "training.clip_norm",
 )
@@ -58,9 +57,20 @@ def value_of(config: Config, key: str) -> Any:
     return value
 
 
+@dataclass
+class ComposedConfig(Config):
+    """What Hydra composes: the configuration of a run, and what a study searches around it.
+
+    Attributes:
+        search_space: `hydra.sweeper.params` of a study; a single run does without it.
+    """
+
+    search_space: dict[str, Any]
+
+
 def register_schema() -> None:
     """Makes the schema known to Hydra, under the name that `conf/config.yaml` begins with."""
-    ConfigStore.instance().store(name="schema", node=Config, replace=True)
+    ConfigStore.instance().store(name="schema", node=ComposedConfig, replace=True)
 
 
 def keys(schema: type, prefix: str = "") -> list[str]:
@@ -87,6 +97,8 @@ def from_omegaconf(node: DictConfig) -> Config:
         ConfigError: If a value is out of its range or values do not go together.
     """
     plain = OmegaConf.to_container(node, resolve=True)
+    if isinstance(plain, dict):
+        plain.pop("search_space", None)
     config = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(Config), plain))
     assert isinstance(config, Config), "it was composed over the schema"
     check(config)
@@ -142,8 +154,10 @@ def settle_test(config: Config, in_sweep: bool) -> None:
 
     Raises:
         ConfigError: If a run of a sweep asks for the test split: choosing by test accuracy makes
-            every test accuracy wrong.
+            every test accuracy wrong. If it has no validation part to be chosen by.
     """
+    if in_sweep and not config.dataset.validation_fraction:
+        raise ConfigError("dataset.validation_fraction=0 in a sweep: there is nothing to choose by")
     if in_sweep and config.evaluate_test:
         raise ConfigError(
             "evaluate_test=true in a sweep: choose by validation accuracy, "
@@ -177,6 +191,11 @@ def check(config: Config) -> None:
             raise ConfigError(f"{key} must be at most {LARGEST_RATE}; it is {values[key]}")
     _check_dataset(config.dataset)
     _check_combinations(config.model, config.optimizer)
+    if config.training.patience is not None and not config.dataset.validation_fraction:
+        raise ConfigError(
+            "training.patience waits for a better validation accuracy; "
+            "with dataset.validation_fraction=0 there is none"
+        )
 
 
 def _check_dataset(dataset: DatasetConfig) -> None:

@@ -33,6 +33,10 @@ class TrainingError(UserError):
     """Training cannot go on, for example because the loss is not finite."""
 
 
+class StudyError(UserError):
+    """A study cannot go on."""
+
+
 class ModelError(UserError):
     """A saved model is missing, damaged or does not fit together."""
 

@@ -20,7 +20,8 @@ def draw_learning_curves(epochs: Sequence[EpochMetrics], best_epoch: int, path: 
     for axes, measure in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
         for part, label in (("train", "training"), ("val", "validation")):
             values = [getattr(metrics, f"{part}_{measure}") for metrics in epochs]
-            axes.plot(numbers, values, marker=".", label=label)
+            if None not in values:
+                axes.plot(numbers, values, marker=".", label=label)
         axes.axvline(best_epoch, color="grey", linestyle=":", label="best epoch")
         axes.set(xlabel="epoch", ylabel=measure)
         axes.xaxis.get_major_locator().set_params(integer=True)

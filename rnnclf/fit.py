@@ -14,6 +14,7 @@ from torch.optim.lr_scheduler import LambdaLR
 from rnnclf.data.encoding import Batch, EncodedTexts, training_batches
 from rnnclf.errors import TrainingError
 from rnnclf.evaluate import predict_logits, score
+from rnnclf.metrics import Scores
 
 EVALUATION_BATCH_SIZE = 256
 
@@ -38,24 +39,28 @@ class EpochMetrics:
     epoch: int
     train_loss: float
     train_accuracy: float
-    val_loss: float
-    val_accuracy: float
-    val_macro_f1: float
+    val_loss: float | None
+    val_accuracy: float | None
+    val_macro_f1: float | None
     lr: float
     seconds: float
     tokens_per_second: float
 
     def better_than(self, other: "EpochMetrics | None") -> bool:
-        """Tells whether the validation accuracy is higher, or the same with a lower loss."""
-        if other is None:
+        """Tells whether the validation accuracy is higher, or the same with a lower loss.
+
+        Without a validation part the later epoch is the better one.
+        """
+        if other is None or self.val_accuracy is None or other.val_accuracy is None:
             return True
+        assert self.val_loss is not None and other.val_loss is not None, "as the accuracy"
         return (self.val_accuracy, -self.val_loss) > (other.val_accuracy, -other.val_loss)
 
 
 def fit(
     model: nn.Module,
     train: EncodedTexts,
-    validation: EncodedTexts,
+    validation: EncodedTexts | None,
     optimizer: Optimizer,
     *,
     epochs: int,
@@ -76,7 +81,7 @@ def fit(
             is on `device`.
         train: Training texts.
         validation: Validation texts; the best epoch is the one with the highest accuracy on them
-            (with the lower loss among equals).
+            (with the lower loss among equals), or the last one if there are none.
         optimizer: Changes the model's parameters.
         epochs: Passes over the training texts at most.
         batch_size: Texts in a step.
@@ -114,15 +119,14 @@ def fit(
             right += (logits.argmax(1) == batch.labels).sum().item()
             on_step(step)
         trained = time.perf_counter()
-        logits = predict_logits(model, validation, EVALUATION_BATCH_SIZE, device)
-        scores = score(logits, validation.labels)
+        scores = _validate(model, validation, device)
         metrics = EpochMetrics(
             epoch=epoch,
             train_loss=loss_sum / len(train),
             train_accuracy=right / len(train),
-            val_loss=scores.loss,
-            val_accuracy=scores.accuracy,
-            val_macro_f1=scores.macro_f1,
+            val_loss=scores and scores.loss,
+            val_accuracy=scores and scores.accuracy,
+            val_macro_f1=scores and scores.macro_f1,
             lr=lr,
             seconds=time.perf_counter() - start,
             tokens_per_second=len(train.words) / (trained - start),
@@ -155,6 +159,15 @@ def _step(
         nn.utils.clip_grad_norm_(model.parameters(), clip_norm)
     optimizer.step()
     return loss.item(), logits.detach()
+
+
+def _validate(
+    model: nn.Module, validation: EncodedTexts | None, device: torch.device
+) -> Scores | None:
+    if validation is None:
+        return None
+    logits = predict_logits(model, validation, EVALUATION_BATCH_SIZE, device)
+    return score(logits, validation.labels)
 
 
 def _check_finite(loss: float, lr: float, step: int, epoch: int) -> None:

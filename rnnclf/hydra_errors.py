@@ -9,7 +9,7 @@ from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
 from rnnclf.config import keys
-from rnnclf.errors import ConfigError
+from rnnclf.errors import ConfigError, UserError
 from rnnclf.schema import Config
 
 _UNHELPFUL = re.compile(
@@ -25,12 +25,16 @@ def usage_errors() -> Iterator[None]:
     """Turns what Hydra and OmegaConf raise into a `ConfigError` with one clear line."""
     try:
         yield
+    except UserError:
+        raise  # it says what is wrong already
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(_explain(error)) from error
 
 
 def _explain(error: BaseException) -> str:
     message = str(error)
+    if message.startswith("hydra.mode changed"):
+        return "this is a study of many runs; it needs -m: python run.py -m ..."
     cause = error.__cause__
     if cause is not None and str(cause) not in message:
         message += f"\n{cause}"

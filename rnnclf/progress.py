@@ -70,17 +70,20 @@ class TrainingProgress:
 
     def on_epoch(self, metrics: EpochMetrics, is_best: bool) -> None:
         """Logs one line and begins the bar again."""
+        validation = ""
+        if metrics.val_loss is not None:
+            star = "*" if is_best else " "
+            validation = (
+                f"validation loss {metrics.val_loss:.4f} accuracy {metrics.val_accuracy:.4f}{star}  "
+            )
         log.info(
-            "epoch %*d/%d  train loss %.4f accuracy %.4f  validation loss %.4f accuracy %.4f%s  "
-            "%.1f s  %.0f tokens/s",
+            "epoch %*d/%d  train loss %.4f accuracy %.4f  %s%.1f s  %.0f tokens/s",
             len(str(self._epochs)),
             metrics.epoch,
             self._epochs,
             metrics.train_loss,
             metrics.train_accuracy,
-            metrics.val_loss,
-            metrics.val_accuracy,
-            "*" if is_best else " ",
+            validation,
             metrics.seconds,
             metrics.tokens_per_second,
         )

@@ -14,7 +14,7 @@ from rnnclf.atomic import replacing, write_text
 from rnnclf.classifier import Classifier
 from rnnclf.config import identity
 from rnnclf.data.corpus import Texts
-from rnnclf.figures import draw_confusion_matrix, draw_learning_curves
+from rnnclf.figures import draw_confusion_matrix
 from rnnclf.fit import EpochMetrics
 from rnnclf.metrics import Scores, confusion_matrix
 from rnnclf.model import count_parameters
@@ -72,19 +72,11 @@ def write_predictions(classifier: Classifier, texts: Texts, logits: Tensor, path
             writer.writerow([text, label, classifier.classes[index], f"{probability:.4f}"])
 
 
-def draw_pictures(
-    classifier: Classifier,
-    validation: Texts,
-    logits: Tensor,
-    epochs: list[EpochMetrics],
-    best: EpochMetrics,
-    paths: RunPaths,
-) -> None:
-    """Draws the confusion matrix on the validation part and the learning curves."""
-    truth = classifier.class_indices(validation.labels)
+def draw_confusions(classifier: Classifier, texts: Texts, logits: Tensor, path: Path) -> None:
+    """Draws the confusion matrix of predictions for texts."""
+    truth = classifier.class_indices(texts.labels)
     confusion = confusion_matrix(truth, logits.argmax(1).numpy(), len(classifier.classes))
-    draw_confusion_matrix(confusion, classifier.classes, paths.confusion_matrix)
-    draw_learning_curves(epochs, best.epoch, paths.learning_curves)
+    draw_confusion_matrix(confusion, classifier.classes, path)
 
 
 def outcome(
@@ -121,12 +113,13 @@ def write_result(result: dict[str, Any], path: Path) -> None:
 
 def summary(result: dict[str, Any], folder: Path) -> Iterator[str]:
     """Says in a few lines how a run ended and where its files are."""
-    yield (
-        f"validation accuracy {result['val_accuracy']:.4f}  "
-        f"macro-F1 {result['val_macro_f1']:.4f}  "
-        f"({result['texts']['validation']} texts, "
-        f"best epoch {result['best_epoch']} of {result['epochs']})"
-    )
+    if result["val_accuracy"] is not None:
+        yield (
+            f"validation accuracy {result['val_accuracy']:.4f}  "
+            f"macro-F1 {result['val_macro_f1']:.4f}  "
+            f"({result['texts']['validation']} texts, "
+            f"best epoch {result['best_epoch']} of {result['epochs']})"
+        )
     if result["test_accuracy"] is not None:
         yield (
             f"test accuracy       {result['test_accuracy']:.4f}  "

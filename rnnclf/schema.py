@@ -13,7 +13,8 @@ class DatasetConfig:
         labels: `fine` or `coarse`, for `questions` only.
         folder: Where `train.csv` and `test.csv` are, for `csv` only.
         train_fraction: Share of the texts in the training split; `csv` comes split.
-        validation_fraction: Share of the training split that is held out for validation.
+        validation_fraction: Share of the training split that is held out for validation; with 0
+            the last epoch counts as the best.
         split_seed: Seed of the shuffles behind both splits.
         max_length: Words after this many are cut off; null keeps all.
         min_frequency: Words rarer than this in the training part become `<unk>`.

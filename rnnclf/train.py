@@ -9,27 +9,28 @@ import numpy as np
 import torch
 
 from rnnclf.classifier import Classifier, build_model, save_description, save_weights
-from rnnclf.data.corpus import Corpus, Texts
-from rnnclf.data.sources import load_corpus
-from rnnclf.data.splits import stratified_split
-from rnnclf.data.torchtext_adapter import count_words, read_vectors
-from rnnclf.data.vocabulary import Vocabulary
+from rnnclf.data.corpus import Texts
+from rnnclf.data.prepared import PreparedTexts, prepare
+from rnnclf.data.torchtext_adapter import read_vectors
 from rnnclf.errors import ConfigError
 from rnnclf.evaluate import predict_logits, score
+from rnnclf.figures import draw_learning_curves
 from rnnclf.fit import EVALUATION_BATCH_SIZE, EpochMetrics, fit
+from rnnclf.metrics import Scores
 from rnnclf.optimizers import make_optimizer, schedule_factor
 from rnnclf.paths import RunPaths
 from rnnclf.progress import TrainingProgress
 from rnnclf.record import (
     MetricsFile,
-    draw_pictures,
+    draw_confusions,
     outcome,
     summary,
     write_predictions,
     write_result,
 )
 from rnnclf.reproducibility import choose_device, describe, prepare_torch, seed_everything
-from rnnclf.schema import Config, DatasetConfig
+from rnnclf.schema import Config
+from rnnclf.study import report
 
 log = logging.getLogger(__name__)
 
@@ -42,9 +43,11 @@ def train(config: Config, folder: Path) -> float:
         folder: Where the files of `RunPaths` go; it exists and has no result yet.
 
     Returns:
-        The best validation accuracy.
+        The best validation accuracy; without a validation part the test accuracy, or where the
+        test split is not read the training accuracy.
 
     Raises:
+        optuna.TrialPruned: If the run is a trial of a study that prunes it.
         ConfigError: If `folder` holds a finished run, or the device does not exist.
         DataError: If the data set cannot be had.
         TrainingError: If the loss becomes NaN or infinite.
@@ -58,25 +61,31 @@ def train(config: Config, folder: Path) -> float:
     device = choose_device(config.device)
     order = seed_everything(config.seed)
 
-    corpus, training, validation = load_texts(config.dataset, Path(config.paths.data))
-    classifier = build_classifier(config, corpus.classes, training)
+    data = prepare(config.dataset, Path(config.paths.data))
+    classifier = build_classifier(config, data)
     save_description(config, classifier.vocabulary, classifier.classes, paths)
     clock.append(time.perf_counter())
 
-    epochs, best = _fit(classifier, training, validation, device=device, order=order, paths=paths)
+    epochs, best = _fit(classifier, data, device=device, order=order, paths=paths)
     clock.append(time.perf_counter())
 
-    val_logits = _logits(classifier, validation, device)
+    test = data.corpus.test
+    test_logits = _logits(classifier, test, device) if config.evaluate_test else None
     test_scores = None
-    if config.evaluate_test:
-        test_logits = _logits(classifier, corpus.test, device)
-        test_scores = score(test_logits, classifier.class_indices(corpus.test.labels))
-    write_predictions(classifier, validation, val_logits, paths.predictions)
-    draw_pictures(classifier, validation, val_logits, epochs=epochs, best=best, paths=paths)
+    if test_logits is not None:
+        test_scores = score(test_logits, classifier.class_indices(test.labels))
+    if len(data.validation):
+        shown, logits = data.validation, _logits(classifier, data.validation, device)
+    else:
+        shown, logits = test, test_logits
+    if logits is not None:
+        write_predictions(classifier, shown, logits, paths.predictions)
+        draw_confusions(classifier, shown, logits, paths.confusion_matrix)
+    draw_learning_curves(epochs, best.epoch, paths.learning_curves)
     clock.append(time.perf_counter())
 
     phases = dict(zip(("load", "fit", "evaluate"), np.diff(clock).round(3).tolist(), strict=True))
-    sizes = {"train": len(training), "validation": len(validation), "test": len(corpus.test)}
+    sizes = {"train": len(data.training), "validation": len(data.validation), "test": len(test)}
     result = outcome(classifier, best, test_scores, len(epochs)) | {
         "texts": sizes,
         "device": describe(device),
@@ -86,36 +95,23 @@ def train(config: Config, folder: Path) -> float:
     write_result(result, paths.result)
     for line in summary(result, folder):
         log.info("%s", line)
-    return best.val_accuracy
+    return _objective(best, test_scores)
 
 
-def load_texts(config: DatasetConfig, data_folder: Path) -> tuple[Corpus, Texts, Texts]:
-    """Loads a data set and takes the validation part out of its training split.
-
-    Returns:
-        The data set, the training texts without the validation part, and the validation part.
-    """
-    corpus = load_corpus(
-        config.name,
-        data_folder,
-        labels=config.labels,
-        csv_folder=Path(config.folder) if config.folder else None,
-        train_fraction=config.train_fraction,
-        split_seed=config.split_seed,
-    )
-    training, validation = stratified_split(
-        corpus.train, config.validation_fraction, config.split_seed
-    )
-    return corpus, training, validation
+def _objective(best: EpochMetrics, test: Scores | None) -> float:
+    """Returns what a search would look at; without a validation part that is the test."""
+    if best.val_accuracy is not None:
+        return best.val_accuracy
+    return best.train_accuracy if test is None else test.accuracy
 
 
-def build_classifier(config: Config, classes: list[str], training: Texts) -> Classifier:
+def build_classifier(config: Config, data: PreparedTexts) -> Classifier:
     """Makes an untrained classifier with the words of the training texts.
 
     Raises:
         DataError: If `model.vectors` names a file that does not fit.
     """
-    vocabulary = Vocabulary(count_words(training.texts, config.dataset.min_frequency))
+    vocabulary, classes = data.vocabulary, data.corpus.classes
     model = build_model(config.model, len(vocabulary), len(classes))
     if config.model.vectors:
         vectors = read_vectors(
@@ -128,8 +124,7 @@ def build_classifier(config: Config, classes: list[str], training: Texts) -> Cla
 
 def _fit(
     classifier: Classifier,
-    training: Texts,
-    validation: Texts,
+    data: PreparedTexts,
     *,
     device: torch.device,
     order: np.random.Generator,
@@ -138,10 +133,10 @@ def _fit(
     """Trains the classifier's model; returns the metrics of all epochs and of the best."""
     config, model = classifier.config, classifier.model.to(device)
     settings = config.training
-    steps = -(-len(training) // settings.batch_size)
+    steps = -(-len(data.training) // settings.batch_size)
     log.info(
         "%s with %s: %d training and %d validation texts, %d classes, %d words, on %s",
-        *(config.dataset.name, config.model.cell, len(training), len(validation)),
+        *(config.dataset.name, config.model.cell, len(data.training), len(data.validation)),
         *(len(classifier.classes), len(classifier.vocabulary), describe(device)),
     )
     optimizer = make_optimizer(
@@ -158,12 +153,14 @@ def _fit(
                 save_weights(model, paths.weights)
             file.append(metrics)
             progress.on_epoch(metrics, is_best)
+            if metrics.val_accuracy is not None:
+                report(metrics.val_accuracy, metrics.epoch)
 
         try:
             best = fit(
                 model,
-                classifier.encode(training.texts, training.labels),
-                classifier.encode(validation.texts, validation.labels),
+                data.encoded_training,
+                data.encoded_validation,
                 optimizer,
                 epochs=settings.epochs,
                 batch_size=settings.batch_size,

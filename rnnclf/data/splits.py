@@ -33,7 +33,7 @@ def stratified_split(texts: Texts, fraction: float, seed: int) -> tuple[Texts, T
 
     Args:
         texts: The training split.
-        fraction: Share of the part to take out.
+        fraction: Share of the part to take out; 0 takes nothing.
         seed: Seed of `random.Random`.
 
     Returns:
@@ -55,7 +55,7 @@ def stratified_split(texts: Texts, fraction: float, seed: int) -> tuple[Texts, T
             left -= 1
     generator = random.Random(seed)
     taken = {index for label in counts for index in generator.sample(members[label], counts[label])}
-    if not taken:
+    if not taken and fraction:
         raise DataError(
             f"{len(texts)} training texts are too few to hold out {fraction:.0%} for validation; "
             "raise dataset.validation_fraction or add texts"

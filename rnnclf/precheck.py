@@ -1,0 +1,30 @@
+"""What a study makes sure of before its first trial."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from rnnclf.config import from_omegaconf, settle_test
+from rnnclf.data.prepared import digest, load
+
+
+def check_trials(nodes: Sequence[DictConfig]) -> Mapping[str, str]:
+    """Checks sampled configurations of trials, and fetches their data set, once for all workers.
+
+    Args:
+        nodes: Composed configurations that together have each choice and each bound.
+
+    Returns:
+        What must be the same when the study is continued: the digest of the data set.
+
+    Raises:
+        ConfigError: If one of them is wrong, or asks for the test split.
+        DataError: If the data set cannot be had.
+    """
+    configs = [from_omegaconf(node) for node in nodes]
+    for config in configs:
+        settle_test(config, in_sweep=True)
+    first = configs[0]
+    corpus = load(first.dataset, Path(first.paths.data))
+    return {corpus.name: digest(corpus)}

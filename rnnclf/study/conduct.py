@@ -1,0 +1,217 @@
+"""One study after the other: reopened or made, searched, recorded, and its winner trained again."""
+
+import logging
+import shlex
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import filelock
+import optuna
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig
+
+from rnnclf.errors import ConfigError, StudyError
+from rnnclf.study.cleaning import ranked
+from rnnclf.study.definition import Definition, differences
+from rnnclf.study.launch import launch_workers, wait_for_others
+from rnnclf.study.outcome import write_outcome
+from rnnclf.study.paths import StudyPaths
+from rnnclf.study.plan import StudyPlan, make_plans, with_deadline
+from rnnclf.study.refit import FINAL, VALIDATE, refit_winner
+from rnnclf.study.space import as_overrides
+from rnnclf.study.trials import StudySpec, Trials, open_storage, worker_is_gone
+
+log = logging.getLogger(__name__)
+DEFINITION = "definition"  # the attribute of a study that holds it
+
+
+def conduct(
+    master: DictConfig, arguments: Sequence[str], context: HydraContext, task: TaskFunction
+) -> list[dict[str, Any]]:
+    """Runs or continues each study that a command line asks for.
+
+    Returns:
+        What each `study.json` says; nothing for a dry run.
+
+    Raises:
+        ConfigError: If the sweep is wrong, or an old study in its place is another one.
+        StudyError: If a study cannot go on.
+        KeyboardInterrupt: On Ctrl-C; everything that ended is kept.
+    """
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    plans = make_plans(master, arguments, context, task)
+    if master.hydra.sweeper.dry_run:
+        for plan in plans:
+            _show(plan)
+        return []
+    summaries = []
+    for number, plan in enumerate(plans, start=1):
+        place = f" ({number} of {len(plans)})" if len(plans) > 1 else ""
+        summaries.append(_conduct_one(with_deadline(plan), place))
+    stopped = [s for s in summaries if s["stopped"] or not s["best"]]
+    if stopped:
+        reasons = "; ".join(f"{s['name']}: {s['stopped'] or 'no trial ended well'}" for s in stopped)
+        raise StudyError(f"stopped: {reasons}; the same command continues")
+    return summaries
+
+
+def _conduct_one(plan: StudyPlan, place: str) -> dict[str, Any]:
+    paths = StudyPaths(plan.spec.folder)
+    if plan.options.restart:
+        _put_aside(plan.spec)
+    paths.folder.mkdir(parents=True, exist_ok=True)
+    for warning in plan.warnings:
+        log.info("%s", warning)
+    with _owning(paths):
+        trials = Trials(plan.spec)
+        trials.settle(worker_is_gone)
+        wait_for_others(trials)
+        _agree(trials, plan)
+        trials.resume()
+        refit = None
+        try:
+            _search(plan, trials, place)
+            best = ranked(trials.study)
+            if best and plan.options.refit.seeds and not trials.stopped and _single(plan):
+                refit = refit_winner(plan, trials.study, best[0])
+        except KeyboardInterrupt as error:
+            ended = plan.spec.n_trials - trials.remaining()
+            raise KeyboardInterrupt(
+                f"interrupted after {ended} of {plan.spec.n_trials} trials of {plan.spec.name}; "
+                "the same command continues"
+            ) from error
+        finally:
+            summary = write_outcome(plan, trials, refit)
+    for line in _report(plan, summary):
+        log.info("%s", line)
+    return summary
+
+
+def _search(plan: StudyPlan, trials: Trials, place: str) -> None:
+    missing = trials.remaining()
+    if missing <= 0:
+        log.info("study %s%s is finished: it has its trials", plan.spec.name, place)
+        return
+    done = plan.spec.n_trials - missing
+    log.info(
+        "study %s%s: %d trials to go%s, in %s",
+        *(plan.spec.name, place, missing, f" after {done}" if done else "", plan.spec.folder),
+    )
+    launch_workers(plan.worker, plan.config, plan.options.workers, f"{plan.spec.name}{place}")
+
+
+def _single(plan: StudyPlan) -> bool:
+    return len(plan.spec.directions) == 1
+
+
+def _agree(trials: Trials, plan: StudyPlan) -> None:
+    """Makes a new study what the plan says, or makes sure that an old one is that.
+
+    Raises:
+        ConfigError: If the old study is another one.
+    """
+    old: Definition | None = trials.study.user_attrs.get(DEFINITION)
+    if old is None:
+        for point in plan.queue:
+            trials.study.enqueue_trial(point, skip_if_exists=True)
+        trials.study.set_user_attr(DEFINITION, plan.definition)
+        return
+    found = differences(old, plan.definition)
+    if found:
+        more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+        raise ConfigError(
+            f"{plan.spec.folder} holds a study that differs: {found[0]}{more}; continue it as it "
+            "was, or put it aside with hydra.sweeper.restart=true, or choose another hydra.sweep.dir"
+        )
+
+
+@contextmanager
+def _owning(paths: StudyPaths) -> Iterator[None]:
+    """Makes this process the only one that runs the study."""
+    lock = filelock.FileLock(paths.owner_lock, timeout=0)
+    try:
+        lock.acquire()
+    except filelock.Timeout:
+        raise StudyError(f"another process is running the study in {paths.folder}") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _put_aside(spec: StudySpec) -> None:
+    """Moves an old study away, and in a database renames it."""
+    now = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+    if spec.folder.exists():
+        with _owning(StudyPaths(spec.folder)):
+            aside = spec.folder.with_name(f"{spec.folder.name}.{now}")
+            spec.folder.rename(aside)
+        log.info("the old study is in %s now", aside)
+    if spec.storage is None:
+        return
+    storage = open_storage(spec.storage, StudyPaths(spec.folder))
+    if spec.name in optuna.get_all_study_names(storage):
+        optuna.copy_study(
+            from_study_name=spec.name,
+            from_storage=storage,
+            to_storage=storage,
+            to_study_name=f"{spec.name}.{now}",
+        )
+        optuna.delete_study(study_name=spec.name, storage=storage)
+
+
+def _show(plan: StudyPlan) -> None:
+    """Prints a plan."""
+    spec = plan.spec
+    log.info("study %s: %d trials, in %s", spec.name, spec.n_trials, spec.folder)
+    width = max(len(dimension.key) for dimension in plan.worker.dimensions)
+    for dimension in plan.worker.dimensions:
+        log.info("  %-*s  %s", width, dimension.key, dimension)
+    for warning in plan.warnings:
+        log.info("  %s", warning)
+    fixed = shlex.join(plan.worker.overrides)
+    log.info("  fixed: %s", fixed or "nothing")
+    for sample in plan.samples:
+        log.info("  sample: %s", shlex.join(as_overrides(sample)))
+
+
+def _report(plan: StudyPlan, summary: dict[str, Any]) -> Iterator[str]:
+    """Says in a few lines how a study ended."""
+    folder = _shown(plan.spec.folder)
+    states = ", ".join(f"{count} {state}" for state, count in summary["states"].items())
+    lost = f", {summary['lost']} lost and tried again" if summary["lost"] else ""
+    yield f"study {plan.spec.name}: {states or 'no trials'}{lost}"
+    if summary["stopped"]:
+        yield f"stopped early: {summary['stopped']}"
+    for best in summary["best"]:
+        values = " ".join(f"{value:.4f}" for value in best["values"])
+        chosen = shlex.join(as_overrides(best["params"]))
+        yield f"best: {values}, trial {best['number']}, in {folder / best['folder']}: {chosen}"
+    if summary["best"]:
+        yield f"its configuration: --config-dir {folder} --config-name best"
+    refit = summary["refit"]
+    if refit:
+        yield f"trained again, as in the search: {_interval(refit[VALIDATE])}"
+        yield f"trained again, for use:          {_interval(refit[FINAL])}"
+        yield f"final model (median of the first line): {folder / refit['model']['folder']}"
+
+
+def _interval(described: dict[str, Any]) -> str:
+    if described["interval"] is None:
+        return f"{described['mean']:.4f} (one seed)"
+    low, high = described["interval"]
+    return (
+        f"{described['mean']:.4f} +- {described['sd']:.4f} over {len(described['values'])} seeds "
+        f"(95 % interval of the mean {low:.4f} to {high:.4f})"
+    )
+
+
+def _shown(folder: Path) -> Path:
+    """Returns a path as short as it can be written from here."""
+    here = Path.cwd()
+    return folder.relative_to(here) if folder.is_relative_to(here) else folder
+
+

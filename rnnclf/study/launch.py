@@ -1,0 +1,133 @@
+"""Runs the workers of a study: as processes here, or as the jobs of any Hydra launcher."""
+
+import contextlib
+import os
+import shutil
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+from hydra.core.plugins import Plugins
+from omegaconf import DictConfig
+from optuna.trial import TrialState
+
+from rnnclf.errors import StudyError
+from rnnclf.study.pool import Pool
+from rnnclf.study.progress import StudyProgress
+from rnnclf.study.trials import Trials, worker_is_gone
+from rnnclf.study.worker import Worker, describe_error
+
+BASIC_LAUNCHER = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
+WATCH_SECONDS = 0.5
+
+
+def launch_workers(worker: Worker, config: DictConfig, workers: int | str, title: str) -> None:
+    """Runs the trials of a study until it has all of them, is stopped, or its time is up.
+
+    Hydra's basic launcher stands for processes on this machine, which are started again when they
+    are lost. Any other launcher gets as many jobs as there are workers, and once more while trials
+    are left.
+
+    Args:
+        worker: What each process or job runs.
+        config: The composed configuration of the study.
+        workers: How many, or `auto`.
+        title: Of the progress display.
+
+    Raises:
+        StudyError: If workers or jobs end without doing anything.
+        KeyboardInterrupt: On Ctrl-C.
+    """
+    environments = worker_environments(workers)
+    trials = Trials(worker.spec)
+    with StudyProgress(trials, title, len(environments)) as progress:
+        if config.hydra.launcher["_target_"] == BASIC_LAUNCHER:
+            Pool(worker, environments, progress.update).run()
+        else:
+            _run_jobs(worker, config, len(environments), trials, progress)
+        wait_for_others(trials)
+
+
+def worker_environments(workers: int | str) -> list[dict[str, str]]:
+    """Returns the environment of each worker: its share of the GPUs or of the cores."""
+    gpus = _gpus()
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    count = (len(gpus) or cores or 1) if workers == "auto" else int(workers)
+    if gpus:
+        return [{"CUDA_VISIBLE_DEVICES": gpus[n % len(gpus)]} for n in range(count)]
+    if "OMP_NUM_THREADS" in os.environ:
+        return [{} for _ in range(count)]
+    share = str(max(1, (cores or 1) // count))
+    return [{"OMP_NUM_THREADS": share} for _ in range(count)]
+
+
+def _gpus() -> list[str]:
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None:
+        return [name for name in visible.split(",") if name.strip() not in ("", "-1")]
+    command = shutil.which("nvidia-smi")
+    if command is None:
+        return []
+    listed = subprocess.run([command, "-L"], capture_output=True, text=True, check=False)
+    lines = [line for line in listed.stdout.splitlines() if line.startswith("GPU ")]
+    return [str(number) for number in range(len(lines))]
+
+
+def _run_jobs(
+    worker: Worker, config: DictConfig, count: int, trials: Trials, progress: StudyProgress
+) -> None:
+    """Launches jobs until there are no trials left to begin."""
+    while (missing := trials.remaining()) > 0 and not trials.stopped and not _too_late(worker):
+        ended_before = _ended(trials)
+        launcher = Plugins.instance().instantiate_launcher(
+            config=config, hydra_context=worker.context, task_function=worker
+        )
+        jobs = [
+            [*worker.overrides, f"hydra.sweep.subdir=.workers/{number}"]
+            for number in range(min(count, missing))
+        ]
+        problem = ""
+        with _watched(progress.update):
+            try:
+                results = launcher.launch(jobs, initial_job_idx=0)
+                problems = [r._return_value for r in results if isinstance(r._return_value, Exception)]
+                problem = describe_error(problems[0]) if problems else ""
+            except Exception as error:  # some of its workers are gone; the trials tell which
+                problem = describe_error(error)
+            wait_for_others(trials)
+        if _ended(trials) == ended_before:
+            raise StudyError(f"the launcher's jobs end without a trial: {problem or 'no error'}")
+
+
+def wait_for_others(trials: Trials) -> None:
+    """Waits for running trials, and settles those whose workers are gone."""
+    while any(trial.state is TrialState.RUNNING for trial in trials.all()):
+        trials.settle(worker_is_gone)
+        time.sleep(WATCH_SECONDS)
+
+
+def _ended(trials: Trials) -> int:
+    return sum(trial.state.is_finished() for trial in trials.all())
+
+
+def _too_late(worker: Worker) -> bool:
+    return worker.spec.deadline is not None and time.time() > worker.spec.deadline
+
+
+@contextlib.contextmanager
+def _watched(update: Callable[[], None]) -> Iterator[None]:
+    """Calls `update` every now and then while the block runs."""
+    ended = threading.Event()
+
+    def watch() -> None:
+        while not ended.wait(WATCH_SECONDS):
+            update()
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()

@@ -1,0 +1,66 @@
+"""Every file name of a study, and nowhere else."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class StudyPaths:
+    """The files of a study.
+
+    Attributes:
+        folder: `hydra.sweep.dir`; the trials are in folders below it, named by their numbers.
+    """
+
+    folder: Path
+
+    @property
+    def journal(self) -> Path:
+        """Optuna's journal of everything that happened."""
+        return self.folder / "study.journal"
+
+    @property
+    def journal_lock(self) -> Path:
+        """Held while the journal is written."""
+        return self.folder / ".journal.lock"
+
+    @property
+    def claim_lock(self) -> Path:
+        """Held while a trial is taken or settled."""
+        return self.folder / ".claim.lock"
+
+    @property
+    def owner_lock(self) -> Path:
+        """Held by the process that runs the study."""
+        return self.folder / ".study.lock"
+
+    @property
+    def trials(self) -> Path:
+        """One line a trial (CSV)."""
+        return self.folder / "trials.csv"
+
+    @property
+    def best(self) -> Path:
+        """The configuration of the best trial, which the application accepts."""
+        return self.folder / "best.yaml"
+
+    @property
+    def summary(self) -> Path:
+        """The study in short (JSON)."""
+        return self.folder / "study.json"
+
+    def picture(self, name: str) -> Path:
+        """A picture: `history`, `importances` or `parallel_coordinates`."""
+        return self.folder / f"{name}.png"
+
+    def worker_log(self, number: int) -> Path:
+        """What a worker process printed."""
+        return self.folder / f"worker-{number}.log"
+
+    def trial(self, number: int) -> Path:
+        """The folder of a trial."""
+        return self.folder / str(number)
+
+    def refit(self, winner: int) -> Path:
+        """The folder of the runs that train a winner again; a study of its own."""
+        return self.folder / f"refit-of-{winner}"

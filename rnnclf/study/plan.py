@@ -1,0 +1,254 @@
+"""From a sweep's configuration to the studies it asks for, checked before the first trial."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import optuna
+from hydra.core.config_loader import ConfigLoader
+from hydra.types import HydraContext, TaskFunction
+from hydra.utils import get_method
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from rnnclf.errors import ConfigError
+from rnnclf.study.definition import Definition, define
+from rnnclf.study.space import (
+    Dimension,
+    Value,
+    all_points,
+    as_overrides,
+    every_choice,
+    parse_space,
+    suggest,
+    take_apart,
+)
+from rnnclf.study.trials import StudySpec
+from rnnclf.study.worker import Worker, check_that_chosen_arrived, compose_trial
+
+GRID = "optuna.samplers.GridSampler"
+NUMBER_OF_SAMPLES = 3
+
+
+@dataclass(frozen=True)
+class StudyPlan:
+    """A study that is to be run.
+
+    Attributes:
+        worker: What its worker processes run; has the specification of the study.
+        config: The composed configuration with the defaults of all dimensions.
+        options: `hydra.sweeper`, resolved.
+        definition: What must be the same on resuming.
+        queue: Points to try first.
+        warnings: What the user should know before it starts.
+        samples: Some points of the space.
+    """
+
+    worker: Worker
+    config: DictConfig
+    options: DictConfig
+    definition: Definition
+    queue: list[dict[str, Value]]
+    warnings: list[str]
+    samples: list[dict[str, Value]]
+
+    @property
+    def spec(self) -> StudySpec:
+        """The specification of the study."""
+        return self.worker.spec
+
+
+def make_plans(
+    master: DictConfig, arguments: Sequence[str], context: HydraContext, task: TaskFunction
+) -> list[StudyPlan]:
+    """Makes a plan for each study that a command line asks for.
+
+    Raises:
+        ConfigError: If the options or the search space are wrong, or a sampled configuration
+            cannot be composed or does not pass the application's check.
+    """
+    loader = context.config_loader
+    params = _params(master)
+    sweep = take_apart(arguments, params, lambda key: _is_group(loader, key))
+    plans = []
+    for overrides in sweep.studies:
+        config = loader.load_sweep_config(master, list(overrides))
+        space = {
+            key: definition
+            for key, definition in _params(config).items()
+            if key not in sweep.fixed and not _is_group(loader, key)
+        }
+        dimensions = parse_space(space | sweep.dimensions)
+        if not dimensions:
+            raise ConfigError(
+                "a study needs something to search: hydra.sweeper.params, "
+                "or choice(...) or interval(...) on the command line"
+            )
+        plans.append(_plan(master, config, overrides, dimensions, context, task))
+    folders = [plan.spec.folder for plan in plans]
+    for folder in folders:
+        if folders.count(folder) > 1:
+            raise ConfigError(
+                f"several studies would share the folder {folder}; "
+                "let hydra.sweep.dir depend on what differs between them"
+            )
+    return plans
+
+
+def _plan(
+    master: DictConfig,
+    config: DictConfig,
+    overrides: Sequence[str],
+    dimensions: list[Dimension],
+    context: HydraContext,
+    task: TaskFunction,
+) -> StudyPlan:
+    options = _resolved(config.hydra.sweeper)
+    _check_options(options)
+    folder = Path(config.hydra.sweep.dir).resolve()
+    queue, warnings = _queue(config, dimensions, options.enqueue)
+    n_trials, sampler = options.n_trials, options.sampler
+    if sampler["_target_"] == GRID:
+        queue = all_points(dimensions)
+        n_trials = min(n_trials, len(queue))
+        sampler = OmegaConf.create({"_target_": "optuna.samplers.RandomSampler"})
+    spec = StudySpec(
+        name=options.study_name or folder.name,
+        folder=folder,
+        storage=options.storage,
+        directions=_directions(options.direction),
+        n_trials=n_trials,
+        max_failures=options.max_failures,
+        trial_timeout=options.trial_timeout,
+    )
+    worker = Worker(
+        spec=spec,
+        dimensions=dimensions,
+        config=master,
+        overrides=overrides,
+        context=context,
+        task_function=task,
+        sampler=sampler,
+        pruner=options.pruner,
+        keep=options.keep,
+        weights=list(options.weights),
+    )
+    samples = _samples(dimensions)
+    facts = _check_samples(worker, [*every_choice(dimensions), *samples], options.check)
+    definition = define(config, dimensions, spec.directions, options.ignore, facts)
+    return StudyPlan(worker, config, options, definition, queue, warnings, samples)
+
+
+def with_deadline(plan: StudyPlan) -> StudyPlan:
+    """Returns the plan with its `timeout` counted from now."""
+    timeout = plan.options.timeout
+    if timeout is None:
+        return plan
+    spec = replace(plan.spec, deadline=time.time() + timeout)
+    return replace(plan, worker=replace(plan.worker, spec=spec))
+
+
+def _params(config: DictConfig) -> dict[str, Any]:
+    params = config.hydra.sweeper.params
+    return {} if params is None else _flat_params(_resolved(params))
+
+
+def _resolved(node: DictConfig) -> DictConfig:
+    copy = OmegaConf.create(OmegaConf.to_container(node, resolve=True))
+    assert isinstance(copy, DictConfig), "made from a mapping"
+    return copy
+
+
+def _flat_params(node: DictConfig, prefix: str = "") -> dict[str, Any]:
+    """Reads `a.b: ...` as well as nested mappings, which keys on the command line make."""
+    flat: dict[str, Any] = {}
+    container = OmegaConf.to_container(node)
+    assert isinstance(container, dict), "it is a mapping"
+    for name, value in container.items():
+        if isinstance(value, Mapping) and not {"when", "space"} & set(value):
+            flat |= _flat_params(OmegaConf.create(dict(value)), f"{prefix}{name}.")
+        elif value is not None:
+            flat[f"{prefix}{name}"] = value
+    return flat
+
+
+def _is_group(loader: ConfigLoader, key: str) -> bool:
+    return bool(loader.get_group_options(key.lstrip("+").split("@")[0]))
+
+
+def _directions(direction: Any) -> tuple[str, ...]:
+    listed = [direction] if isinstance(direction, str) else list(direction)
+    for name in listed:
+        if name not in ("minimize", "maximize"):
+            raise ConfigError(
+                f"hydra.sweeper.direction is minimize, maximize or a list of them; it is {name}"
+            )
+    return tuple(listed)
+
+
+def _check_options(options: DictConfig) -> None:
+    for key, low in (("n_trials", 1), ("max_failures", 1), ("keep", 0)):
+        if options[key] < low:
+            raise ConfigError(f"hydra.sweeper.{key} must be at least {low}; it is {options[key]}")
+    for key in ("timeout", "trial_timeout"):
+        if options[key] is not None and not options[key] > 0:
+            raise ConfigError(f"hydra.sweeper.{key} must be above 0; it is {options[key]}")
+    workers = options.workers
+    if workers != "auto" and not (type(workers) is int and workers > 0):
+        raise ConfigError(f"hydra.sweeper.workers is auto or a number from 1; it is {workers}")
+
+
+def _queue(
+    config: DictConfig, dimensions: Sequence[Dimension], enqueue: Sequence[Mapping[str, Any]]
+) -> tuple[list[dict[str, Value]], list[str]]:
+    """Returns the points to try first, the defaults before all, and warnings."""
+    warnings = []
+    defaults: dict[str, Value] = {}
+    for dimension in dimensions:
+        default = OmegaConf.select(config, dimension.key.lstrip("+"))
+        try:
+            if dimension.applies(defaults):
+                defaults[dimension.key] = dimension.member(default)
+        except ValueError:
+            warnings.append(
+                f"trial 0 has the defaults, but {dimension.key}={default} is outside of "
+                f"{dimension}; the sampler chooses it"
+            )
+    queue = [defaults]
+    by_key = {dimension.key: dimension for dimension in dimensions}
+    for point in enqueue:
+        for key in point:
+            if key not in by_key:
+                raise ConfigError(f"hydra.sweeper.enqueue: {key} is not a dimension of the search")
+        try:
+            queue.append({key: by_key[key].member(value) for key, value in point.items()})
+        except ValueError as error:
+            raise ConfigError(f"hydra.sweeper.enqueue: {error}") from error
+    return queue, warnings
+
+
+def _samples(dimensions: Sequence[Dimension]) -> list[dict[str, Value]]:
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    return [suggest(study.ask(), dimensions) for _ in range(NUMBER_OF_SAMPLES)]
+
+
+def _check_samples(
+    worker: Worker, points: Sequence[dict[str, Value]], check: str | None
+) -> Mapping[str, str]:
+    configs = []
+    for point in points:
+        overrides = [*worker.overrides, *as_overrides(point)]
+        folder = str(worker.spec.folder)
+        config = compose_trial(worker.context, worker.config, overrides, folder=folder, number=0)
+        try:
+            check_that_chosen_arrived(config, worker.dimensions, point)
+        except ValueError as error:
+            raise ConfigError(f"search space: {error}") from error
+        with open_dict(config):
+            del config["hydra"]  # as Hydra does before it hands a configuration to a task
+        configs.append(config)
+    if check is None:
+        return {}
+    function: Callable[[Sequence[DictConfig]], Mapping[str, str]] = get_method(check)
+    return function(configs)

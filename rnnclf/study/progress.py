@@ -1,0 +1,141 @@
+"""What a person sees of a study while it goes on: a table on a terminal, a line a trial elsewhere."""
+
+import logging
+import statistics
+import time
+from collections.abc import Sequence
+from datetime import datetime
+from types import TracebackType
+
+from optuna.trial import FrozenTrial, TrialState
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from rnnclf.study.cleaning import ranked
+from rnnclf.study.trials import LOST, OVERRIDES, REASON, Trials
+
+log = logging.getLogger(__name__)
+ENDED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
+
+
+class StudyProgress:
+    """Shows the trials of a study; a context manager around its workers.
+
+    Args:
+        trials: The trials.
+        title: What the study is called, for example with its place among several.
+        workers: How many trials run at a time.
+    """
+
+    def __init__(self, trials: Trials, title: str, workers: int) -> None:
+        self._trials = trials
+        self._title = title
+        self._workers = workers
+        self._seen = {t.number for t in trials.all() if t.state.is_finished()}
+        console = Console()
+        self._live = Live(console=console, transient=True, refresh_per_second=2)
+        self._on_terminal = console.is_terminal
+
+    def __enter__(self) -> "StudyProgress":
+        if self._on_terminal:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.update()
+        self._live.stop()
+
+    def update(self) -> None:
+        """Logs the trials that ended since the last time and brings the table up to date."""
+        trials = self._trials.all()
+        for trial in trials:
+            if trial.state.is_finished() and trial.number not in self._seen:
+                self._seen.add(trial.number)
+                self._say(describe(trial, ranked(self._trials.study)))
+        if self._on_terminal:
+            self._live.update(self._table(trials))
+
+    def _say(self, line: str) -> None:
+        if self._on_terminal:
+            self._live.console.print(line, markup=False, highlight=False, soft_wrap=True)
+        else:
+            log.info("%s", line)
+
+    def _table(self, trials: Sequence[FrozenTrial]) -> Table:
+        table = Table(title=self._title, caption=self._caption(trials))
+        for column in ("trial", "seconds", "step", "value", "parameters"):
+            table.add_column(column)
+        for trial in trials:
+            if trial.state is TrialState.RUNNING:
+                step = trial.last_step
+                value = "" if step is None else f"{trial.intermediate_values[step]:.4f}"
+                table.add_row(
+                    str(trial.number),
+                    f"{_seconds(trial):.0f}",
+                    "" if step is None else str(step),
+                    value,
+                    parameters(trial),
+                )
+        return table
+
+    def _caption(self, trials: Sequence[FrozenTrial]) -> str:
+        total = self._trials.spec.n_trials
+        counted = {s: sum(t.state is s and LOST not in t.user_attrs for t in trials) for s in ENDED}
+        done = sum(counted.values())
+        parts = [
+            f"{done} of {total} trials",
+            f"{counted[TrialState.PRUNED]} pruned",
+            f"{counted[TrialState.FAIL]} failed",
+        ]
+        best = ranked(self._trials.study)
+        if best:
+            parts.append(f"best {_values(best[0])} (trial {best[0].number})")
+        if done:
+            mean = statistics.fmean(_seconds(t) for t in trials if t.state in ENDED)
+            left = mean * (total - done) / self._workers
+            parts.append(f"about {_duration(left)} left")
+        return ", ".join(parts)
+
+
+def describe(trial: FrozenTrial, best: Sequence[FrozenTrial]) -> str:
+    """Says in one line how a trial ended."""
+    what = {TrialState.COMPLETE: "", TrialState.PRUNED: "pruned ", TrialState.FAIL: "failed "}
+    outcome = (
+        _values(trial)
+        if trial.state is TrialState.COMPLETE
+        else what[trial.state] + str(trial.user_attrs.get(REASON, ""))
+    )
+    star = "*" if best and best[0].number == trial.number else " "
+    if LOST in trial.user_attrs:
+        outcome += " (queued again)"
+    return f"trial {trial.number:3}  {outcome}{star} {_seconds(trial):6.1f} s  {parameters(trial)}"
+
+
+def parameters(trial: FrozenTrial) -> str:
+    """Writes what a trial sets as on a command line, numbers in short."""
+    shown = (f"{v:.4g}" if isinstance(v, float) else str(v) for v in trial.params.values())
+    chosen = [f"{k}={v}" for k, v in zip(trial.params, shown, strict=True)]
+    return " ".join([*chosen, *trial.user_attrs.get(OVERRIDES, [])])
+
+
+def _values(trial: FrozenTrial) -> str:
+    return " ".join(f"{value:.4f}" for value in trial.values)
+
+
+def _seconds(trial: FrozenTrial) -> float:
+    if trial.datetime_start is None:
+        return 0.0
+    end = trial.datetime_complete or datetime.fromtimestamp(time.time())
+    return (end - trial.datetime_start).total_seconds()
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -1,0 +1,55 @@
+"""How a run and the study it belongs to speak to each other."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import optuna
+
+
+@dataclass(frozen=True)
+class _Current:
+    trial: "optuna.Trial"
+    is_refit: bool
+
+
+_current: _Current | None = None
+
+
+def report(value: float, step: int) -> None:
+    """Reports an intermediate value of the objective; outside a study it does nothing.
+
+    In a study with several objectives, which Optuna cannot prune, it does nothing either.
+
+    Args:
+        value: The objective so far, for example the validation accuracy.
+        step: When, for example the epoch; each step is reported once.
+
+    Raises:
+        optuna.TrialPruned: If the study's pruner says that the trial is not worth going on.
+    """
+    if _current is None or len(_current.trial.study.directions) > 1:
+        return
+    import optuna
+
+    _current.trial.report(value, step)
+    if _current.trial.should_prune():
+        raise optuna.TrialPruned(f"at step {step} with {value:.6g}")
+
+
+def in_refit() -> bool:
+    """Tells whether the running job trains the winner of a study again, after the search."""
+    return _current is not None and _current.is_refit
+
+
+@contextmanager
+def current(trial: "optuna.Trial", *, is_refit: bool) -> Iterator[None]:
+    """Makes `report` and `in_refit` speak of `trial` within the block."""
+    global _current
+    _current = _Current(trial, is_refit)
+    try:
+        yield
+    finally:
+        _current = None

@@ -1,0 +1,291 @@
+"""What the overrides of a sweep ask for: which studies, and what each of them searches."""
+
+import itertools
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import optuna
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override, Quote, QuotedString
+from hydra.errors import HydraException
+from hydra_plugins.hydra_optuna_sweeper._impl import create_optuna_distribution_from_override
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+
+from rnnclf.errors import ConfigError
+
+Value = str | int | float | bool | None
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """The overrides of a sweep, taken apart.
+
+    Attributes:
+        studies: Overrides of each study: one for every combination of the choices over config
+            groups, with all fixed overrides.
+        dimensions: Definitions on the command line of what is searched, by key.
+        fixed: Keys that the command line sets to one value.
+        groups: Config groups with a choice over them.
+    """
+
+    studies: list[list[str]]
+    dimensions: dict[str, str]
+    fixed: set[str]
+    groups: set[str]
+
+
+@dataclass(frozen=True)
+class Dimension:
+    """Something that is searched.
+
+    Attributes:
+        key: The key of the configuration.
+        distribution: Its values.
+        when: It is part of a trial only if each of these keys has one of its values.
+    """
+
+    key: str
+    distribution: BaseDistribution
+    when: Mapping[str, Sequence[Value]] = field(default_factory=dict)
+
+    def applies(self, chosen: Mapping[str, Value]) -> bool:
+        """Tells whether the values chosen so far make this dimension part of the trial."""
+        return all(chosen.get(key) in values for key, values in self.when.items())
+
+    def contains(self, value: Any) -> bool:
+        """Tells whether `value` is one of its values."""
+        try:
+            return self.distribution._contains(self.distribution.to_internal_repr(value))
+        except (ValueError, TypeError):
+            return False
+
+    def member(self, value: Any) -> Value:
+        """Returns a configuration's value as this dimension has it, quoted where choices are.
+
+        Raises:
+            ValueError: If it is none of its values.
+        """
+        spellings = [value, "null" if value is None else value]
+        spellings += [QuotedString(str(value), quote).with_quotes() for quote in Quote]
+        for spelling in spellings:
+            if self.contains(spelling):
+                return cast(Value, spelling)
+        raise ValueError(f"{self.key}={value} is not in {self}")
+
+    def __str__(self) -> str:
+        """Says in one line what it may be."""
+        if isinstance(self.distribution, CategoricalDistribution):
+            text = ", ".join(map(str, self.distribution.choices))
+        else:
+            assert isinstance(self.distribution, (FloatDistribution, IntDistribution))
+            log = ", log" if self.distribution.log else ""
+            step = self.distribution.step
+            text = f"{self.distribution.low:g} to {self.distribution.high:g}{log}"
+            text += f", step {step:g}" if step not in (None, 1) else ""
+        conditions = [f"{key} is {' or '.join(map(str, v))}" for key, v in self.when.items()]
+        return f"{text} (when {' and '.join(conditions)})" if conditions else text
+
+
+def take_apart(
+    arguments: Sequence[str], params: Mapping[str, Any], is_group: Callable[[str], bool]
+) -> Sweep:
+    """Sorts what a sweep is asked for.
+
+    Args:
+        arguments: Overrides as they are on the command line.
+        params: The sweeper's `params`, of which only choices over config groups count here.
+        is_group: Whether a key is a config group.
+
+    Raises:
+        ConfigError: If something cannot be parsed.
+    """
+    overrides = [_parse(argument) for argument in arguments]
+    on_command_line = {override.get_key_element() for override in overrides}
+    for key, definition in params.items():
+        if is_group(key) and key not in on_command_line:
+            overrides.append(_parse(f"{key}={definition}"))
+    fixed: list[str] = []
+    choices: list[list[str]] = []
+    dimensions: dict[str, str] = {}
+    groups = {o.key_or_group for o in overrides if is_group(o.key_or_group)}
+    for override in overrides:
+        line, key = str(override.input_line), override.get_key_element()
+        if not override.is_sweep_override():
+            fixed.append(line)
+        elif override.key_or_group in groups:
+            choices.append([f"{key}={name}" for name in override.sweep_string_iterator()])
+        else:
+            dimensions[key] = line.split("=", 1)[1]
+    studies = [[*fixed, *combination] for combination in itertools.product(*choices)]
+    fixed_keys = {_parse(line).key_or_group for line in fixed}
+    return Sweep(studies, dimensions, fixed_keys, groups)
+
+
+def parse_space(space: Mapping[str, Any]) -> list[Dimension]:
+    """Turns a search space in Hydra's sweep syntax into Optuna's distributions.
+
+    Args:
+        space: By key: `choice(...)`, `range(...)`, `interval(...)`, `tag(log, interval(...))`,
+            values with commas, or a mapping with such a definition as `space` and a mapping of
+            keys above to values as `when`.
+
+    Raises:
+        ConfigError: If a definition cannot be parsed, has nothing to choose from, or depends on
+            something that is not above it.
+    """
+    dimensions: dict[str, Dimension] = {}
+    for key, definition in space.items():
+        when: dict[str, Sequence[Value]] = {}
+        if isinstance(definition, Mapping):
+            if set(definition) != {"when", "space"}:
+                raise ConfigError(
+                    f"search space: {key}: a mapping has 'when' and 'space'; "
+                    f"this one has {', '.join(map(repr, definition)) or 'nothing'}"
+                )
+            when = _conditions(key, definition["when"], dimensions)
+            definition = definition["space"]
+        override = _parse(f"{key}={definition}")
+        if not override.is_sweep_override():
+            raise ConfigError(
+                f"search space: {key}: {definition} is one value, nothing to search; "
+                "write choice(...), range(...) or interval(...), or set it as a plain key"
+            )
+        dimensions[key] = Dimension(key, _distribution(override, str(definition)), when)
+    return list(dimensions.values())
+
+
+def _conditions(
+    key: str, conditions: Any, above: Mapping[str, Dimension]
+) -> dict[str, Sequence[Value]]:
+    if not isinstance(conditions, Mapping) or not conditions:
+        raise ConfigError(f"search space: {key}: when: {conditions} is not a mapping of keys")
+    checked: dict[str, Sequence[Value]] = {}
+    for name, values in conditions.items():
+        if name not in above:
+            raise ConfigError(
+                f"search space: {key} depends on {name}, which is not a dimension above it"
+            )
+        listed = values if isinstance(values, Sequence) and not isinstance(values, str) else [values]
+        try:
+            checked[name] = [above[name].member(value) for value in listed]
+        except ValueError as error:
+            raise ConfigError(f"search space: {key}: when: {error}") from error
+    return checked
+
+
+def _parse(override: str) -> Override:
+    try:
+        return OverridesParser.create().parse_override(override)
+    except HydraException as error:
+        detail = str(error).splitlines()[0]
+        raise ConfigError(f"search space: {override} cannot be parsed: {detail}") from error
+
+
+def _distribution(override: Override, definition: str) -> BaseDistribution:
+    where = f"search space: {override.key_or_group}: {definition}"
+    try:
+        distribution = create_optuna_distribution_from_override(override)
+    except (ValueError, AssertionError, TypeError, NotImplementedError, HydraException) as error:
+        raise ConfigError(f"{where}: {error}") from error
+    if isinstance(distribution, CategoricalDistribution):
+        if len(set(distribution.choices)) < len(distribution.choices):
+            raise ConfigError(f"{where}: a choice is there twice")
+    elif isinstance(distribution, FloatDistribution) and not (
+        math.isfinite(distribution.low) and math.isfinite(distribution.high)
+    ):
+        raise ConfigError(f"{where}: a bound is not finite")
+    assert isinstance(distribution, BaseDistribution), "it is a sweep override"
+    return distribution
+
+
+def suggest(trial: optuna.trial.BaseTrial, dimensions: Sequence[Dimension]) -> dict[str, Value]:
+    """Asks the trial for its value of each dimension that applies."""
+    chosen: dict[str, Value] = {}
+    for dimension in dimensions:
+        if dimension.applies(chosen):
+            chosen[dimension.key] = _suggest_one(trial, dimension.key, dimension.distribution)
+    return chosen
+
+
+def _suggest_one(
+    trial: optuna.trial.BaseTrial, key: str, distribution: BaseDistribution
+) -> Value:
+    if isinstance(distribution, FloatDistribution):
+        return trial.suggest_float(
+            key, distribution.low, distribution.high, step=distribution.step, log=distribution.log
+        )
+    if isinstance(distribution, IntDistribution):
+        return trial.suggest_int(
+            key, distribution.low, distribution.high, step=distribution.step, log=distribution.log
+        )
+    assert isinstance(distribution, CategoricalDistribution), "Optuna has no further kinds"
+    value: Value = trial.suggest_categorical(key, distribution.choices)
+    return value
+
+
+def as_overrides(chosen: Mapping[str, Value]) -> list[str]:
+    """Writes chosen values as overrides; strings are quoted already where they must be."""
+    return [f"{key}={'null' if value is None else value}" for key, value in chosen.items()]
+
+
+def every_choice(dimensions: Sequence[Dimension]) -> list[dict[str, Value]]:
+    """Returns points that together have each choice and each bound at least once."""
+    columns = {dimension.key: _corners(dimension.distribution) for dimension in dimensions}
+    rows = max((len(values) for values in columns.values()), default=1)
+    points = []
+    for row in range(rows):
+        point: dict[str, Value] = {}
+        for dimension in dimensions:
+            if dimension.applies(point):
+                values = columns[dimension.key]
+                point[dimension.key] = values[row % len(values)]
+        points.append(point)
+    return points
+
+
+def all_points(dimensions: Sequence[Dimension]) -> list[dict[str, Value]]:
+    """Returns the whole grid.
+
+    Raises:
+        ConfigError: If a dimension is continuous.
+    """
+    points: list[dict[str, Value]] = [{}]
+    for dimension in dimensions:
+        values = _grid(dimension)
+        extended: list[dict[str, Value]] = []
+        for point in points:
+            if dimension.applies(point):
+                extended += [point | {dimension.key: value} for value in values]
+            else:
+                extended.append(point)
+        points = extended
+    return points
+
+
+def _corners(distribution: BaseDistribution) -> Sequence[Value]:
+    if isinstance(distribution, CategoricalDistribution):
+        return distribution.choices
+    assert isinstance(distribution, (FloatDistribution, IntDistribution))
+    return (distribution.low, distribution.high)
+
+
+def _grid(dimension: Dimension) -> Sequence[Value]:
+    distribution = dimension.distribution
+    if isinstance(distribution, CategoricalDistribution):
+        return distribution.choices
+    if isinstance(distribution, IntDistribution) and not distribution.log:
+        return range(distribution.low, distribution.high + 1, distribution.step)
+    if isinstance(distribution, FloatDistribution) and distribution.step is not None:
+        steps = round((distribution.high - distribution.low) / distribution.step)
+        return [distribution.low + i * distribution.step for i in range(steps + 1)]
+    raise ConfigError(
+        f"the grid sampler needs choices, but {dimension.key} is {dimension}; "
+        "write choice(...) or range(...)"
+    )

@@ -1,0 +1,285 @@
+"""The trials of a study in their storage: claimed, told, and settled when their worker is lost.
+
+The storage is the only thing that the workers of a study share, whichever launcher runs them.
+"""
+
+import os
+import socket
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import optuna
+import psutil
+from filelock import FileLock
+from optuna.storages import BaseStorage, JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.storages.journal._file import BaseJournalFileLock
+from optuna.trial import FrozenTrial, TrialState
+
+from rnnclf.study.paths import StudyPaths
+
+# Attributes of trials, as optuna-dashboard shows them.
+WORKER = "worker"  # the process that runs it
+REASON = "reason"  # why it failed or was pruned
+LOST = "lost"  # its worker was lost and it is queued again, so it does not count
+RETRY_OF = "retry_of"  # the number of the trial whose parameters it has
+LOSSES = "losses"  # how often the trials that it repeats were lost with their workers
+OVERRIDES = "overrides"  # what it sets besides its parameters
+# An attribute of studies.
+STOPPED = "stopped"  # why no trial is begun any more
+
+LOST_KIND = "WorkerLost"
+
+
+@dataclass(frozen=True)
+class StudySpec:
+    """What every worker of a study must know to take part; it travels to other processes.
+
+    Attributes:
+        name: The name of the study in its storage.
+        folder: The folder of the study.
+        storage: An RDB URL, or None for the journal in the folder.
+        directions: `maximize` or `minimize` for each objective.
+        n_trials: How many trials the study has when it is finished.
+        max_failures: Failures of one kind in a row after which it stops.
+        trial_timeout: Seconds after which a trial is failed, or None.
+        deadline: Seconds since the epoch after which no trial is begun, or None.
+    """
+
+    name: str
+    folder: Path
+    storage: str | None
+    directions: tuple[str, ...]
+    n_trials: int
+    max_failures: int
+    trial_timeout: float | None = None
+    deadline: float | None = None
+
+
+class Trials:
+    """The trials of one study, as one process sees them.
+
+    Args:
+        spec: Which study; it is made if it is not there.
+    """
+
+    def __init__(self, spec: StudySpec) -> None:
+        paths = StudyPaths(spec.folder)
+        self.spec = spec
+        self.study = optuna.create_study(
+            study_name=spec.name,
+            storage=open_storage(spec.storage, paths),
+            directions=list(spec.directions),
+            pruner=optuna.pruners.NopPruner(),
+            load_if_exists=True,
+        )
+        # Held while a trial is taken, so that the count is exact, and while trials of lost workers
+        # are settled, so that none is seen half taken. The kernel releases it with its holder.
+        self._lock = FileLock(paths.claim_lock)
+
+    def all(self) -> list[FrozenTrial]:
+        """Returns all trials, in the order of their numbers."""
+        return self.study.get_trials(deepcopy=False)
+
+    def remaining(self) -> int:
+        """Returns how many trials are still to be begun."""
+        return self.spec.n_trials - sum(counts(trial) for trial in self.all())
+
+    @property
+    def stopped(self) -> str | None:
+        """Why no trial is begun any more, if it was stopped."""
+        reason: str | None = self.study.user_attrs.get(STOPPED)
+        return reason
+
+    def resume(self) -> None:
+        """Lets a study go on that was stopped."""
+        if self.stopped:
+            self.study.set_user_attr(STOPPED, None)
+
+    def enqueue(
+        self, point: Mapping[str, Any], attributes: Mapping[str, Any] | None = None
+    ) -> None:
+        """Puts a point in the queue of those that are tried next."""
+        self.study.enqueue_trial(dict(point), user_attrs=dict(attributes or {}))
+
+    def claim(self) -> optuna.Trial | None:
+        """Takes the next trial for this process: one that waits, or a new one.
+
+        Returns:
+            A running trial, or None if the study has all its trials or was stopped.
+        """
+        with self._lock:
+            if self.stopped or self.remaining() <= 0:
+                return None
+            trial = self.study.ask()
+            trial.set_user_attr(WORKER, process_identity())
+            return trial
+
+    def complete(self, trial: optuna.Trial, values: Sequence[float]) -> None:
+        """Tells the values of a trial that ended well."""
+        self._tell(trial, TrialState.COMPLETE, values)
+
+    def prune(self, trial: optuna.Trial, reason: str) -> None:
+        """Tells that the pruner ended a trial."""
+        trial.set_user_attr(REASON, reason)
+        self._tell(trial, TrialState.PRUNED)
+
+    def fail(self, trial: optuna.Trial, reason: str) -> None:
+        """Tells that a trial failed; the kind of the failure is what `reason` has before `:`."""
+        trial.set_user_attr(REASON, reason)
+        self._tell(trial, TrialState.FAIL)
+        with self._lock:
+            self._stop_after_too_many_failures()
+
+    def interrupt(self, trial: optuna.Trial) -> None:
+        """Fails a trial that is not to blame for its end, and queues it again."""
+        with self._lock:
+            self._lose(self.all()[trial.number], "Interrupted: the study was interrupted", 0)
+
+    def settle(
+        self, reason_of: Callable[[FrozenTrial], str | None], *, retry: bool = True
+    ) -> list[FrozenTrial]:
+        """Fails every running trial for which `reason_of` has a reason.
+
+        Args:
+            reason_of: Why the worker of a trial must be taken for lost, or None.
+            retry: Whether the trial is queued again, if it was not lost before.
+
+        Returns:
+            The trials that were failed.
+        """
+        with self._lock:
+            running = [t for t in self.all() if t.state is TrialState.RUNNING]
+            lost = [(t, reason) for t in running if (reason := reason_of(t)) is not None]
+            for trial, reason in lost:
+                if retry and trial.user_attrs.get(LOSSES, 0) < 1:
+                    self._lose(trial, reason, 1)
+                else:
+                    self._end(trial, reason)
+            if lost:
+                self._stop_after_too_many_failures()
+        return [trial for trial, _ in lost]
+
+    def _lose(self, trial: FrozenTrial, reason: str, losses: int) -> None:
+        # In this order a process that dies in between leaves nothing that is settled twice.
+        if trial.number not in {t.user_attrs.get(RETRY_OF) for t in self.all()}:
+            point = trial.system_attrs.get("fixed_params", {}) | trial.params
+            kept = {k: v for k, v in trial.user_attrs.items() if k not in (WORKER, LOST, REASON)}
+            losses += trial.user_attrs.get(LOSSES, 0)
+            attributes = kept | {RETRY_OF: trial.number, LOSSES: losses}
+            self.enqueue(point, attributes)
+        self._storage.set_trial_user_attr(trial._trial_id, LOST, True)
+        self._end(trial, reason)
+
+    def _end(self, trial: FrozenTrial, reason: str) -> None:
+        self._storage.set_trial_user_attr(trial._trial_id, REASON, reason)
+        self._storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
+
+    def _stop_after_too_many_failures(self) -> None:
+        ended = [t for t in self.all() if t.state.is_finished()]
+        ended.sort(key=lambda t: (t.datetime_complete or t.datetime_start, t.number))
+        last = ended[-self.spec.max_failures :]
+        kinds = {failure_kind(trial) for trial in last}
+        if len(last) < self.spec.max_failures or len(kinds) > 1 or None in kinds:
+            return
+        first = next(t for t in ended if failure_kind(t) in kinds)
+        self.study.set_user_attr(
+            STOPPED,
+            f"the last {len(last)} trials failed alike; "
+            f"the first was trial {first.number}: {first.user_attrs[REASON]}",
+        )
+
+    @property
+    def _storage(self) -> BaseStorage:
+        return self.study._storage
+
+    def _tell(
+        self, trial: optuna.Trial, state: TrialState, values: Sequence[float] | None = None
+    ) -> None:
+        # Who took this process for dead has told the trial already: then theirs stands.
+        self.study.tell(trial, values, state, skip_if_finished=True)
+
+
+class _KernelLock(BaseJournalFileLock):
+    """A lock of the journal that the kernel releases when its holder dies."""
+
+    def __init__(self, path: Path) -> None:
+        self._lock = FileLock(path)
+
+    def acquire(self) -> bool:
+        self._lock.acquire()
+        return True
+
+    def release(self) -> None:
+        self._lock.release()
+
+
+def open_storage(url: str | None, paths: StudyPaths) -> BaseStorage:
+    """Opens the database at `url`, or the study's own journal."""
+    if url is not None:
+        return optuna.storages.get_storage(url)
+    lock = _KernelLock(paths.journal_lock)
+    if paths.journal.exists():
+        with FileLock(paths.journal_lock):
+            _cut_torn_line(paths.journal)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        return JournalStorage(JournalFileBackend(str(paths.journal), lock_obj=lock))
+
+
+def _cut_torn_line(journal: Path) -> None:
+    """Removes the half of a line that a full disk left; what it said was never confirmed."""
+    with journal.open("rb+") as file:
+        size = file.seek(0, os.SEEK_END)
+        tail = min(size, 1 << 20)
+        file.seek(size - tail)
+        content = file.read(tail)
+        if content and not content.endswith(b"\n"):
+            file.truncate(size - tail + content.rfind(b"\n") + 1)
+
+
+def counts(trial: FrozenTrial) -> bool:
+    """Tells whether a trial is one of `n_trials`; one that waits or is queued again is not."""
+    return trial.state is not TrialState.WAITING and LOST not in trial.user_attrs
+
+
+def failure_kind(trial: FrozenTrial) -> str | None:
+    """Returns the kind of a failed trial's failure."""
+    if trial.state is not TrialState.FAIL:
+        return None
+    return str(trial.user_attrs.get(REASON, "")).split(":")[0]
+
+
+def process_identity() -> dict[str, Any]:
+    """Names this process so that others can tell whether it still lives."""
+    process = psutil.Process()
+    return {
+        "host": socket.gethostname(),
+        "pid": process.pid,
+        "started": round(process.create_time(), 1),
+    }
+
+
+def worker_is_gone(trial: FrozenTrial) -> str | None:
+    """Says why the worker of a running trial must be taken for lost, if it must.
+
+    A worker on another host is believed to live.
+    """
+    worker = trial.user_attrs.get(WORKER)
+    if worker is None:
+        return f"{LOST_KIND}: the worker was lost before it began"
+    if worker["host"] != socket.gethostname():
+        return None
+    try:
+        process = psutil.Process(worker["pid"])
+        if (
+            abs(process.create_time() - worker["started"]) < 1
+            and process.status() != psutil.STATUS_ZOMBIE
+        ):
+            return None
+    except psutil.NoSuchProcess:
+        pass
+    return f"{LOST_KIND}: process {worker['pid']} on {worker['host']} is gone"

@@ -1,0 +1,239 @@
+"""A worker: takes trials of a study, one after the other, and runs them in its own process."""
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any
+
+import numpy as np
+import optuna
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.utils import JobReturn, JobStatus, run_job
+from hydra.types import HydraContext, TaskFunction
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from rnnclf.study.cleaning import Cleaner
+from rnnclf.study.reporting import current
+from rnnclf.study.space import Dimension, Value, as_overrides, suggest
+from rnnclf.study.trials import OVERRIDES, StudySpec, Trials
+
+TRUSTED = ("optuna.samplers.*", "optuna.pruners.*", "hydra_plugins.hydra_optuna_sweeper.*")
+UNTIL_KILLED = 10.0  # seconds that a trial has for ending by itself after its time is up
+
+
+class TrialTimeout(Exception):  # noqa: N818 -- the name is the kind of the failure
+    """A trial ran longer than it may."""
+
+
+@dataclass
+class Worker:
+    """The task function that launchers run in place of the application's own.
+
+    Attributes:
+        spec: The study.
+        dimensions: What is searched.
+        config: The configuration over which those of the trials are composed.
+        overrides: The fixed overrides of all trials.
+        context: Hydra's.
+        task_function: The application's.
+        sampler: Configuration of the sampler.
+        pruner: Configuration of the pruner.
+        keep: How many of the best trials keep their `weights`; None for all.
+        weights: Patterns of files.
+        is_refit: Whether the trials train the winner of a study again.
+    """
+
+    spec: StudySpec
+    dimensions: Sequence[Dimension]
+    config: DictConfig
+    overrides: Sequence[str]
+    context: HydraContext
+    task_function: TaskFunction
+    sampler: DictConfig
+    pruner: DictConfig
+    keep: int | None = None
+    weights: Sequence[str] = ()
+    is_refit: bool = False
+
+    def __call__(self, job_config: DictConfig | None = None) -> int:
+        """Runs trials until there are none left.
+
+        Args:
+            job_config: What a launcher hands to its jobs; nothing of it is needed.
+
+        Returns:
+            How many trials it ran.
+        """
+        return self.run(HydraConfig.get().job.num)
+
+    def run(self, number: int) -> int:
+        """Runs trials until there are none left, as worker `number` from 0.
+
+        Returns:
+            How many trials it ran.
+        """
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        trials = Trials(self.spec)
+        trials.study.sampler = make_sampler(self.sampler, len(trials.all()), number)
+        trials.study.pruner = instantiate(self.pruner, _execution_whitelist_=TRUSTED)
+        cleaner = Cleaner(self.spec.folder, self.weights, self.keep)
+        ran = 0
+        while not self._too_late() and (trial := trials.claim()) is not None:
+            self._run(trials, trial)
+            cleaner.clean(trials.study)
+            ran += 1
+        return ran
+
+    def _too_late(self) -> bool:
+        return self.spec.deadline is not None and time.time() > self.spec.deadline
+
+    def _run(self, trials: Trials, trial: optuna.Trial) -> None:
+        try:
+            config = self._compose(trial)
+            with current(trial, is_refit=self.is_refit), time_limit(self.spec.trial_timeout):
+                job = run_job(
+                    task_function=_passing_on_pruned(self.task_function),
+                    config=config,
+                    job_dir_key="hydra.sweep.dir",
+                    job_subdir_key="hydra.sweep.subdir",
+                    hydra_context=self.context,
+                )
+        except Exception as error:  # what the composition says is a failure of the trial
+            trials.fail(trial, describe_error(error))
+        except SystemExit as error:
+            trials.fail(trial, f"SystemExit: the task exited with {error.code}")
+        except BaseException:
+            trials.interrupt(trial)
+            raise
+        else:
+            self._tell(trials, trial, job)
+
+    def _compose(self, trial: optuna.Trial) -> DictConfig:
+        chosen = suggest(trial, self.dimensions)
+        overrides = [*self.overrides, *as_overrides(chosen), *trial.user_attrs.get(OVERRIDES, [])]
+        config = compose_trial(
+            self.context, self.config, overrides, folder=str(self.spec.folder), number=trial.number
+        )
+        check_that_chosen_arrived(config, self.dimensions, chosen)
+        return config
+
+    def _tell(self, trials: Trials, trial: optuna.Trial, job: JobReturn) -> None:
+        outcome = job._return_value  # return_value would raise what the task raised
+        if isinstance(outcome, optuna.TrialPruned):
+            trials.prune(trial, str(outcome))
+        elif job.status is JobStatus.FAILED:
+            trials.fail(trial, describe_error(outcome))
+        else:
+            values, problem = check_values(outcome, len(self.spec.directions))
+            if problem:
+                trials.fail(trial, problem)
+            else:
+                trials.complete(trial, values)
+
+
+def compose_trial(
+    context: HydraContext, master: DictConfig, overrides: Sequence[str], *, folder: str, number: int
+) -> DictConfig:
+    """Composes the configuration of a trial, whose folder is named by its number."""
+    config: DictConfig = context.config_loader.load_sweep_config(master, list(overrides))
+    with open_dict(config):
+        config.hydra.job.id = f"{config.hydra.job.name}_{number}"
+        config.hydra.job.num = number
+        config.hydra.sweep.dir = folder
+        config.hydra.sweep.subdir = str(number)
+    return config
+
+
+def check_that_chosen_arrived(
+    config: DictConfig, dimensions: Sequence[Dimension], chosen: dict[str, Value]
+) -> None:
+    """Makes sure that a trial runs with the values that the sampler chose.
+
+    Raises:
+        ValueError: If something else in the configuration took the place of a chosen value.
+    """
+    for dimension in dimensions:
+        if dimension.key in chosen:
+            arrived = OmegaConf.select(config, dimension.key.lstrip("+"))
+            if OmegaConf.is_config(arrived):
+                continue
+            if not dimension.contains(arrived) or dimension.member(arrived) != chosen[dimension.key]:
+                raise ValueError(
+                    f"{dimension.key} was chosen as {chosen[dimension.key]}, "
+                    f"but the configuration has {arrived}"
+                )
+
+
+def _passing_on_pruned(task_function: TaskFunction) -> Callable[[DictConfig], Any]:
+    """Wraps a task so that being pruned is an outcome, not an error with a traceback in the log."""
+
+    def task(config: DictConfig) -> Any:
+        try:
+            return task_function(config)
+        except optuna.TrialPruned as pruned:
+            return pruned
+
+    return task
+
+
+def check_values(outcome: Any, count: int) -> tuple[list[float], str]:
+    """Turns what a task function returned into objective values.
+
+    Returns:
+        The values, and what is wrong with them, or "".
+    """
+    returned = list(outcome) if isinstance(outcome, (list, tuple)) else [outcome]
+    try:
+        values = [float(value) for value in returned]
+    except (TypeError, ValueError):
+        return [], f"BadObjective: the task returned {outcome!r}, not a number"
+    if len(values) != count:
+        return [], f"BadObjective: the task returned {len(values)} values for {count} directions"
+    if any(value != value for value in values):
+        return [], "BadObjective: the task returned NaN"
+    return values, ""
+
+
+def make_sampler(
+    config: DictConfig, trials_so_far: int, worker: int
+) -> optuna.samplers.BaseSampler:
+    """Makes the configured sampler.
+
+    Settings that are null are left to Optuna. A seed is combined with the number of trials and the
+    worker, since samplers with the same seed propose the same points.
+    """
+    settings = {k: v for k, v in OmegaConf.to_container(config).items() if v is not None}
+    if settings.get("seed") is not None:
+        entropy = [settings["seed"], trials_so_far, worker]
+        settings["seed"] = int(np.random.SeedSequence(entropy).generate_state(1)[0])
+    sampler: optuna.samplers.BaseSampler = instantiate(settings, _execution_whitelist_=TRUSTED)
+    return sampler
+
+
+@contextmanager
+def time_limit(seconds: float | None) -> Iterator[None]:
+    """Raises `TrialTimeout` in the block after `seconds`, if this is the main thread."""
+    if seconds is None or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise TrialTimeout(f"the trial took longer than {seconds:g} s")
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def describe_error(error: BaseException) -> str:
+    """Says in one line what kind of error it is and what it says."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
