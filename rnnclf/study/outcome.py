@@ -125,7 +125,7 @@ def _best_config(plan: StudyPlan, trial: FrozenTrial) -> str:
             *({f"override {group}": choices[group]} for group in HYDRA_GROUPS),
         ]
     }
-    space = re.fullmatch(r"\$\{([\w.]+)\}", _raw(config.hydra.sweeper, "params") or "")
+    space = re.fullmatch(r"\$\{([\w.]+)\}", str(_raw(config.hydra.sweeper, "params")))
     content |= _without(config, ["hydra", *([space[1]] if space else [])])
     content["hydra"] = _picked(config.hydra)
     number, value = trial.number, ", ".join(f"{v:.6g}" for v in trial.values)
