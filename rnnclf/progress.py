@@ -73,9 +73,8 @@ class TrainingProgress:
         validation = ""
         if metrics.val_loss is not None:
             star = "*" if is_best else " "
-            validation = (
-                f"validation loss {metrics.val_loss:.4f} accuracy {metrics.val_accuracy:.4f}{star}  "
-            )
+            validation = f"validation loss {metrics.val_loss:.4f} "
+            validation += f"accuracy {metrics.val_accuracy:.4f}{star}  "
         log.info(
             "epoch %*d/%d  train loss %.4f accuracy %.4f  %s%.1f s  %.0f tokens/s",
             len(str(self._epochs)),

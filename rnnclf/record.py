@@ -18,7 +18,6 @@ from rnnclf.figures import draw_confusion_matrix
 from rnnclf.fit import EpochMetrics
 from rnnclf.metrics import Scores, confusion_matrix
 from rnnclf.model import count_parameters
-from rnnclf.paths import RunPaths
 from rnnclf.reproducibility import git_revision, package_versions
 
 RESULT_FORMAT = 1

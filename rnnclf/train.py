@@ -69,23 +69,25 @@ def train(config: Config, folder: Path) -> float:
     epochs, best = _fit(classifier, data, device=device, order=order, paths=paths)
     clock.append(time.perf_counter())
 
-    test = data.corpus.test
-    test_logits = _logits(classifier, test, device) if config.evaluate_test else None
     test_scores = None
-    if test_logits is not None:
-        test_scores = score(test_logits, classifier.class_indices(test.labels))
-    if len(data.validation):
-        shown, logits = data.validation, _logits(classifier, data.validation, device)
-    else:
-        shown, logits = test, test_logits
-    if logits is not None:
+    shown: Texts | None = data.validation if len(data.validation) else None
+    if config.evaluate_test:
+        test_logits = _logits(classifier, data.corpus.test, device)
+        test_scores = score(test_logits, classifier.class_indices(data.corpus.test.labels))
+        shown = shown or data.corpus.test
+    if shown:
+        logits = _logits(classifier, shown, device)
         write_predictions(classifier, shown, logits, paths.predictions)
         draw_confusions(classifier, shown, logits, paths.confusion_matrix)
     draw_learning_curves(epochs, best.epoch, paths.learning_curves)
     clock.append(time.perf_counter())
 
     phases = dict(zip(("load", "fit", "evaluate"), np.diff(clock).round(3).tolist(), strict=True))
-    sizes = {"train": len(data.training), "validation": len(data.validation), "test": len(test)}
+    sizes = {
+        "train": len(data.training),
+        "validation": len(data.validation),
+        "test": len(data.corpus.test),
+    }
     result = outcome(classifier, best, test_scores, len(epochs)) | {
         "texts": sizes,
         "device": describe(device),

@@ -15,7 +15,7 @@ def ranked(study: optuna.Study) -> list[FrozenTrial]:
         return study.best_trials
     complete = [t for t in study.get_trials(deepcopy=False) if t.state is TrialState.COMPLETE]
     sign = -1 if study.direction is optuna.study.StudyDirection.MAXIMIZE else 1
-    return sorted(complete, key=lambda trial: (sign * trial.value, trial.number))
+    return sorted(complete, key=lambda trial: (sign * trial.values[0], trial.number))
 
 
 class Cleaner:

@@ -53,7 +53,9 @@ def conduct(
         summaries.append(_conduct_one(with_deadline(plan), place))
     stopped = [s for s in summaries if s["stopped"] or not s["best"]]
     if stopped:
-        reasons = "; ".join(f"{s['name']}: {s['stopped'] or 'no trial ended well'}" for s in stopped)
+        reasons = "; ".join(
+            f"{s['name']}: {s['stopped'] or 'no trial ended well'}" for s in stopped
+        )
         raise StudyError(f"stopped: {reasons}; the same command continues")
     return summaries
 
@@ -124,7 +126,7 @@ def _agree(trials: Trials, plan: StudyPlan) -> None:
         more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
         raise ConfigError(
             f"{plan.spec.folder} holds a study that differs: {found[0]}{more}; continue it as it "
-            "was, or put it aside with hydra.sweeper.restart=true, or choose another hydra.sweep.dir"
+            "was, put it aside with hydra.sweeper.restart=true, or choose another hydra.sweep.dir"
         )
 
 
@@ -213,5 +215,3 @@ def _shown(folder: Path) -> Path:
     """Returns a path as short as it can be written from here."""
     here = Path.cwd()
     return folder.relative_to(here) if folder.is_relative_to(here) else folder
-
-

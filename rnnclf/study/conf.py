@@ -51,7 +51,9 @@ class StudySweeperConf:
     """
 
     _target_: str = "rnnclf.study.sweeper.StudySweeper"
-    defaults: list[Any] = field(default_factory=lambda: [{"sampler": "default"}, {"pruner": "none"}])
+    defaults: list[Any] = field(
+        default_factory=lambda: [{"sampler": "default"}, {"pruner": "none"}]
+    )
     sampler: Any = MISSING
     pruner: Any = MISSING
     params: Any = None
@@ -98,13 +100,13 @@ PRUNERS: dict[str, dict[str, Any]] = {
 def register() -> None:
     """Makes `hydra/sweeper=study` and its groups known to Hydra."""
     store = ConfigStore.instance().store
-    store(group="hydra/sweeper", name="study", node=StudySweeperConf, provider="rnnclf", replace=True)
+    store(
+        group="hydra/sweeper", name="study", node=StudySweeperConf, provider="rnnclf", replace=True
+    )
     # Optuna's TPE as Optuna ships it; the other samplers are those of hydra-optuna-sweeper.
     default = {"_target_": "optuna.samplers.TPESampler", "seed": None}
     store(
         group="hydra/sweeper/sampler", name="default", node=default, provider="rnnclf", replace=True
     )
     for name, node in PRUNERS.items():
-        store(
-            group="hydra/sweeper/pruner", name=name, node=node, provider="rnnclf", replace=True
-        )
+        store(group="hydra/sweeper/pruner", name=name, node=node, provider="rnnclf", replace=True)

@@ -91,7 +91,9 @@ def _run_jobs(
         with _watched(progress.update):
             try:
                 results = launcher.launch(jobs, initial_job_idx=0)
-                problems = [r._return_value for r in results if isinstance(r._return_value, Exception)]
+                problems = [
+                    r._return_value for r in results if isinstance(r._return_value, Exception)
+                ]
                 problem = describe_error(problems[0]) if problems else ""
             except Exception as error:  # some of its workers are gone; the trials tell which
                 problem = describe_error(error)

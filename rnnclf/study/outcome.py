@@ -6,6 +6,7 @@ import re
 import warnings
 from collections import Counter
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,12 @@ from optuna.trial import FrozenTrial, TrialState
 
 from rnnclf.atomic import replacing, write_text
 from rnnclf.study.cleaning import ranked
+from rnnclf.study.compose import compose_trial
 from rnnclf.study.definition import is_below
 from rnnclf.study.paths import StudyPaths
 from rnnclf.study.plan import StudyPlan
 from rnnclf.study.space import as_overrides
 from rnnclf.study.trials import LOST, REASON, RETRY_OF, Trials
-from rnnclf.study.worker import compose_trial
 
 SUMMARY_FORMAT = 1
 # What `best.yaml` takes over of Hydra's own configuration, so that it runs as the application does.
@@ -39,7 +40,8 @@ def write_outcome(plan: StudyPlan, trials: Trials, refit: dict[str, Any] | None)
     _write_trials(trials.all(), len(plan.spec.directions), paths)
     if best:
         write_text(paths.best, _best_config(plan, best[0]))
-        _draw(trials.study, best, paths)
+        if _is_older(paths.picture("history"), trials.all()):
+            _draw(trials.study, best, paths)
     summary = _summary(plan, trials, best, paths) | {"refit": refit}
     write_text(paths.summary, json.dumps(summary, indent=2) + "\n")
     return summary
@@ -166,6 +168,14 @@ def _raw(node: DictConfig, name: str) -> Any:
     container = OmegaConf.to_container(node)
     assert isinstance(container, dict), "it is a mapping"
     return container[name]
+
+
+def _is_older(picture: Path, trials: Sequence[FrozenTrial]) -> bool:
+    """Tells whether a picture is not there or a trial ended after it was drawn."""
+    if not picture.exists():
+        return True
+    drawn = datetime.fromtimestamp(picture.stat().st_mtime)
+    return any(trial.datetime_complete and trial.datetime_complete > drawn for trial in trials)
 
 
 def _draw(study: optuna.Study, best: Sequence[FrozenTrial], paths: StudyPaths) -> None:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast, get_args
 
 import optuna
 from hydra.core.config_loader import ConfigLoader
@@ -13,6 +13,7 @@ from hydra.utils import get_method
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from rnnclf.errors import ConfigError
+from rnnclf.study.compose import check_that_chosen_arrived, compose_trial
 from rnnclf.study.definition import Definition, define
 from rnnclf.study.space import (
     Dimension,
@@ -24,8 +25,8 @@ from rnnclf.study.space import (
     suggest,
     take_apart,
 )
-from rnnclf.study.trials import StudySpec
-from rnnclf.study.worker import Worker, check_that_chosen_arrived, compose_trial
+from rnnclf.study.trials import Direction, StudySpec
+from rnnclf.study.worker import Worker
 
 GRID = "optuna.samplers.GridSampler"
 NUMBER_OF_SAMPLES = 3
@@ -166,6 +167,7 @@ def _flat_params(node: DictConfig, prefix: str = "") -> dict[str, Any]:
     container = OmegaConf.to_container(node)
     assert isinstance(container, dict), "it is a mapping"
     for name, value in container.items():
+        assert isinstance(name, str), "keys of configurations are names"
         if isinstance(value, Mapping) and not {"when", "space"} & set(value):
             flat |= _flat_params(OmegaConf.create(dict(value)), f"{prefix}{name}.")
         elif value is not None:
@@ -177,14 +179,14 @@ def _is_group(loader: ConfigLoader, key: str) -> bool:
     return bool(loader.get_group_options(key.lstrip("+").split("@")[0]))
 
 
-def _directions(direction: Any) -> tuple[str, ...]:
+def _directions(direction: Any) -> tuple[Direction, ...]:
     listed = [direction] if isinstance(direction, str) else list(direction)
     for name in listed:
-        if name not in ("minimize", "maximize"):
+        if name not in get_args(Direction):
             raise ConfigError(
                 f"hydra.sweeper.direction is minimize, maximize or a list of them; it is {name}"
             )
-    return tuple(listed)
+    return tuple(cast(list[Direction], listed))
 
 
 def _check_options(options: DictConfig) -> None:

@@ -1,12 +1,14 @@
 """Worker processes on this machine: started, watched, and started again when they are lost."""
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from optuna.trial import FrozenTrial, TrialState
 
@@ -25,7 +27,7 @@ class _Slot:
     """A place for a worker process."""
 
     number: int
-    environment: Mapping[str, str]
+    environment: dict[str, str]
     process: subprocess.Popen[bytes] | None = None
 
 
@@ -94,24 +96,23 @@ class Pool:
                 start_new_session=True,  # Ctrl-C reaches the parent, which decides
             )
         assert slot.process.stdin is not None, "it is a pipe"
-        try:
+        with contextlib.suppress(BrokenPipeError):  # it died at once; looking after it will tell
             slot.process.stdin.write(pack(self._worker, slot.number))
             slot.process.stdin.flush()
-        except BrokenPipeError:
-            pass  # it died at once; looking after it will tell
 
     def _look_after(self, slot: _Slot) -> None:
         if slot.process is None or (code := slot.process.poll()) is None:
             return
         process, slot.process = slot.process, None
         _close(process)
-        reason = f"{LOST_KIND}: process {process.pid} {_describe_exit(code)}"
-        lost = self._trials.settle(lambda trial: reason if _runs(process.pid, trial) else None)
-        if code != 0 and not lost:
+        lost = self._settle(process.pid, _describe_exit(code))
+        if code not in (0, INTERRUPTED) and not lost:
             self._deaths_without_trial += 1
             if self._deaths_without_trial >= self._worker.spec.max_failures:
                 log = self._paths.worker_log(slot.number)
-                raise StudyError(f"workers end before they begin a trial: {_last_line(log)} ({log})")
+                raise StudyError(
+                    f"workers end before they begin a trial: {_last_line(log)} ({log})"
+                )
 
     def _kill_overdue(self) -> None:
         """Kills workers whose trial goes on long after its time is up, in code that cannot hear."""
@@ -123,15 +124,20 @@ class Pool:
             if trial.state is TrialState.RUNNING and trial.datetime_start is not None:
                 seconds = now - trial.datetime_start.timestamp()
                 if seconds > limit + UNTIL_KILLED:
-                    self._kill_for(trial, f"TrialTimeout: killed after {seconds:.0f} s")
+                    self._kill(trial.number, f"TrialTimeout: killed after {seconds:.0f} s")
 
-    def _kill_for(self, trial: FrozenTrial, reason: str) -> None:
+    def _kill(self, trial_number: int, reason: str) -> None:
+        """Kills the worker of a trial and fails that for good."""
+        worker = self._trials.all()[trial_number].user_attrs.get(WORKER, {})
         for slot in self._slots:
-            if slot.process is not None and _runs(slot.process.pid, trial):
+            if slot.process is not None and slot.process.pid == worker.get("pid"):
                 slot.process.kill()
                 slot.process.wait()
-                number = trial.number
-                self._trials.settle(lambda t: reason if t.number == number else None, retry=False)
+                _close(slot.process)
+                slot.process = None
+                self._trials.settle(
+                    lambda trial: reason if trial.number == trial_number else None, retry=False
+                )
 
     def _stop(self) -> None:
         """Asks the processes to end, waits a while, and settles what was running."""
@@ -149,9 +155,13 @@ class Pool:
                 process.kill()
                 process.wait()
                 _close(process)
-                reason = f"{LOST_KIND}: process {process.pid} was stopped with the study"
-                self._trials.settle(lambda t, pid=process.pid: reason if _runs(pid, t) else None)
+                self._settle(process.pid, "was stopped with the study")
                 slot.process = None
+
+    def _settle(self, pid: int, what: str) -> list[FrozenTrial]:
+        """Settles the trial of a process that has ended."""
+        reason = f"{LOST_KIND}: process {pid} {what}"
+        return self._trials.settle(lambda trial: reason if _runs(pid, trial) else None)
 
 
 def _runs(pid: int, trial: FrozenTrial) -> bool:
@@ -161,10 +171,8 @@ def _runs(pid: int, trial: FrozenTrial) -> bool:
 
 def _close(process: subprocess.Popen[bytes]) -> None:
     assert process.stdin is not None, "it is a pipe"
-    try:
+    with contextlib.suppress(BrokenPipeError):
         process.stdin.close()
-    except BrokenPipeError:
-        pass
 
 
 def _describe_exit(code: int) -> str:
@@ -176,7 +184,7 @@ def _describe_exit(code: int) -> str:
     return f"was ended by {signal.Signals(-code).name}{memory}"
 
 
-def _last_line(log: os.PathLike[str]) -> str:
-    with open(log, encoding="utf-8", errors="replace") as file:
-        lines = [line.strip() for line in file if line.strip()]
+def _last_line(log: Path) -> str:
+    text = log.read_text(encoding="utf-8", errors="replace")
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
     return lines[-1] if lines else "nothing was printed"

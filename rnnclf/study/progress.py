@@ -1,4 +1,4 @@
-"""What a person sees of a study while it goes on: a table on a terminal, a line a trial elsewhere."""
+"""What a person sees of a study: a line for each trial, and on a terminal a live table."""
 
 import logging
 import statistics
@@ -138,4 +138,10 @@ def _seconds(trial: FrozenTrial) -> float:
 def _duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"
+    return (
+        f"{hours} h {minutes} min"
+        if hours
+        else f"{minutes} min {rest} s"
+        if minutes
+        else f"{rest} s"
+    )

@@ -3,8 +3,8 @@
 The trials of a study say which hyperparameters are best, but the best value among many is too good
 by selection. So each seed is run twice: once as the trials were, which says what the winner is
 worth with fresh seeds, and once for use, by our application on training and validation texts
-together, and then tested. The model to use is that of the seed whose first run is the median of all,
-so the test has no part in choosing it.
+together, and then tested. The model to use is that of the seed whose first run is the median of
+all, so the test has no part in choosing it.
 
 The runs are trials of a study of their own, which lends them resuming and retrying.
 """
@@ -18,7 +18,7 @@ from typing import Any
 import optuna
 from omegaconf import OmegaConf
 from optuna.trial import FrozenTrial, TrialState
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from rnnclf.errors import StudyError
 from rnnclf.study.cleaning import Cleaner
@@ -122,7 +122,9 @@ def _summarize(trials: Trials, plan: StudyPlan, winner: FrozenTrial) -> dict[str
         "trial": winner.number,
         VALIDATE: describe([t.value for t in complete[VALIDATE]]),
         FINAL: describe([t.value for t in complete[FINAL]]),
-        "failed": sum(t.state is TrialState.FAIL and LOST not in t.user_attrs for t in trials.all()),
+        "failed": sum(
+            t.state is TrialState.FAIL and LOST not in t.user_attrs for t in trials.all()
+        ),
         "model": {
             "seed": chosen.user_attrs[SEED],
             "value": chosen.value,
@@ -152,8 +154,7 @@ def describe(values: Sequence[float | None]) -> dict[str, Any]:
     described: dict[str, Any] = {"values": numbers, "mean": mean, "sd": None, "interval": None}
     if len(numbers) > 1:
         sd = statistics.stdev(numbers)
-        half = float(student.ppf((1 + CONFIDENCE) / 2, len(numbers) - 1)) * sd / math.sqrt(
-            len(numbers)
-        )
+        quantile = float(stdtrit(len(numbers) - 1, (1 + CONFIDENCE) / 2))
+        half = quantile * sd / math.sqrt(len(numbers))
         described |= {"sd": sd, "interval": [mean - half, mean + half]}
     return described

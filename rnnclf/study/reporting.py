@@ -15,7 +15,7 @@ class _Current:
     is_refit: bool
 
 
-_current: _Current | None = None
+_running: list[_Current] = []  # the trial that this process runs, if it runs one
 
 
 def report(value: float, step: int) -> None:
@@ -30,26 +30,26 @@ def report(value: float, step: int) -> None:
     Raises:
         optuna.TrialPruned: If the study's pruner says that the trial is not worth going on.
     """
-    if _current is None or len(_current.trial.study.directions) > 1:
+    if not _running or len(_running[-1].trial.study.directions) > 1:
         return
     import optuna
 
-    _current.trial.report(value, step)
-    if _current.trial.should_prune():
+    trial = _running[-1].trial
+    trial.report(value, step)
+    if trial.should_prune():
         raise optuna.TrialPruned(f"at step {step} with {value:.6g}")
 
 
 def in_refit() -> bool:
     """Tells whether the running job trains the winner of a study again, after the search."""
-    return _current is not None and _current.is_refit
+    return bool(_running) and _running[-1].is_refit
 
 
 @contextmanager
 def current(trial: "optuna.Trial", *, is_refit: bool) -> Iterator[None]:
     """Makes `report` and `in_refit` speak of `trial` within the block."""
-    global _current
-    _current = _Current(trial, is_refit)
+    _running.append(_Current(trial, is_refit))
     try:
         yield
     finally:
-        _current = None
+        _running.pop()

@@ -142,7 +142,6 @@ def parse_space(space: Mapping[str, Any]) -> list[Dimension]:
     """
     dimensions: dict[str, Dimension] = {}
     for key, definition in space.items():
-        when: dict[str, Sequence[Value]] = {}
         if isinstance(definition, Mapping):
             if set(definition) != {"when", "space"}:
                 raise ConfigError(
@@ -150,14 +149,9 @@ def parse_space(space: Mapping[str, Any]) -> list[Dimension]:
                     f"this one has {', '.join(map(repr, definition)) or 'nothing'}"
                 )
             when = _conditions(key, definition["when"], dimensions)
-            definition = definition["space"]
-        override = _parse(f"{key}={definition}")
-        if not override.is_sweep_override():
-            raise ConfigError(
-                f"search space: {key}: {definition} is one value, nothing to search; "
-                "write choice(...), range(...) or interval(...), or set it as a plain key"
-            )
-        dimensions[key] = Dimension(key, _distribution(override, str(definition)), when)
+            dimensions[key] = Dimension(key, _distribution(key, definition["space"]), when)
+        else:
+            dimensions[key] = Dimension(key, _distribution(key, definition))
     return list(dimensions.values())
 
 
@@ -172,7 +166,9 @@ def _conditions(
             raise ConfigError(
                 f"search space: {key} depends on {name}, which is not a dimension above it"
             )
-        listed = values if isinstance(values, Sequence) and not isinstance(values, str) else [values]
+        listed = (
+            values if isinstance(values, Sequence) and not isinstance(values, str) else [values]
+        )
         try:
             checked[name] = [above[name].member(value) for value in listed]
         except ValueError as error:
@@ -188,10 +184,20 @@ def _parse(override: str) -> Override:
         raise ConfigError(f"search space: {override} cannot be parsed: {detail}") from error
 
 
-def _distribution(override: Override, definition: str) -> BaseDistribution:
-    where = f"search space: {override.key_or_group}: {definition}"
+def _distribution(key: str, definition: object) -> BaseDistribution:
+    where = f"search space: {key}: {definition}"
+    override = _parse(f"{key}={definition}")
+    if not override.is_sweep_override():
+        raise ConfigError(
+            f"{where} is one value, nothing to search; "
+            "write choice(...), range(...) or interval(...), or set it as a plain key"
+        )
     try:
-        distribution = create_optuna_distribution_from_override(override)
+        if override.is_choice_sweep():
+            choices = [_as_written(choice) for choice in override.sweep_iterator(lambda x: x)]
+            distribution = CategoricalDistribution(choices)
+        else:
+            distribution = create_optuna_distribution_from_override(override)
     except (ValueError, AssertionError, TypeError, NotImplementedError, HydraException) as error:
         raise ConfigError(f"{where}: {error}") from error
     if isinstance(distribution, CategoricalDistribution):
@@ -205,6 +211,19 @@ def _distribution(override: Override, definition: str) -> BaseDistribution:
     return distribution
 
 
+def _as_written(choice: Any) -> Value:
+    """Returns a choice as it must stand on a command line: a string quoted if it has to be."""
+    if not isinstance(choice, str):
+        number = isinstance(choice, int | float | bool)
+        return choice if number else str(Override._get_value_element_as_str(choice))
+    try:
+        if OverridesParser.create().parse_override(f"key={choice}").value() == choice:
+            return choice
+    except HydraException:
+        pass
+    return QuotedString(choice, Quote.single).with_quotes()
+
+
 def suggest(trial: optuna.trial.BaseTrial, dimensions: Sequence[Dimension]) -> dict[str, Value]:
     """Asks the trial for its value of each dimension that applies."""
     chosen: dict[str, Value] = {}
@@ -214,9 +233,7 @@ def suggest(trial: optuna.trial.BaseTrial, dimensions: Sequence[Dimension]) -> d
     return chosen
 
 
-def _suggest_one(
-    trial: optuna.trial.BaseTrial, key: str, distribution: BaseDistribution
-) -> Value:
+def _suggest_one(trial: optuna.trial.BaseTrial, key: str, distribution: BaseDistribution) -> Value:
     if isinstance(distribution, FloatDistribution):
         return trial.suggest_float(
             key, distribution.low, distribution.high, step=distribution.step, log=distribution.log
@@ -232,7 +249,7 @@ def _suggest_one(
 
 def as_overrides(chosen: Mapping[str, Value]) -> list[str]:
     """Writes chosen values as overrides; strings are quoted already where they must be."""
-    return [f"{key}={'null' if value is None else value}" for key, value in chosen.items()]
+    return [f"{key}={value}" for key, value in chosen.items()]
 
 
 def every_choice(dimensions: Sequence[Dimension]) -> list[dict[str, Value]]:

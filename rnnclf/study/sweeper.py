@@ -47,6 +47,7 @@ class StudySweeper(Sweeper):
         """
         from rnnclf.study.conduct import conduct  # here, so that other sweepers do not wait for it
 
+        assert self.config is not None and self.hydra_context is not None, "setup comes first"
         try:
             return conduct(self.config, arguments, self.hydra_context, self.task_function)
         except UserError as error:

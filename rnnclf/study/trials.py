@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import optuna
 import psutil
@@ -20,6 +20,8 @@ from optuna.storages.journal._file import BaseJournalFileLock
 from optuna.trial import FrozenTrial, TrialState
 
 from rnnclf.study.paths import StudyPaths
+
+Direction = Literal["minimize", "maximize"]
 
 # Attributes of trials, as optuna-dashboard shows them.
 WORKER = "worker"  # the process that runs it
@@ -52,7 +54,7 @@ class StudySpec:
     name: str
     folder: Path
     storage: str | None
-    directions: tuple[str, ...]
+    directions: tuple[Direction, ...]
     n_trials: int
     max_failures: int
     trial_timeout: float | None = None

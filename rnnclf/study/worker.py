@@ -1,5 +1,6 @@
 """A worker: takes trials of a study, one after the other, and runs them in its own process."""
 
+import math
 import signal
 import threading
 import time
@@ -15,11 +16,12 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import JobReturn, JobStatus, run_job
 from hydra.types import HydraContext, TaskFunction
 from hydra.utils import instantiate
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig
 
 from rnnclf.study.cleaning import Cleaner
+from rnnclf.study.compose import TrialComposer, check_that_chosen_arrived
 from rnnclf.study.reporting import current
-from rnnclf.study.space import Dimension, Value, as_overrides, suggest
+from rnnclf.study.space import Dimension, suggest
 from rnnclf.study.trials import OVERRIDES, StudySpec, Trials
 
 TRUSTED = ("optuna.samplers.*", "optuna.pruners.*", "hydra_plugins.hydra_optuna_sweeper.*")
@@ -81,10 +83,11 @@ class Worker:
         trials = Trials(self.spec)
         trials.study.sampler = make_sampler(self.sampler, len(trials.all()), number)
         trials.study.pruner = instantiate(self.pruner, _execution_whitelist_=TRUSTED)
+        composer = TrialComposer(self.context, self.config, self.overrides, str(self.spec.folder))
         cleaner = Cleaner(self.spec.folder, self.weights, self.keep)
         ran = 0
         while not self._too_late() and (trial := trials.claim()) is not None:
-            self._run(trials, trial)
+            self._run(trials, trial, composer)
             cleaner.clean(trials.study)
             ran += 1
         return ran
@@ -92,9 +95,9 @@ class Worker:
     def _too_late(self) -> bool:
         return self.spec.deadline is not None and time.time() > self.spec.deadline
 
-    def _run(self, trials: Trials, trial: optuna.Trial) -> None:
+    def _run(self, trials: Trials, trial: optuna.Trial, composer: TrialComposer) -> None:
         try:
-            config = self._compose(trial)
+            config = self._compose(composer, trial)
             with current(trial, is_refit=self.is_refit), time_limit(self.spec.trial_timeout):
                 job = run_job(
                     task_function=_passing_on_pruned(self.task_function),
@@ -113,12 +116,9 @@ class Worker:
         else:
             self._tell(trials, trial, job)
 
-    def _compose(self, trial: optuna.Trial) -> DictConfig:
+    def _compose(self, composer: TrialComposer, trial: optuna.Trial) -> DictConfig:
         chosen = suggest(trial, self.dimensions)
-        overrides = [*self.overrides, *as_overrides(chosen), *trial.user_attrs.get(OVERRIDES, [])]
-        config = compose_trial(
-            self.context, self.config, overrides, folder=str(self.spec.folder), number=trial.number
-        )
+        config = composer.compose(trial.number, chosen, trial.user_attrs.get(OVERRIDES, ()))
         check_that_chosen_arrived(config, self.dimensions, chosen)
         return config
 
@@ -134,39 +134,6 @@ class Worker:
                 trials.fail(trial, problem)
             else:
                 trials.complete(trial, values)
-
-
-def compose_trial(
-    context: HydraContext, master: DictConfig, overrides: Sequence[str], *, folder: str, number: int
-) -> DictConfig:
-    """Composes the configuration of a trial, whose folder is named by its number."""
-    config: DictConfig = context.config_loader.load_sweep_config(master, list(overrides))
-    with open_dict(config):
-        config.hydra.job.id = f"{config.hydra.job.name}_{number}"
-        config.hydra.job.num = number
-        config.hydra.sweep.dir = folder
-        config.hydra.sweep.subdir = str(number)
-    return config
-
-
-def check_that_chosen_arrived(
-    config: DictConfig, dimensions: Sequence[Dimension], chosen: dict[str, Value]
-) -> None:
-    """Makes sure that a trial runs with the values that the sampler chose.
-
-    Raises:
-        ValueError: If something else in the configuration took the place of a chosen value.
-    """
-    for dimension in dimensions:
-        if dimension.key in chosen:
-            arrived = OmegaConf.select(config, dimension.key.lstrip("+"))
-            if OmegaConf.is_config(arrived):
-                continue
-            if not dimension.contains(arrived) or dimension.member(arrived) != chosen[dimension.key]:
-                raise ValueError(
-                    f"{dimension.key} was chosen as {chosen[dimension.key]}, "
-                    f"but the configuration has {arrived}"
-                )
 
 
 def _passing_on_pruned(task_function: TaskFunction) -> Callable[[DictConfig], Any]:
@@ -194,8 +161,8 @@ def check_values(outcome: Any, count: int) -> tuple[list[float], str]:
         return [], f"BadObjective: the task returned {outcome!r}, not a number"
     if len(values) != count:
         return [], f"BadObjective: the task returned {len(values)} values for {count} directions"
-    if any(value != value for value in values):
-        return [], "BadObjective: the task returned NaN"
+    if not all(map(math.isfinite, values)):
+        return [], f"BadObjective: the task returned {outcome!r}, which is not finite"
     return values, ""
 
 
@@ -207,7 +174,7 @@ def make_sampler(
     Settings that are null are left to Optuna. A seed is combined with the number of trials and the
     worker, since samplers with the same seed propose the same points.
     """
-    settings = {k: v for k, v in OmegaConf.to_container(config).items() if v is not None}
+    settings = {str(name): value for name, value in config.items() if value is not None}
     if settings.get("seed") is not None:
         entropy = [settings["seed"], trials_so_far, worker]
         settings["seed"] = int(np.random.SeedSequence(entropy).generate_state(1)[0])

@@ -1,0 +1,106 @@
+"""Configurations of trials, composed by Hydra."""
+
+import copy
+from collections.abc import Mapping, Sequence
+
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.types import HydraContext
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from rnnclf.study.space import Dimension, Value, as_overrides
+
+
+def compose_trial(
+    context: HydraContext, master: DictConfig, overrides: Sequence[str], *, folder: str, number: int
+) -> DictConfig:
+    """Composes the configuration of a trial, whose folder is named by its number.
+
+    Raises:
+        HydraException: If Hydra cannot compose it.
+    """
+    config: DictConfig = context.config_loader.load_sweep_config(master, list(overrides))
+    _place(config, folder, number)
+    return config
+
+
+class TrialComposer:
+    """Composes the configurations of the trials of one study in a few milliseconds each.
+
+    Hydra takes tens of milliseconds, nearly all of them for the defaults list, which is the same
+    for all trials of a study, since what is searched are values. So that is done once, and the
+    values are set by the function with which Hydra itself applies overrides.
+
+    Args:
+        context: Hydra's.
+        master: The sweep's configuration.
+        overrides: The fixed overrides of all trials.
+        folder: The folder of the study.
+    """
+
+    def __init__(
+        self, context: HydraContext, master: DictConfig, overrides: Sequence[str], folder: str
+    ) -> None:
+        self._context = context
+        self._master = master
+        self._overrides = overrides
+        self._folder = folder
+        self._base = compose_trial(context, master, overrides, folder=folder, number=0)
+
+    def compose(
+        self, number: int, chosen: Mapping[str, Value], further: Sequence[str] = ()
+    ) -> DictConfig:
+        """Composes the configuration of a trial.
+
+        Args:
+            number: The trial's.
+            chosen: Values of the dimensions.
+            further: Overrides of this trial alone, which may be of any kind.
+
+        Raises:
+            HydraException: If Hydra cannot compose it.
+        """
+        lines = as_overrides(chosen)
+        if further:
+            overrides = [*self._overrides, *lines, *further]
+            return compose_trial(
+                self._context, self._master, overrides, folder=self._folder, number=number
+            )
+        config = copy.deepcopy(self._base)
+        parsed = OverridesParser.create().parse_overrides(lines)
+        ConfigLoaderImpl._apply_overrides_to_config(parsed, config)
+        with open_dict(config):
+            config.hydra.overrides.task.extend(lines)
+        _place(config, self._folder, number)
+        return config
+
+
+def check_that_chosen_arrived(
+    config: DictConfig, dimensions: Sequence[Dimension], chosen: Mapping[str, Value]
+) -> None:
+    """Makes sure that a trial runs with the values that the sampler chose.
+
+    Raises:
+        ValueError: If something else in the configuration took the place of a chosen value.
+    """
+    for dimension in dimensions:
+        if dimension.key in chosen:
+            arrived = OmegaConf.select(config, dimension.key.lstrip("+"))
+            if OmegaConf.is_config(arrived):
+                continue
+            if (
+                not dimension.contains(arrived)
+                or dimension.member(arrived) != chosen[dimension.key]
+            ):
+                raise ValueError(
+                    f"{dimension.key} was chosen as {chosen[dimension.key]}, "
+                    f"but the configuration has {arrived}"
+                )
+
+
+def _place(config: DictConfig, folder: str, number: int) -> None:
+    with open_dict(config):
+        config.hydra.job.id = f"{config.hydra.job.name}_{number}"
+        config.hydra.job.num = number
+        config.hydra.sweep.dir = folder
+        config.hydra.sweep.subdir = str(number)

@@ -1,0 +1,128 @@
+"""Search spaces: what can be written, what it becomes, and what is refused before a trial."""
+
+import optuna
+import pytest
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+from rnnclf.errors import ConfigError
+from rnnclf.study.space import (
+    all_points,
+    as_overrides,
+    every_choice,
+    parse_space,
+    suggest,
+    take_apart,
+)
+
+
+@pytest.mark.parametrize(
+    ("definition", "distribution"),
+    [
+        ("interval(0.1, 2)", FloatDistribution(0.1, 2.0)),
+        ("tag(log, interval(0.001, 0.1))", FloatDistribution(0.001, 0.1, log=True)),
+        ("int(interval(1, 8))", IntDistribution(1, 8)),
+        ("int(tag(log, interval(1, 64)))", IntDistribution(1, 64, log=True)),
+        ("range(2, 8, 2)", IntDistribution(2, 6, step=2)),
+        ("choice(16, 32)", CategoricalDistribution([16, 32])),
+        ("gru,lstm", CategoricalDistribution(["gru", "lstm"])),
+        ("choice(true, false)", CategoricalDistribution([True, False])),
+        ("choice([1, 2], '3', a)", CategoricalDistribution(["[1,2]", "'3'", "a"])),
+        ("null,1", CategoricalDistribution(["null", 1])),
+    ],
+)
+def test_hydras_sweep_syntax_becomes_optunas_distributions(definition, distribution):
+    (dimension,) = parse_space({"a.b": definition})
+    assert (dimension.key, dimension.distribution) == ("a.b", distribution)
+
+
+@pytest.mark.parametrize(
+    ("definition", "message"),
+    [
+        ("interval(2, 1)", "interval"),
+        ("interval(a, 1)", "interval"),
+        ("interval(1)", "interval"),
+        ("interval(0, inf)", "not finite"),
+        ("tag(log, interval(0, 1))", "log"),
+        ("choice(1, 1)", "twice"),
+        ("choice()", "choice"),
+        ("range(3, 3)", "at least one"),
+        ("coice(1, 2)", "coice"),
+        ("0.5", "one value, nothing to search"),
+        ("choice(1, 2", "cannot be parsed"),
+    ],
+)
+def test_a_malformed_definition_is_refused_with_its_key(definition, message):
+    with pytest.raises(ConfigError, match=r"search space: a\.b") as caught:
+        parse_space({"a.b": definition})
+    assert message in str(caught.value)
+
+
+def test_a_choice_with_a_comma_or_a_blank_in_it_just_works():
+    (dimension,) = parse_space({"name": "choice('a, b', 'c d', plain)"})
+    assert as_overrides({"name": dimension.member("a, b")}) == ["name='a, b'"]
+    assert as_overrides({"name": dimension.member("plain")}) == ["name=plain"]
+
+
+SPACE = {
+    "layers": "choice(1, 2)",
+    "dropout": {"when": {"layers": 2}, "space": "interval(0.0, 0.5)"},
+    "both": {"when": {"layers": [1, 2]}, "space": "choice(true, false)"},
+}
+
+
+def test_a_conditional_dimension_is_asked_only_where_its_condition_holds():
+    dimensions = parse_space(SPACE)
+    one = suggest(optuna.trial.FixedTrial({"layers": 1, "both": True}), dimensions)
+    assert one == {"layers": 1, "both": True}
+    two = suggest(optuna.trial.FixedTrial({"layers": 2, "dropout": 0.3, "both": True}), dimensions)
+    assert two == {"layers": 2, "dropout": 0.3, "both": True}
+    assert str(dimensions[1]) == "0 to 0.5 (when layers is 2)"
+
+
+@pytest.mark.parametrize(
+    ("definition", "message"),
+    [
+        ({"when": {"later": 1}, "space": "choice(1, 2)"}, "not a dimension above it"),
+        ({"when": {"layers": 3}, "space": "choice(1, 2)"}, "layers=3 is not in 1, 2"),
+        ({"when": {"layers": 1}}, "a mapping has 'when' and 'space'"),
+        ({"when": "layers", "space": "choice(1, 2)"}, "is not a mapping of keys"),
+    ],
+)
+def test_a_condition_that_can_never_hold_is_refused(definition, message):
+    with pytest.raises(ConfigError, match=message):
+        parse_space({"layers": "choice(1, 2)", "x": definition})
+
+
+def test_the_points_to_check_have_every_choice_and_every_bound():
+    points = every_choice(parse_space({"x": "int(interval(1, 5))", "name": "a,b,c"}))
+    assert {point["name"] for point in points} == {"a", "b", "c"}
+    assert {point["x"] for point in points} == {1, 5}
+
+
+def test_the_grid_has_every_combination_and_respects_conditions():
+    space = {
+        "layers": "choice(1, 2)",
+        "x": {"when": {"layers": 2}, "space": "range(0, 0.3, 0.1)"},
+    }
+    points = all_points(parse_space(space))
+    assert [sorted(point) for point in points] == [["layers"]] + [["layers", "x"]] * 3
+    assert [point["x"] for point in points[1:]] == pytest.approx([0, 0.1, 0.2])
+    with pytest.raises(ConfigError, match="the grid sampler needs choices"):
+        all_points(parse_space({"x": "interval(0.0, 1.0)"}))
+
+
+def test_choices_over_groups_make_studies_and_choices_over_values_dimensions():
+    arguments = ["cell=rnn,gru", "lr=interval(0.1,1)", "seed=3", "size=choice(1,2)"]
+    sweep = take_apart(arguments, {"dataset": "a,b"}, lambda key: key in ("cell", "dataset"))
+    assert sweep.studies == [
+        ["seed=3", f"cell={cell}", f"dataset={dataset}"]
+        for cell in ("rnn", "gru")
+        for dataset in "ab"
+    ]
+    assert sweep.dimensions == {"lr": "interval(0.1,1)", "size": "choice(1,2)"}
+    assert sweep.fixed == {"seed"}
+
+
+def test_a_group_that_the_command_line_fixes_is_not_swept():
+    sweep = take_apart(["dataset=a"], {"dataset": "a,b"}, lambda key: key == "dataset")
+    assert sweep.studies == [["dataset=a"]]
