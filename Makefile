@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := outputs/demo-$(shell date +%Y-%m-%d_%H-%M-%S)
 
-.PHONY: demo test check format lock
+.PHONY: demo test test-slow check format lock
 
 demo: $(VENV)/ready
 	$(BIN)/python run.py dataset=sample cell=gru lr=0.003 epochs=20 hydra.run.dir=$(DEMO)
@@ -16,6 +16,9 @@ demo: $(VENV)/ready
 
 test: $(VENV)/ready
 	$(BIN)/python -m pytest
+
+test-slow: $(VENV)/ready
+	$(BIN)/python -m pytest -n 0 -m slow
 
 check: $(VENV)/ready
 	$(BIN)/ruff format --check .

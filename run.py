@@ -1,6 +1,7 @@
 """Trains a recurrent text classifier: `python run.py dataset=questions cell=gru`."""
 
 import os
+import sys
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -9,9 +10,9 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
+from rnnclf.command_line import name_numbered_groups, usage_errors
 from rnnclf.config import from_omegaconf, register_schema, settle_test
 from rnnclf.errors import errors_in_one_line
-from rnnclf.hydra_errors import usage_errors
 from rnnclf.study import in_refit
 
 # What a configuration may name for Hydra to call: ours, and Optuna's samplers and pruners.
@@ -42,5 +43,6 @@ def main(node: DictConfig) -> float:
 
 if __name__ == "__main__":
     os.environ["HYDRA_FULL_ERROR"] = "1"  # makes Hydra pass exceptions on instead of printing them
+    sys.argv = name_numbered_groups(sys.argv)
     with errors_in_one_line(), usage_errors():
         main()

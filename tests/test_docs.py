@@ -3,12 +3,14 @@
 import re
 import shlex
 import subprocess
+from dataclasses import MISSING, Field, fields
 
 import pytest
 from conftest import REPO, composed
 
 from rnnclf.config import keys, value_of
 from rnnclf.schema import Config
+from rnnclf.study.conf import PRUNERS, RefitConf, StudySweeperConf
 
 README = (REPO / "README.md").read_text(encoding="utf-8")
 COMMANDS = [
@@ -33,9 +35,14 @@ def test_there_are_commands():
 
 @pytest.mark.parametrize("command", [c for c in COMMANDS if c.startswith("python run.py")])
 def test_run_py_accepts_the_readmes_commands(command, run_py):
-    """Composes the configuration; choices are tried one after the other."""
+    """Composes the configuration, of a study all that it would run."""
     arguments = shlex.split(command)[2:]
-    if "--help" in arguments:
+    if "--help" in arguments or "--config-dir" in arguments:
+        return  # test_run.py and test_sweeps.py run these
+    if any(argument.startswith(("sweeps=", "+group=")) for argument in arguments):
+        done = run_py(*arguments, "hydra.sweeper.dry_run=true", "hydra.sweeper.check=null")
+        assert done.returncode == 0, done.stderr
+        assert "study" in done.stdout
         return
     if "-m" in arguments:
         arguments.remove("-m")
@@ -68,11 +75,34 @@ def test_the_table_of_keys_is_the_schema_with_the_defaults():
     expected = {}
     for key in keys(Config):
         value = value_of(config, key)
-        expected[f"`{key}`"] = {None: "null", True: "true", False: "false"}.get(value, str(value))
-        if value is not None and not isinstance(value, bool):
-            expected[f"`{key}`"] = str(value)
+        expected[f"`{key}`"] = as_yaml(value)
     table = {key: default.strip("`") for key, default, _ in rows(section("Keys"))}
     assert table == expected
+
+
+def test_the_table_of_the_sweepers_options_is_the_code():
+    expected = {}
+    for option in fields(StudySweeperConf):
+        if option.name in ("_target_", "defaults", "sampler", "pruner"):
+            continue
+        if option.name == "refit":
+            expected |= {f"`refit.{f.name}`": default_of(f) for f in fields(RefitConf)}
+        else:
+            expected[f"`{option.name}`"] = default_of(option)
+    studies = (REPO / "docs" / "studies.md").read_text(encoding="utf-8")
+    table = studies.split("## Options")[1].split("\n## ")[0]
+    assert {key: default.strip("`") for key, default, _ in rows(table)} == expected
+    for pruner in PRUNERS:
+        assert f"`{pruner}`" in table
+
+
+def default_of(option: Field) -> str:
+    value = option.default if option.default is not MISSING else option.default_factory()
+    return as_yaml(value)
+
+
+def as_yaml(value: object) -> str:
+    return "null" if value is None else str(value).lower() if type(value) is bool else str(value)
 
 
 def test_the_tree_is_what_is_on_disk():
@@ -86,7 +116,7 @@ def test_the_tree_is_what_is_on_disk():
         ["git", "ls-files"], cwd=REPO, capture_output=True, text=True, check=True
     ).stdout.splitlines()
     modules = {path for path in tracked if re.match(r"rnnclf/.*\.(py|csv)$", path)}
-    assert modules - {"rnnclf/__init__.py", "rnnclf/data/__init__.py"} <= listed
+    assert {module for module in modules if not module.endswith("__init__.py")} <= listed
     for name in listed:
         assert (REPO / name).exists(), name
 

@@ -5,13 +5,13 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from rnnclf.errors import ConfigError
+from rnnclf.study.arguments import take_apart
 from rnnclf.study.space import (
     all_points,
     as_overrides,
     every_choice,
     parse_space,
     suggest,
-    take_apart,
 )
 
 

@@ -16,7 +16,8 @@ from conftest import REPO
 from optuna.trial import FrozenTrial, TrialState
 
 from rnnclf.study.paths import StudyPaths
-from rnnclf.study.trials import counts, open_storage
+from rnnclf.study.storage import open_storage
+from rnnclf.study.trials import counts
 
 APP = [sys.executable, str(REPO / "tests" / "foreign_app" / "app.py"), "-m"]
 OUTPUT = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}

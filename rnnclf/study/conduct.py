@@ -22,7 +22,8 @@ from rnnclf.study.paths import StudyPaths
 from rnnclf.study.plan import StudyPlan, make_plans, with_deadline
 from rnnclf.study.refit import FINAL, VALIDATE, refit_winner
 from rnnclf.study.space import as_overrides
-from rnnclf.study.trials import StudySpec, Trials, open_storage, worker_is_gone
+from rnnclf.study.storage import open_storage
+from rnnclf.study.trials import StudySpec, Trials, worker_is_gone
 
 log = logging.getLogger(__name__)
 DEFINITION = "definition"  # the attribute of a study that holds it

@@ -13,6 +13,7 @@ from hydra.utils import get_method
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from rnnclf.errors import ConfigError
+from rnnclf.study.arguments import take_apart
 from rnnclf.study.compose import check_that_chosen_arrived, compose_trial
 from rnnclf.study.definition import Definition, define
 from rnnclf.study.space import (
@@ -22,8 +23,8 @@ from rnnclf.study.space import (
     as_overrides,
     every_choice,
     parse_space,
+    settle_conditions,
     suggest,
-    take_apart,
 )
 from rnnclf.study.trials import Direction, StudySpec
 from rnnclf.study.worker import Worker
@@ -80,7 +81,7 @@ def make_plans(
             for key, definition in _params(config).items()
             if key not in sweep.fixed and not _is_group(loader, key)
         }
-        dimensions = parse_space(space | sweep.dimensions)
+        dimensions = parse_space(settle_conditions(space | sweep.dimensions, config))
         if not dimensions:
             raise ConfigError(
                 "a study needs something to search: hydra.sweeper.params, "

@@ -1,8 +1,7 @@
-"""What the overrides of a sweep ask for: which studies, and what each of them searches."""
+"""Search spaces: their dimensions, conditions between them, and points in them."""
 
-import itertools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -11,6 +10,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, Quote, QuotedString
 from hydra.errors import HydraException
 from hydra_plugins.hydra_optuna_sweeper._impl import create_optuna_distribution_from_override
+from omegaconf import DictConfig, OmegaConf
 from optuna.distributions import (
     BaseDistribution,
     CategoricalDistribution,
@@ -19,26 +19,9 @@ from optuna.distributions import (
 )
 
 from rnnclf.errors import ConfigError
+from rnnclf.study.arguments import parse_override
 
 Value = str | int | float | bool | None
-
-
-@dataclass(frozen=True)
-class Sweep:
-    """The overrides of a sweep, taken apart.
-
-    Attributes:
-        studies: Overrides of each study: one for every combination of the choices over config
-            groups, with all fixed overrides.
-        dimensions: Definitions on the command line of what is searched, by key.
-        fixed: Keys that the command line sets to one value.
-        groups: Config groups with a choice over them.
-    """
-
-    studies: list[list[str]]
-    dimensions: dict[str, str]
-    fixed: set[str]
-    groups: set[str]
 
 
 @dataclass(frozen=True)
@@ -93,41 +76,6 @@ class Dimension:
         return f"{text} (when {' and '.join(conditions)})" if conditions else text
 
 
-def take_apart(
-    arguments: Sequence[str], params: Mapping[str, Any], is_group: Callable[[str], bool]
-) -> Sweep:
-    """Sorts what a sweep is asked for.
-
-    Args:
-        arguments: Overrides as they are on the command line.
-        params: The sweeper's `params`, of which only choices over config groups count here.
-        is_group: Whether a key is a config group.
-
-    Raises:
-        ConfigError: If something cannot be parsed.
-    """
-    overrides = [_parse(argument) for argument in arguments]
-    on_command_line = {override.get_key_element() for override in overrides}
-    for key, definition in params.items():
-        if is_group(key) and key not in on_command_line:
-            overrides.append(_parse(f"{key}={definition}"))
-    fixed: list[str] = []
-    choices: list[list[str]] = []
-    dimensions: dict[str, str] = {}
-    groups = {o.key_or_group for o in overrides if is_group(o.key_or_group)}
-    for override in overrides:
-        line, key = str(override.input_line), override.get_key_element()
-        if not override.is_sweep_override():
-            fixed.append(line)
-        elif override.key_or_group in groups:
-            choices.append([f"{key}={name}" for name in override.sweep_string_iterator()])
-        else:
-            dimensions[key] = line.split("=", 1)[1]
-    studies = [[*fixed, *combination] for combination in itertools.product(*choices)]
-    fixed_keys = {_parse(line).key_or_group for line in fixed}
-    return Sweep(studies, dimensions, fixed_keys, groups)
-
-
 def parse_space(space: Mapping[str, Any]) -> list[Dimension]:
     """Turns a search space in Hydra's sweep syntax into Optuna's distributions.
 
@@ -155,6 +103,43 @@ def parse_space(space: Mapping[str, Any]) -> list[Dimension]:
     return list(dimensions.values())
 
 
+def settle_conditions(space: Mapping[str, Any], config: DictConfig) -> dict[str, Any]:
+    """Decides conditions on keys that are not searched: they hold always, or never.
+
+    Args:
+        space: As for `parse_space`.
+        config: Has the values of the keys that are not searched.
+
+    Returns:
+        The space without dimensions that never apply, and without conditions that always hold.
+
+    Raises:
+        ConfigError: If a condition names no key.
+    """
+    settled: dict[str, Any] = {}
+    for key, definition in space.items():
+        conditions = definition.get("when") if isinstance(definition, Mapping) else None
+        if not isinstance(conditions, Mapping):
+            settled[key] = definition
+            continue
+        decided = {
+            name: _holds(key, name, conditions, config) for name in conditions.keys() - space
+        }
+        if not all(decided.values()):
+            continue
+        rest = {name: values for name, values in conditions.items() if name not in decided}
+        settled[key] = {**definition, "when": rest} if rest else definition["space"]
+    return settled
+
+
+def _holds(key: str, name: str, conditions: Mapping[str, Any], config: DictConfig) -> bool:
+    value = OmegaConf.select(config, name)
+    if value is None:
+        raise ConfigError(f"search space: {key} depends on {name}, which is no key")
+    values = conditions[name]
+    return value in (values if isinstance(values, list) else [values])
+
+
 def _conditions(
     key: str, conditions: Any, above: Mapping[str, Dimension]
 ) -> dict[str, Sequence[Value]]:
@@ -176,17 +161,9 @@ def _conditions(
     return checked
 
 
-def _parse(override: str) -> Override:
-    try:
-        return OverridesParser.create().parse_override(override)
-    except HydraException as error:
-        detail = str(error).splitlines()[0]
-        raise ConfigError(f"search space: {override} cannot be parsed: {detail}") from error
-
-
 def _distribution(key: str, definition: object) -> BaseDistribution:
     where = f"search space: {key}: {definition}"
-    override = _parse(f"{key}={definition}")
+    override = parse_override(f"{key}={definition}")
     if not override.is_sweep_override():
         raise ConfigError(
             f"{where} is one value, nothing to search; "

@@ -1,4 +1,4 @@
-"""Hydra's complaints about a command line, in one line and with a suggestion."""
+"""What people type for Hydra, and Hydra's complaints about it in one line with a suggestion."""
 
 import difflib
 import re
@@ -17,7 +17,16 @@ _UNHELPFUL = re.compile(
     r"provider=|'.*' -> '|See https|To append to your config use).*$",
     re.MULTILINE,
 )
+_NUMBERED_GROUP = re.compile(r"^\+group=[\d,]+$")
 _UNKNOWN_KEY = re.compile(r"Could not override '([\w.]+)'")
+
+
+def name_numbered_groups(arguments: list[str]) -> list[str]:
+    """Quotes the number in `+group=7`, which Hydra would not take for the name of an option."""
+    return [
+        re.sub(r"\d+", r"'\g<0>'", argument) if _NUMBERED_GROUP.match(argument) else argument
+        for argument in arguments
+    ]
 
 
 @contextmanager

@@ -1,0 +1,71 @@
+"""What the sweeper `study` costs and what a barrier costs, beside each other in one run.
+
+    python benchmarks/sweepers.py barrier    # 12 trials, 4 workers: every fourth sleeps 4 s
+    python benchmarks/sweepers.py mixed      # 200 trials of 0.05 to 0.5 s, 4 workers
+    python benchmarks/sweepers.py overhead   # trials that do nothing, 2 workers, 10 to 1000 trials
+
+The applications only sleep, so the figures are those of the sweepers. The time is from the start of
+the first trial to the end of the last; the share is that of the workers' time inside of trials.
+"""
+
+import argparse
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+APPLICATION = Path(__file__).with_name("sleeping.py")
+OFFICIAL = ("hydra/sweeper=optuna", "hydra/launcher=joblib")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Seconds from the first start to the last end, and the seconds inside of all trials."""
+
+    trials: int
+    workers: int
+    wall: float
+    inside: float
+
+    def __str__(self) -> str:
+        share = self.inside / (self.wall * self.workers)
+        outside = (self.wall * self.workers - self.inside) / self.trials * 1000
+        return f"{self.wall:7.2f} s  {share:5.1%} inside  {outside:6.1f} ms a trial outside"
+
+
+def measure(rule: str, trials: int, workers: int, *, official: bool) -> Measured:
+    """Runs one sweep in a folder of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        times = Path(folder) / "times"
+        sweeper = (
+            (*OFFICIAL, f"hydra.sweeper.n_jobs={workers}", f"hydra.launcher.n_jobs={workers}")
+            if official
+            else ("hydra/sweeper=study", f"hydra.sweeper.workers={workers}")
+        )
+        command = [
+            *(sys.executable, str(APPLICATION), "-m", *sweeper, f"rule={rule}"),
+            *(f"times={times}", f"hydra.sweeper.n_trials={trials}", f"hydra.sweep.dir={folder}/s"),
+        ]
+        subprocess.run(command, check=True, capture_output=True)
+        spans = [tuple(map(float, line.split())) for line in times.read_text().splitlines()]
+    assert len(spans) == trials, f"{len(spans)} of {trials} trials ran"
+    wall = max(end for _, end in spans) - min(start for start, _ in spans)
+    return Measured(trials, workers, wall, sum(end - start for start, end in spans))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("what", choices=["barrier", "mixed", "overhead"])
+    what = parser.parse_args().what
+    if what == "overhead":
+        for trials in (10, 100, 300, 1000):
+            print(f"study    {trials:4} trials ", measure("none", trials, 2, official=False))
+        return
+    trials = 12 if what == "barrier" else 200
+    print("study           ", measure(what, trials, 4, official=False))
+    print("optuna + joblib ", measure(what, trials, 4, official=True))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,51 @@
+"""Where trials are kept: Optuna's journal in the study's folder, or a database."""
+
+import os
+import warnings
+from pathlib import Path
+
+import optuna
+from filelock import FileLock
+from optuna.storages import BaseStorage, JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.storages.journal._file import BaseJournalFileLock
+
+from rnnclf.study.paths import StudyPaths
+
+
+class _KernelLock(BaseJournalFileLock):
+    """A lock of the journal that the kernel releases when its holder dies."""
+
+    def __init__(self, path: Path) -> None:
+        self._lock = FileLock(path)
+
+    def acquire(self) -> bool:
+        self._lock.acquire()
+        return True
+
+    def release(self) -> None:
+        self._lock.release()
+
+
+def open_storage(url: str | None, paths: StudyPaths) -> BaseStorage:
+    """Opens the database at `url`, or the study's own journal."""
+    if url is not None:
+        return optuna.storages.get_storage(url)
+    lock = _KernelLock(paths.journal_lock)
+    if paths.journal.exists():
+        with FileLock(paths.journal_lock):
+            _cut_torn_line(paths.journal)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        return JournalStorage(JournalFileBackend(str(paths.journal), lock_obj=lock))
+
+
+def _cut_torn_line(journal: Path) -> None:
+    """Removes the half of a line that a full disk left; what it said was never confirmed."""
+    with journal.open("rb+") as file:
+        size = file.seek(0, os.SEEK_END)
+        tail = min(size, 1 << 20)
+        file.seek(size - tail)
+        content = file.read(tail)
+        if content and not content.endswith(b"\n"):
+            file.truncate(size - tail + content.rfind(b"\n") + 1)

@@ -1,0 +1,200 @@
+"""The studies of `run.py`: every search space composes, and a whole study from search to refit."""
+
+import json
+
+import pytest
+from conftest import REPO, composed
+from hydra import compose, initialize_config_dir
+from omegaconf import DictConfig
+
+import rnnclf as package
+from rnnclf.config import load, register_schema
+from rnnclf.study.space import parse_space
+
+ALWAYS = {
+    "optimizer.lr",
+    "training.batch_size",
+    "model.embedding_size",
+    "model.hidden_size",
+}
+SWEEPS = {"auto", "default", "newsgroups", "questions", "sample", "sentiment", "smoke", "spam"}
+
+# Table 3 of the hand-out, typed from its page.
+TABLE_3 = """
+1 Sentiment, Spam LSTM
+2 Sentiment, Questions LSTM
+3 Sentiment, Newsgroups LSTM
+4 Spam, Questions LSTM
+5 Spam, Newsgroups LSTM
+6 Questions, Newsgroups LSTM
+7 Sentiment, Spam GRU
+8 Sentiment, Questions GRU
+9 Sentiment, Newsgroups GRU
+10 Spam, Questions GRU
+11 Spam, Newsgroups GRU
+12 Questions, Newsgroups GRU
+13 Sentiment, Spam LSTM
+14 Sentiment, Questions LSTM
+15 Sentiment, Newsgroups LSTM
+16 Spam, Questions LSTM
+17 Spam, Newsgroups LSTM
+18 Questions, Newsgroups LSTM
+19 Sentiment, Spam GRU
+20 Sentiment, Questions GRU
+21 Sentiment, Newsgroups GRU
+22 Spam, Questions GRU
+23 Spam, Newsgroups GRU
+24 Questions, Newsgroups GRU
+"""
+
+
+def compose_sweep(*overrides: str) -> DictConfig:
+    register_schema()
+    with initialize_config_dir(str(REPO / "conf")):
+        return compose("config", list(overrides), return_hydra_config=True)
+
+
+def dimensions_of(config: DictConfig) -> set[str]:
+    space = {k: v for k, v in config.search_space.items() if k != "dataset"}
+    return {dimension.key for dimension in parse_space(space)}
+
+
+def test_the_sweeps_are_known():
+    assert {path.stem for path in (REPO / "sweeps").glob("*.yaml")} == SWEEPS | {"study"}
+
+
+@pytest.mark.parametrize("name", sorted(SWEEPS))
+def test_every_sweep_searches_the_handouts_hyperparameters(name):
+    config = compose_sweep(f"sweeps={name}")
+    assert dimensions_of(config) >= ALWAYS
+    lr = next(d for d in parse_space(config.search_space) if d.key == "optimizer.lr")
+    assert lr.distribution.log
+    assert config.hydra.sweeper.direction == "maximize"
+    if name not in ("auto", "default", "smoke"):
+        assert config.dataset.name == name
+
+
+@pytest.mark.parametrize("dataset", ["newsgroups", "questions", "sentiment", "spam"])
+def test_auto_has_the_data_sets_own_space_and_length(dataset):
+    own = compose_sweep(f"sweeps={dataset}")
+    auto = compose_sweep("sweeps=auto", f"dataset={dataset}")
+    assert auto.search_space == own.search_space
+    assert auto.training == own.training
+    assert dimensions_of(auto) > ALWAYS
+
+
+def test_every_group_of_the_handout_has_its_data_sets_and_cell():
+    groups = dict(line.split(" ", 1) for line in TABLE_3.strip().splitlines())
+    assert {path.stem for path in (REPO / "conf" / "group").glob("*.yaml")} == groups.keys()
+    for number, task in groups.items():
+        names, cell = task.rsplit(" ", 1)
+        config = compose_sweep(f"+group='{number}'")
+        assert config.model.cell == cell.lower()
+        assert config.search_space.dataset == names.lower().replace(" ", "")
+        for dataset in names.lower().split(", "):
+            study = compose_sweep(f"+group='{number}'", f"dataset={dataset}")
+            assert (study.dataset.name, study.model.cell) == (dataset, cell.lower())
+            assert dimensions_of(study) >= ALWAYS
+
+
+def test_a_study_from_the_search_to_the_tested_winner(run_py, tmp_path):
+    done = run_py("-m", "sweeps=smoke", "cell=lstm", "n_trials=5", "pruner=none")
+    assert (done.returncode, done.stderr) == (0, "")
+    folder = tmp_path / "outputs" / "studies" / "smoke-sample-lstm"
+    summary = json.loads((folder / "study.json").read_text())
+    assert summary["states"] == {"complete": 5}
+
+    trials = [json.loads((folder / str(n) / "result.json").read_text()) for n in range(5)]
+    assert all(trial["test_accuracy"] is None for trial in trials), "trials never see the test"
+    (best,) = summary["best"]
+    assert best["values"] == [max(trial["val_accuracy"] for trial in trials)]
+    assert len(list(folder.glob("[0-9]/model.safetensors"))) == 3, "the best three keep weights"
+    assert (folder / best["folder"] / "model.safetensors").exists()
+
+    refit = summary["refit"]
+    model = folder / refit["model"]["folder"]
+    result = json.loads((model / "result.json").read_text())
+    assert result["test_accuracy"] == refit["model"]["value"]
+    assert result["texts"] == {"train": 450, "validation": 0, "test": 150}
+    assert result["epochs"] == best["best_step"]
+    assert refit["final"]["mean"] == pytest.approx(sum(refit["final"]["values"]) / 2)
+    low, high = refit["final"]["interval"]
+    assert low <= refit["final"]["mean"] <= high
+    assert package.load(model).predict(["Who was it?"])
+    assert [
+        p.parent for p in (folder / refit["model"]["folder"]).parent.rglob("*.safetensors")
+    ] == [model], "one final model is kept"
+    chosen = load(model / "config.yaml")
+    assert chosen.optimizer.lr == best["params"]["optimizer.lr"]
+
+    done = run_py("--config-dir", str(folder), "--config-name", "best", "hydra.run.dir=best")
+    assert done.returncode == 0, done.stderr
+    again = json.loads((tmp_path / "best" / "result.json").read_text())
+    assert again["val_accuracy"] == best["values"][0], "the winner's numbers come out again"
+    assert again["test_accuracy"] is not None
+
+    done = run_py("-m", "sweeps=smoke", "cell=lstm", "n_trials=5", "pruner=none")
+    assert done.returncode == 0, done.stderr
+    assert "is finished" in done.stdout
+    assert json.loads((folder / "study.json").read_text()) == summary
+
+
+def test_a_changed_data_set_on_an_old_study_is_refused(run_py, tmp_path):
+    data = tmp_path / "mine"
+    data.mkdir()
+    rows = "".join(f"good {i},up\nbad {i},down\n" for i in range(20))
+    for name in ("train", "test"):
+        (data / f"{name}.csv").write_text("sentence,label\n" + rows)
+    command = ("-m", "sweeps=default", "dataset=csv", "dataset.folder=mine", "epochs=1")
+    command += ("n_trials=2", "hydra.sweeper.refit.seeds=0", "hydra.sweeper.workers=1")
+    assert run_py(*command).returncode == 0
+    (data / "test.csv").write_text("sentence,label\n" + rows + "new,up\n")
+    done = run_py(*command)
+    assert done.returncode == 2
+    assert "data: csv was" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("evaluate_test=true",), "evaluate_test=true in a sweep"),
+        (("dataset.validation_fraction=0",), "nothing to choose by"),
+        (("lr=interval(-1,1)",), "optimizer.lr must be a number above 0; it is -1.0"),
+        (("model.poling=choice(max,mean)",), "model.poling"),
+        (("model.pooling=choice(max,meen)",), "meen"),
+        (("batch_size=interval(16.5,64.5)",), "training.batch_size"),
+        (("sampler=tpee",), "tpee"),
+        (("pruner=ahsa",), "asha"),
+    ],
+)
+def test_what_is_wrong_with_a_study_is_one_line_before_any_trial(
+    run_py, tmp_path, arguments, message
+):
+    done = run_py("-m", "sweeps=smoke", *arguments)
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert message in done.stderr
+    assert not list(tmp_path.rglob("metrics.jsonl"))
+
+
+def test_a_study_without_m_says_what_is_missing(run_py):
+    done = run_py("sweeps=smoke")
+    assert (done.returncode, "needs -m" in done.stderr) == (2, True)
+
+
+def test_a_group_is_named_by_its_number(run_py, tmp_path):
+    done = run_py("-m", "+group=7", "sweeps=smoke", "dry_run=true", "dataset=sample")
+    assert done.returncode == 0, done.stderr
+    assert "study smoke-sample-gru" in done.stdout
+
+
+def test_without_a_validation_part_the_last_epoch_counts_and_the_test_is_shown(run_py, tmp_path):
+    done = run_py("dataset.validation_fraction=0", "epochs=2", "hidden_size=8", "hydra.run.dir=run")
+    assert (done.returncode, done.stderr) == (0, "")
+    result = json.loads((tmp_path / "run" / "result.json").read_text())
+    assert (result["val_accuracy"], result["best_epoch"]) == (None, 2)
+    assert result["texts"] == {"train": 450, "validation": 0, "test": 150}
+    predictions = (tmp_path / "run" / "predictions.csv").read_text().splitlines()
+    assert len(predictions) == 1 + 150
+    assert composed("dataset.validation_fraction=0").dataset.validation_fraction == 0
