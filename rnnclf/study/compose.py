@@ -46,6 +46,10 @@ class TrialComposer:
         self._overrides = overrides
         self._folder = folder
         self._base = compose_trial(context, master, overrides, folder=folder, number=0)
+        with open_dict(self._base):
+            # A job has no use for these, and Hydra copies them several times for each.
+            self._base.hydra.sweeper = {"_target_": self._base.hydra.sweeper["_target_"]}
+            self._base.hydra.hydra_logging = {}
 
     def compose(
         self, number: int, chosen: Mapping[str, Value], further: Sequence[str] = ()

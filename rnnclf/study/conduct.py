@@ -23,7 +23,7 @@ from rnnclf.study.plan import StudyPlan, make_plans, with_deadline
 from rnnclf.study.refit import FINAL, VALIDATE, refit_winner
 from rnnclf.study.space import as_overrides
 from rnnclf.study.storage import open_storage
-from rnnclf.study.trials import StudySpec, Trials, worker_is_gone
+from rnnclf.study.trials import StudySpec, Trials
 
 log = logging.getLogger(__name__)
 DEFINITION = "definition"  # the attribute of a study that holds it
@@ -70,7 +70,6 @@ def _conduct_one(plan: StudyPlan, place: str) -> dict[str, Any]:
         log.info("%s", warning)
     with _owning(paths):
         trials = Trials(plan.spec)
-        trials.settle(worker_is_gone)
         wait_for_others(trials)
         _agree(trials, plan)
         trials.resume()
@@ -187,8 +186,8 @@ def _report(plan: StudyPlan, summary: dict[str, Any]) -> Iterator[str]:
     states = ", ".join(f"{count} {state}" for state, count in summary["states"].items())
     lost = f", {summary['lost']} lost and tried again" if summary["lost"] else ""
     yield f"study {plan.spec.name}: {states or 'no trials'}{lost}"
-    if summary["stopped"]:
-        yield f"stopped early: {summary['stopped']}"
+    if not summary["finished"] and not summary["stopped"]:
+        yield f"its time is up before it has {plan.spec.n_trials}; the same command continues"
     for best in summary["best"]:
         values = " ".join(f"{value:.4f}" for value in best["values"])
         chosen = shlex.join(as_overrides(best["params"]))

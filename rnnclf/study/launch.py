@@ -1,6 +1,7 @@
 """Runs the workers of a study: as processes here, or as the jobs of any Hydra launcher."""
 
 import contextlib
+import logging
 import os
 import shutil
 import subprocess
@@ -18,6 +19,7 @@ from rnnclf.study.progress import StudyProgress
 from rnnclf.study.trials import Trials, worker_is_gone
 from rnnclf.study.worker import Worker, describe_error
 
+log = logging.getLogger(__name__)
 BASIC_LAUNCHER = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
 WATCH_SECONDS = 0.5
 
@@ -104,9 +106,14 @@ def _run_jobs(
 
 def wait_for_others(trials: Trials) -> None:
     """Waits for running trials, and settles those whose workers are gone."""
-    while any(trial.state is TrialState.RUNNING for trial in trials.all()):
-        trials.settle(worker_is_gone)
+    said = False
+    trials.settle(worker_is_gone)
+    while running := [t.number for t in trials.all() if t.state is TrialState.RUNNING]:
+        if not said:
+            log.info("waiting for trials that other workers run: %s", running)
+            said = True
         time.sleep(WATCH_SECONDS)
+        trials.settle(worker_is_gone)
 
 
 def _ended(trials: Trials) -> int:

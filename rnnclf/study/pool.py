@@ -15,7 +15,7 @@ from optuna.trial import FrozenTrial, TrialState
 from rnnclf.errors import StudyError
 from rnnclf.study.paths import StudyPaths
 from rnnclf.study.process import INTERRUPTED, pack
-from rnnclf.study.trials import LOST_KIND, WORKER, Trials
+from rnnclf.study.trials import LOST_KIND, WORKER, Trials, worker_is_gone
 from rnnclf.study.worker import UNTIL_KILLED, Worker
 
 POLL_SECONDS = 0.1
@@ -51,6 +51,7 @@ class Pool:
         self._on_poll = on_poll
         self._trials = Trials(worker.spec)
         self._paths = StudyPaths(worker.spec.folder)
+        self._packed = pack(worker)
         self._deaths_without_trial = 0
 
     def run(self) -> None:
@@ -88,7 +89,7 @@ class Pool:
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         with self._paths.worker_log(slot.number).open("ab") as log:
             slot.process = subprocess.Popen(
-                COMMAND,
+                [*COMMAND, str(slot.number)],
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
@@ -97,7 +98,7 @@ class Pool:
             )
         assert slot.process.stdin is not None, "it is a pipe"
         with contextlib.suppress(BrokenPipeError):  # it died at once; looking after it will tell
-            slot.process.stdin.write(pack(self._worker, slot.number))
+            slot.process.stdin.write(self._packed)
             slot.process.stdin.flush()
 
     def _look_after(self, slot: _Slot) -> None:
@@ -105,7 +106,8 @@ class Pool:
             return
         process, slot.process = slot.process, None
         _close(process)
-        lost = self._settle(process.pid, _describe_exit(code))
+        reason = f"{LOST_KIND}: process {process.pid} {_describe_exit(code)}"
+        lost = self._trials.settle(lambda trial: reason if _runs(process.pid, trial) else None)
         if code not in (0, INTERRUPTED) and not lost:
             self._deaths_without_trial += 1
             if self._deaths_without_trial >= self._worker.spec.max_failures:
@@ -155,13 +157,8 @@ class Pool:
                 process.kill()
                 process.wait()
                 _close(process)
-                self._settle(process.pid, "was stopped with the study")
                 slot.process = None
-
-    def _settle(self, pid: int, what: str) -> list[FrozenTrial]:
-        """Settles the trial of a process that has ended."""
-        reason = f"{LOST_KIND}: process {pid} {what}"
-        return self._trials.settle(lambda trial: reason if _runs(pid, trial) else None)
+        self._trials.settle(worker_is_gone)
 
 
 def _runs(pid: int, trial: FrozenTrial) -> bool:

@@ -1,9 +1,10 @@
-"""The process of a worker on this machine: `python -m rnnclf.study.process`.
+"""The process of a worker on this machine: `python -m rnnclf.study.process NUMBER`.
 
 It gets its worker on standard input, which its parent keeps open: when the parent is gone, so is
 the process.
 """
 
+import gc
 import os
 import signal
 import sys
@@ -20,9 +21,9 @@ ORPHANED = 75
 INTERRUPTED = 130
 
 
-def pack(worker: Worker, number: int) -> bytes:
-    """Packs what the process needs; by value where it is from the main script."""
-    content: bytes = cloudpickle.dumps((worker, number, Singleton.get_state()))
+def pack(worker: Worker) -> bytes:
+    """Packs what the processes need; by value where it is from the main script."""
+    content: bytes = cloudpickle.dumps((worker, Singleton.get_state()))
     return len(content).to_bytes(8, "big") + content
 
 
@@ -36,12 +37,13 @@ def main() -> int:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     stdin = os.fdopen(os.dup(0), "rb")
     size = int.from_bytes(stdin.read(8), "big")
-    worker, number, singletons = cloudpickle.loads(stdin.read(size))
+    worker, singletons = cloudpickle.loads(stdin.read(size))
     threading.Thread(target=_end_with_parent, args=(stdin,), daemon=True).start()
+    gc.freeze()  # what is loaded by now stays; going through it again and again costs milliseconds
     setup_globals()
     Singleton.set_state(singletons)
     try:
-        worker.run(number)
+        worker.run(int(sys.argv[1]))
     except KeyboardInterrupt:
         return INTERRUPTED
     return 0

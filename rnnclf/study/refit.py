@@ -48,9 +48,11 @@ def refit_winner(plan: StudyPlan, study: optuna.Study, winner: FrozenTrial) -> d
     options = plan.options.refit
     folder = StudyPaths(plan.spec.folder).refit(winner.number)
     folder.mkdir(parents=True, exist_ok=True)
-    fillings = {"best_step": best_step(study, winner)}
+    step = best_step(study, winner)
+    if step is None and any("{best_step}" in line for line in options[VALIDATE] + options[FINAL]):
+        raise StudyError("refit asks for {best_step}, but the trials report no steps")
     jobs = [
-        (role, seed, _filled(options[role], seed=seed, **fillings))
+        (role, seed, _filled(options[role], seed=seed, best_step=step))
         for seed in range(options.seeds)
         for role in (VALIDATE, FINAL)
     ]

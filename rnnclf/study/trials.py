@@ -11,12 +11,11 @@ from typing import Any, Literal
 
 import optuna
 import psutil
-from filelock import FileLock
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from rnnclf.study.paths import StudyPaths
-from rnnclf.study.storage import open_storage
+from rnnclf.study.storage import brief_lock, open_storage
 
 Direction = Literal["minimize", "maximize"]
 
@@ -77,7 +76,7 @@ class Trials:
         )
         # Held while a trial is taken, so that the count is exact, and while trials of lost workers
         # are settled, so that none is seen half taken. The kernel releases it with its holder.
-        self._lock = FileLock(paths.claim_lock)
+        self._lock = brief_lock(paths.claim_lock)
 
     def all(self) -> list[FrozenTrial]:
         """Returns all trials, in the order of their numbers."""
