@@ -37,6 +37,10 @@ class StudyError(UserError):
     """A study cannot go on."""
 
 
+class SelectionError(UserError):
+    """Runs cannot be compared or picked as asked."""
+
+
 class ModelError(UserError):
     """A saved model is missing, damaged or does not fit together."""
 

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+RESULT_FORMAT = 2  # of result.json; 1 had no `config` in it
+
 
 @dataclass(frozen=True)
 class ModelPaths:
@@ -58,6 +60,11 @@ class RunPaths(ModelPaths):
     def learning_curves(self) -> Path:
         """A picture of losses and accuracies over the epochs."""
         return self.folder / "learning_curves.png"
+
+    @property
+    def log(self) -> Path:
+        """What the run said, with times (`conf/hydra/job_logging/plain.yaml` names it)."""
+        return self.folder / "run.log"
 
     @property
     def result(self) -> Path:

@@ -18,9 +18,8 @@ from rnnclf.figures import draw_confusion_matrix
 from rnnclf.fit import EpochMetrics
 from rnnclf.metrics import Scores, confusion_matrix
 from rnnclf.model import count_parameters
+from rnnclf.paths import RESULT_FORMAT
 from rnnclf.reproducibility import git_revision, package_versions
-
-RESULT_FORMAT = 1
 
 
 class MetricsFile:
@@ -102,6 +101,7 @@ def outcome(
         "seed": config.seed,
         "git_revision": git_revision(),
         "versions": package_versions(),
+        "config": asdict(config),
     }
 
 

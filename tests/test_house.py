@@ -20,6 +20,7 @@ LAYERS = (
     {"classifier", "figures", "progress"},
     {"record"},
     {"train", "precheck"},
+    {"select"},
     {"cli"},
 )
 KNOW_HYDRA = {"config", "command_line", "cli", "study"}

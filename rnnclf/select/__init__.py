@@ -1,0 +1,1 @@
+"""From the folders that runs and studies leave to the model that is handed in."""

@@ -1,0 +1,250 @@
+"""Finds runs and studies below folders and reads what they say of themselves."""
+
+import csv
+import json
+import os
+import re
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from rnnclf.errors import SelectionError
+from rnnclf.paths import RESULT_FORMAT, RunPaths
+from rnnclf.study.paths import StudyPaths
+
+REFIT_FOLDER = re.compile(r"refit-of-(\d+)")
+HYDRA_FOLDER = ".hydra"
+FOREIGN = "not a run of rnnclf"
+UNFINISHED = "unfinished"
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study that wrote its `study.json`.
+
+    Attributes:
+        folder: Where it is.
+        summary: What `study.json` says.
+    """
+
+    folder: Path
+    summary: Mapping[str, Any]
+
+    @property
+    def winner(self) -> int | None:
+        """The number of the trial that was trained again, if one was."""
+        refit = self.summary["refit"]
+        return None if refit is None else int(refit["trial"])
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run.
+
+    Attributes:
+        folder: Where it is.
+        result: What `result.json` says.
+        config: Its configuration, by full keys such as `model.hidden_size`.
+        study: The study of which it is a trial, if it is one.
+        refit: What its study says of training it again with several seeds, if it was.
+    """
+
+    folder: Path
+    result: Mapping[str, Any]
+    config: Mapping[str, Any]
+    study: Study | None = None
+    refit: Mapping[str, Any] | None = None
+
+    @property
+    def task(self) -> str:
+        """The data set and what else decides what is to be told apart."""
+        name = str(self.result["dataset"])
+        labels, folder = self.config["dataset.labels"], self.config["dataset.folder"]
+        if labels == "coarse":
+            return f"{name}-{labels}"
+        return f"{name}-{Path(folder).name}" if folder else name
+
+    @property
+    def cell(self) -> str:
+        """`rnn`, `lstm` or `gru`."""
+        return str(self.result["cell"])
+
+    @property
+    def val_accuracy(self) -> float | None:
+        """The best validation accuracy; None for a run without a validation part."""
+        value: float | None = self.result["val_accuracy"]
+        return value
+
+    @property
+    def model_folder(self) -> Path:
+        """The folder of the model to use: of the refit, if there is one."""
+        if self.study is None or self.refit is None:
+            return self.folder
+        return self.study.folder / str(self.refit["model"]["folder"])
+
+
+@dataclass
+class Found:
+    """What was found below some folders.
+
+    Attributes:
+        runs: The finished runs, without those that only train a winner again.
+        studies: The studies.
+        left_out: Folders that hold no finished run, with the reason.
+    """
+
+    runs: list[Run] = field(default_factory=list)
+    studies: list[Study] = field(default_factory=list)
+    left_out: list[tuple[Path, str]] = field(default_factory=list)
+
+
+def find_runs(folders: Iterable[Path]) -> Found:
+    """Reads all runs and studies at and below folders. A damaged one is left out, with a reason.
+
+    Raises:
+        SelectionError: If a folder does not exist.
+    """
+    found = Found()
+    seen: set[str] = set()
+    for folder in folders:
+        if not folder.is_dir():
+            raise SelectionError(f"{folder}: no such folder")
+        _walk(folder, None, {}, found, seen)
+    return found
+
+
+def _walk(
+    folder: Path, parent: Study | None, states: Mapping[str, str], found: Found, seen: set[str]
+) -> None:
+    """Reads a folder and what is below it.
+
+    Args:
+        folder: Which one.
+        parent: The study of which it may be a trial.
+        states: The states of that study's trials by the names of their folders.
+        found: Where to put what is found.
+        seen: The folders that were read already.
+    """
+    resolved = os.path.realpath(folder)
+    if resolved in seen:
+        return
+    seen.add(resolved)
+    try:
+        with os.scandir(folder) as entries:
+            names = {entry.name: entry.is_dir(follow_symlinks=False) for entry in entries}
+    except OSError as error:
+        found.left_out.append((folder, f"cannot be read: {error.strerror}"))
+        return
+    study: Study | None = None
+    states_of_trials: Mapping[str, str] = {}
+    is_study = _is_study(names)
+    if is_study:
+        study, states_of_trials = _read_study(folder, names, found)
+    elif reason := _read_run(folder, names, parent, found):
+        found.left_out.append((folder, states.get(folder.name) or reason))
+    for name in sorted((name for name, is_folder in names.items() if is_folder), key=_natural):
+        if not name.startswith(".") and not (is_study and REFIT_FOLDER.fullmatch(name)):
+            _walk(folder / name, study, states_of_trials, found, seen)
+
+
+def _is_study(names: Container[str]) -> bool:
+    paths = StudyPaths(Path())
+    return paths.summary.name in names or paths.journal.name in names
+
+
+def _read_study(
+    folder: Path, names: Container[str], found: Found
+) -> tuple[Study | None, Mapping[str, str]]:
+    """Returns a study, if it has ended once, and the states of its trials by their folders."""
+    paths = StudyPaths(folder)
+    states = dict(_trial_states(paths)) if paths.trials.name in names else {}
+    if paths.summary.name not in names:
+        return None, states
+    try:
+        summary = json.loads(paths.summary.read_text(encoding="utf-8"))
+        study = Study(folder, summary)
+        _check_study(study)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        found.left_out.append((paths.summary, _unreadable(error)))
+        return None, states
+    found.studies.append(study)
+    return study, states
+
+
+def _check_study(study: Study) -> None:
+    for key in ("name", "n_trials", "finished", "states", "best"):
+        study.summary[key]
+    if study.winner is not None:
+        refit = study.summary["refit"]
+        refit["model"]["folder"], refit["validate"]["mean"], refit["final"]["mean"]
+
+
+def _trial_states(paths: StudyPaths) -> Iterator[tuple[str, str]]:
+    with paths.trials.open(encoding="utf-8", newline="", errors="replace") as file:
+        for row in csv.DictReader(file):
+            if row.get("folder"):
+                yield row["folder"], f"{row.get('state')} trial".lower()
+
+
+def _read_run(
+    folder: Path, names: Collection[str], study: Study | None, found: Found
+) -> str | None:
+    """Adds the run in a folder to those found, or says why that holds no finished one."""
+    paths = RunPaths(folder)
+    if paths.result.name not in names:
+        if paths.metrics.name in names or {HYDRA_FOLDER, paths.log.name} <= set(names):
+            return UNFINISHED
+        return FOREIGN if HYDRA_FOLDER in names else None
+    try:
+        result = json.loads(paths.result.read_text(encoding="utf-8"))
+        if not (isinstance(result, dict) and {"format", "dataset", "cell"} <= result.keys()):
+            return FOREIGN
+        if result["format"] > RESULT_FORMAT:
+            return f"made by a newer rnnclf (format {result['format']})"
+        refit = study.summary["refit"] if study and str(study.winner) == folder.name else None
+        run = Run(folder, result, _flat(_config_of(result, paths)), study, refit)
+        _check_run(run)
+    except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError) as error:
+        return _unreadable(error)
+    found.runs.append(run)
+    return None
+
+
+def _config_of(result: Mapping[str, Any], paths: RunPaths) -> Any:
+    """Returns the configuration: from the result, or for old runs from its own file."""
+    if "config" in result:
+        return result["config"]
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    return yaml.load(paths.config.read_text(encoding="utf-8"), loader)  # noqa: S506
+
+
+def _check_run(run: Run) -> None:
+    for key in ("parameters", "seed", "best_epoch", "epochs"):
+        int(run.result[key])
+    float(run.result["seconds"]["total"])
+    if run.val_accuracy is not None:
+        float(run.val_accuracy)
+    str(run.task)
+
+
+def _flat(config: Any, prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in config.items():
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{prefix}{name}.")
+        else:
+            flat[prefix + name] = value
+    return flat
+
+
+def _unreadable(error: Exception) -> str:
+    what = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+    return f"unreadable: {' '.join(what.split())}"
+
+
+def _natural(name: str) -> tuple[int, str]:
+    """Sorts 2 before 10."""
+    return (int(name), "") if name.isdecimal() else (-1, name)
