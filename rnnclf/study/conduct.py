@@ -202,13 +202,14 @@ def _report(plan: StudyPlan, summary: dict[str, Any]) -> Iterator[str]:
 
 
 def _interval(described: dict[str, Any]) -> str:
-    if described["interval"] is None:
+    if described["sd"] is None:
         return f"{described['mean']:.4f} (one seed)"
+    spread = f"{described['mean']:.4f} +- {described['sd']:.4f}"
+    shown = f"{spread} over {len(described['values'])} seeds"
+    if described["interval"] is None:
+        return shown
     low, high = described["interval"]
-    return (
-        f"{described['mean']:.4f} +- {described['sd']:.4f} over {len(described['values'])} seeds "
-        f"(95 % interval of the mean {low:.4f} to {high:.4f})"
-    )
+    return f"{shown} (95 % interval of the mean {low:.4f} to {high:.4f})"
 
 
 def _shown(folder: Path) -> Path:

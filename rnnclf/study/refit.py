@@ -9,6 +9,7 @@ all, so the test has no part in choosing it.
 The runs are trials of a study of their own, which lends them resuming and retrying.
 """
 
+import logging
 import math
 import statistics
 from collections.abc import Sequence
@@ -29,6 +30,8 @@ from rnnclf.study.plan import StudyPlan
 from rnnclf.study.space import as_overrides
 from rnnclf.study.trials import LOST, OVERRIDES, REASON, Trials
 from rnnclf.study.worker import Worker
+
+log = logging.getLogger(__name__)
 
 ROLE, SEED = "role", "seed"
 VALIDATE, FINAL = "validate", "final"
@@ -62,6 +65,8 @@ def refit_winner(plan: StudyPlan, study: optuna.Study, winner: FrozenTrial) -> d
     for role, seed, overrides in missing:
         trials.enqueue({}, {ROLE: role, SEED: seed, OVERRIDES: overrides})
     title = f"{plan.spec.name}: training trial {winner.number} again"
+    if missing:
+        log.info("%s: %d runs to go, %d for each seed", title, len(missing), len((VALIDATE, FINAL)))
     launch_workers(worker, plan.config, plan.options.workers, title)
     return _summarize(trials, plan, winner)
 
@@ -149,14 +154,16 @@ def describe(values: Sequence[float | None]) -> dict[str, Any]:
     """Returns values with their mean, standard deviation and 95 % interval of the mean.
 
     The interval is Student's t over the seeds; it says how much the mean would change with other
-    seeds, not with other texts. With one value there is neither deviation nor interval.
+    seeds, not with other texts. One value has no deviation, and two have no interval: theirs would
+    be twelve times as wide as their distance.
     """
     numbers = [value for value in values if value is not None]
     mean = statistics.fmean(numbers)
     described: dict[str, Any] = {"values": numbers, "mean": mean, "sd": None, "interval": None}
     if len(numbers) > 1:
-        sd = statistics.stdev(numbers)
+        described["sd"] = statistics.stdev(numbers)
+    if len(numbers) > 2:
         quantile = float(stdtrit(len(numbers) - 1, (1 + CONFIDENCE) / 2))
-        half = quantile * sd / math.sqrt(len(numbers))
-        described |= {"sd": sd, "interval": [mean - half, mean + half]}
+        half = quantile * described["sd"] / math.sqrt(len(numbers))
+        described["interval"] = [mean - half, mean + half]
     return described

@@ -1,4 +1,4 @@
-"""The command `rnnclf`: what is done with data sets and with the folders that runs leave."""
+"""Commands that take a trained model."""
 
 import json
 import sys
@@ -6,37 +6,8 @@ from pathlib import Path
 
 import click
 
-from rnnclf import __version__
-from rnnclf.errors import errors_in_one_line
 
-
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="rnnclf")
-def commands() -> None:
-    """Looks after data sets and trained models. Training itself: python run.py --help."""
-
-
-@commands.group()
-def data() -> None:
-    """Data sets."""
-
-
-@data.command()
-@click.option(
-    "--data",
-    "folder",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Folder of the raw files.  [default: $RNNCLF_DATA, or data]",
-)
-def info(folder: Path | None) -> None:
-    """Prints Table 1 of the hand-out for the data sets on disk; downloads nothing."""
-    from rnnclf.data.overview import print_overview
-    from rnnclf.data.sources import default_data_folder
-
-    print_overview(folder or default_data_folder())
-
-
-@commands.command()
+@click.command()
 @click.argument("model", type=click.Path(file_okay=False, path_type=Path))
 @click.argument("texts", nargs=-1)
 @click.option("--top", default=1, type=click.IntRange(min=1), help="Classes to list for a text.")
@@ -58,9 +29,3 @@ def predict(model: Path, texts: tuple[str, ...], top: int, as_json: bool) -> Non
         else:
             shown = "  ".join(f"{share:.3f} {name}" for name, share in ranked)
             click.echo(f"{shown}\t{text}")
-
-
-def main() -> None:
-    """Runs the command line; errors end in one line and an exit code."""
-    with errors_in_one_line():
-        commands()

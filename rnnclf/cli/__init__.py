@@ -1,0 +1,24 @@
+"""The command `rnnclf`: what is done with data sets, with models, and with the folders of runs."""
+
+import click
+
+from rnnclf import __version__
+from rnnclf.cli.datasets import data
+from rnnclf.cli.models import predict
+from rnnclf.errors import errors_in_one_line
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="rnnclf")
+def commands() -> None:
+    """Looks after data sets, trained models and runs. Training itself: python run.py --help."""
+
+
+for command in (data, predict):
+    commands.add_command(command)
+
+
+def main() -> None:
+    """Runs the command line; errors end in one line and an exit code."""
+    with errors_in_one_line():
+        commands()
