@@ -5,6 +5,7 @@ import click
 from rnnclf import __version__
 from rnnclf.cli.datasets import data
 from rnnclf.cli.models import predict
+from rnnclf.cli.runs import compare
 from rnnclf.errors import errors_in_one_line
 
 
@@ -14,7 +15,7 @@ def commands() -> None:
     """Looks after data sets, trained models and runs. Training itself: python run.py --help."""
 
 
-for command in (data, predict):
+for command in (compare, data, predict):
     commands.add_command(command)
 
 

@@ -78,6 +78,12 @@ class Run:
         value: float | None = self.result["val_accuracy"]
         return value
 
+    def value(self, key: str) -> Any:
+        """Returns the value of a full key; None where the run's version did not have the key."""
+        if key not in self.config:
+            return None
+        return self.config[key]
+
     @property
     def model_folder(self) -> Path:
         """The folder of the model to use: of the refit, if there is one."""
@@ -114,6 +120,21 @@ def find_runs(folders: Iterable[Path]) -> Found:
             raise SelectionError(f"{folder}: no such folder")
         _walk(folder, None, {}, found, seen)
     return found
+
+
+def read_run(folder: Path) -> Run:
+    """Reads the run in a folder.
+
+    Raises:
+        SelectionError: If there is no finished run.
+    """
+    found = Found()
+    if not folder.is_dir():
+        raise SelectionError(f"{folder}: no such folder")
+    reason = _read_run(folder, [entry.name for entry in folder.iterdir()], None, found)
+    if not found.runs:
+        raise SelectionError(f"{folder}: {reason or 'no run here'}")
+    return found.runs[0]
 
 
 def _walk(
@@ -222,12 +243,13 @@ def _config_of(result: Mapping[str, Any], paths: RunPaths) -> Any:
 
 
 def _check_run(run: Run) -> None:
-    for key in ("parameters", "seed", "best_epoch", "epochs"):
+    for key in ("parameters", "vocabulary_size", "seed", "best_epoch", "epochs"):
         int(run.result[key])
     float(run.result["seconds"]["total"])
-    if run.val_accuracy is not None:
-        float(run.val_accuracy)
-    str(run.task)
+    str(run.result["started"]), str(run.task), run.result["texts"]["test"]
+    for key in ("val_accuracy", "val_macro_f1", "val_loss"):
+        if run.result[key] is not None:
+            float(run.result[key])
 
 
 def _flat(config: Any, prefix: str = "") -> dict[str, Any]:

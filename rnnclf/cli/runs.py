@@ -1,0 +1,116 @@
+"""Commands that take folders of runs and studies."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from rnnclf.errors import SelectionError
+
+if TYPE_CHECKING:
+    from rnnclf.select.leaderboard import Ranked, Row
+    from rnnclf.select.query import Names
+    from rnnclf.select.runs import Run
+
+FOLDER = click.Path(path_type=Path)
+NAMED = 12  # folders left out for the same reason that are named
+
+
+@click.command()
+@click.argument("folders", nargs=-1, type=FOLDER)
+@click.option("--filter", "condition", metavar="CONDITION", help="Such as 'cell=gru and lr<0.01'.")
+@click.option("--sort", "order", metavar="[-]KEY", help="By a key; from the largest down with -.")
+@click.option("--group-by", "grouping", metavar="KEY[,KEY]", help="A row for each of its values.")
+@click.option("--top", type=click.IntRange(min=1), metavar="N", help="So many rows a table.")
+@click.option(
+    "--format",
+    "kind",
+    type=click.Choice(["table", "md", "csv", "json"]),
+    default="table",
+    show_default=True,
+)
+@click.option("--diff", nargs=2, type=FOLDER, metavar="RUN RUN", help="What differs between two.")
+def compare(
+    folders: tuple[Path, ...],
+    condition: str | None,
+    order: str | None,
+    grouping: str | None,
+    top: int | None,
+    kind: str,
+    diff: tuple[Path, Path] | None,
+) -> None:
+    """Ranks the runs and trials below FOLDERS (outputs) by validation accuracy.
+
+    A table for each data set has the keys in which its runs differ. refit_val and refit_test are
+    mean ± standard deviation (number) over the seeds with which a study trained its winner again;
+    single runs' test accuracies are not shown, since nobody should choose by them.
+
+    A KEY is a key of the configuration, or its end (lr), or cell, dataset, study, val_accuracy,
+    val_macro_f1, val_loss, best_epoch, parameters, vocabulary_size, seconds, started, folder.
+    """
+    from rnnclf.select.difference import difference
+    from rnnclf.select.leaderboard import rank, split_warning
+    from rnnclf.select.query import Names
+    from rnnclf.select.runs import read_run
+    from rnnclf.select.tables import render
+
+    if diff:
+        rows = difference(*(read_run(folder) for folder in diff))
+        click.echo(render({"differences": rows}, kind) if rows else "no difference", nl=not rows)
+        return
+    runs = _find(folders, condition)
+    names, tables = Names.of(runs), {}
+    for task, ranked in rank(runs).items():
+        if warning := split_warning(ranked):
+            click.echo(f"warning: {task}: {warning}", err=True)
+        tables[task] = _rows(ranked, names, order, grouping)[:top]
+    click.echo(render(tables, kind), nl=False)
+
+
+def _rows(
+    ranked: "Sequence[Ranked]", names: "Names", order: str | None, grouping: str | None
+) -> "list[Row]":
+    from rnnclf.select.leaderboard import group, rows, sort
+
+    if order and grouping:
+        raise SelectionError("--sort and --group-by exclude each other; groups begin with the best")
+    if grouping:
+        return group(ranked, {name: names.value(name) for name in grouping.split(",")})
+    if order:
+        value = names.value(order.removeprefix("-"))
+        ranked = sort(ranked, value, descending=order.startswith("-"))
+    return rows(ranked, names)
+
+
+def _find(folders: Sequence[Path], condition: str | None) -> "list[Run]":
+    """Finds the runs that fulfil a condition; says what was left out on standard error."""
+    from rnnclf.select.query import Names, parse_condition
+    from rnnclf.select.runs import find_runs
+
+    found = find_runs(folders or (Path("outputs"),))
+    for line in _left_out(found.left_out):
+        click.echo(line, err=True)
+    if not found.runs:
+        raise SelectionError(f"no finished run below {_listed(folders) or 'outputs'}")
+    if condition is None:
+        return found.runs
+    fulfils = parse_condition(condition, Names.of(found.runs))
+    runs = [run for run in found.runs if fulfils(run)]
+    if not runs:
+        raise SelectionError(f"none of {len(found.runs)} runs fulfils {condition!r}")
+    return runs
+
+
+def _left_out(folders: Iterable[tuple[Path, str]]) -> Iterator[str]:
+    reasons: defaultdict[tuple[str, Path], list[str]] = defaultdict(list)
+    for folder, reason in folders:
+        reasons[reason, folder.parent].append(folder.name)
+    for (reason, parent), names in reasons.items():
+        shown = ", ".join(names[:NAMED]) + (", ..." if len(names) > NAMED else "")
+        yield f"left out: {len(names)} in {parent} ({reason}): {shown}"
+
+
+def _listed(folders: Iterable[Path]) -> str:
+    return ", ".join(map(str, folders))

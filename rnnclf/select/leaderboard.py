@@ -1,0 +1,161 @@
+"""Runs of the same task beside each other, the best by validation accuracy first."""
+
+import math
+import statistics
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rnnclf.select.query import Names, Value
+from rnnclf.select.runs import Run
+
+# Where and how a run was made, or what has a column of its own.
+NEVER_A_COLUMN = ("paths.", "evaluate_test", "device", "threads", "dataset.name", "model.cell")
+SPLIT = ("dataset.split_seed", "dataset.train_fraction", "dataset.validation_fraction")
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Values over seeds.
+
+    Attributes:
+        mean: Their mean.
+        sd: Their standard deviation; None for a single one.
+        n: How many there are.
+    """
+
+    mean: float
+    sd: float | None
+    n: int
+
+    @classmethod
+    def of(cls, described: Mapping[str, Any]) -> "Spread":
+        """Reads what `study.json` says of a kind of run of the refit."""
+        return cls(described["mean"], described["sd"], len(described["values"]))
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """A run and its place.
+
+    Attributes:
+        rank: 1 for the best of its task; None for a run without a validation accuracy.
+        run: The run.
+    """
+
+    rank: int | None
+    run: Run
+
+
+def quality(run: Run) -> tuple[float, float, int, str]:
+    """Returns what runs are sorted by, the best first.
+
+    Validation accuracy, then validation loss, then fewer parameters; runs without a validation part
+    come last.
+    """
+    if run.val_accuracy is None:
+        return (math.inf, math.inf, 0, str(run.folder))
+    return (-run.val_accuracy, run.result["val_loss"], run.result["parameters"], str(run.folder))
+
+
+def rank(runs: Iterable[Run]) -> dict[str, list[Ranked]]:
+    """Ranks runs within their tasks, which are in the order of their names."""
+    tasks: defaultdict[str, list[Run]] = defaultdict(list)
+    for run in runs:
+        tasks[run.task].append(run)
+    return {
+        task: [
+            Ranked(None if run.val_accuracy is None else place, run)
+            for place, run in enumerate(sorted(tasks[task], key=quality), start=1)
+        ]
+        for task in sorted(tasks)
+    }
+
+
+def sort(ranked: Iterable[Ranked], value: Value, *, descending: bool) -> list[Ranked]:
+    """Sorts by a value; runs that lack it come last, numbers come before words."""
+    present: list[Ranked] = []
+    missing: list[Ranked] = []
+    for one in ranked:
+        (missing if value(one.run) is None else present).append(one)
+    present.sort(key=lambda one: _sortable(value(one.run)), reverse=descending)
+    return present + missing
+
+
+def differing_keys(runs: Sequence[Run]) -> list[str]:
+    """Returns the keys in which runs differ, without those that say where they were run."""
+    keys = sorted(set().union(*(run.config for run in runs)))
+    return [
+        key
+        for key in keys
+        if not key.startswith(NEVER_A_COLUMN)
+        and any(run.value(key) != runs[0].value(key) for run in runs)
+    ]
+
+
+def split_warning(ranked: Iterable[Ranked]) -> str | None:
+    """Says so when runs of a task were not measured on the same validation texts."""
+    splits = {tuple(one.run.value(key) for key in SPLIT) for one in ranked}
+    if len(splits) == 1:
+        return None
+    ends = ", ".join(key.rpartition(".")[2] for key in SPLIT)
+    return (
+        f"{len(splits)} different splits, whose accuracies do not compare; --filter one by {ends}"
+    )
+
+
+def rows(ranked: Sequence[Ranked], names: Names) -> list[Row]:
+    """Returns a row for each run, with a column for each key in which these runs differ."""
+    keys = differing_keys([one.run for one in ranked])
+    return [_row(one, keys, names) for one in ranked]
+
+
+def _row(one: Ranked, keys: Iterable[str], names: Names) -> Row:
+    run = one.run
+    return {
+        "rank": one.rank,
+        "val_accuracy": run.val_accuracy,
+        "refit_val": Spread.of(run.refit["validate"]) if run.refit else None,
+        "refit_test": Spread.of(run.refit["final"]) if run.refit else None,
+        "cell": run.cell,
+        **{names.short(key): run.value(key) for key in keys},
+        "parameters": run.result["parameters"],
+        "seconds": run.result["seconds"]["total"],
+        "folder": str(run.folder),
+    }
+
+
+def group(ranked: Sequence[Ranked], values: Mapping[str, Value]) -> list[Row]:
+    """Returns a row for each combination of values, the best first.
+
+    Args:
+        ranked: Runs of one task.
+        values: By what to group, by the names of the columns.
+    """
+    groups: defaultdict[tuple[Any, ...], list[Run]] = defaultdict(list)
+    for one in ranked:
+        groups[tuple(value(one.run) for value in values.values())].append(one.run)
+    return [
+        _group_row(dict(zip(values, key, strict=True)), runs)
+        for key, runs in sorted(groups.items(), key=lambda item: min(map(quality, item[1])))
+    ]
+
+
+def _group_row(grouped: Row, runs: Sequence[Run]) -> Row:
+    accuracies = [run.val_accuracy for run in runs if run.val_accuracy is not None]
+    sd = statistics.stdev(accuracies) if len(accuracies) > 1 else None
+    best = min(runs, key=quality)
+    mean = Spread(statistics.fmean(accuracies), sd, len(accuracies)) if accuracies else None
+    return grouped | {
+        "runs": len(runs),
+        "best": best.val_accuracy,
+        "mean": mean,
+        "best_folder": str(best.folder),
+    }
+
+
+def _sortable(value: Any) -> tuple[bool, Any]:
+    return isinstance(value, str), value

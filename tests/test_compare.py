@@ -1,0 +1,321 @@
+"""`rnnclf compare`: finding runs, ranking, asking, and what is left out."""
+
+import copy
+import csv
+import io
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from conftest import REPO
+
+from rnnclf.errors import SelectionError
+from rnnclf.select.leaderboard import rank
+from rnnclf.select.query import Names, parse_condition
+from rnnclf.select.runs import find_runs, read_run
+from rnnclf.select.tables import render
+
+
+@pytest.fixture(scope="module")
+def real_result(tmp_path_factory) -> dict:
+    """The result.json of a real run."""
+    folder = tmp_path_factory.mktemp("real")
+    command = [sys.executable, str(REPO / "run.py"), "epochs=1", "hydra.run.dir=run"]
+    subprocess.run(command, cwd=folder, check=True, capture_output=True)
+    return json.loads((folder / "run" / "result.json").read_text())
+
+
+@pytest.fixture
+def write_run(real_result, tmp_path):
+    """Writes a folder like that of the real run, with other values."""
+
+    def write(name: str, config: dict | None = None, **changes: object) -> Path:
+        result = copy.deepcopy(real_result) | changes
+        for key, value in (config or {}).items():
+            *parents, last = key.split(".")
+            node = result["config"]
+            for parent in parents:
+                node = node[parent]
+            node[last] = value
+        result["dataset"] = result["config"]["dataset"]["name"]
+        result["cell"] = result["config"]["model"]["cell"]
+        folder = tmp_path / name
+        folder.mkdir(parents=True)
+        (folder / "result.json").write_text(json.dumps(result))
+        return folder
+
+    return write
+
+
+@pytest.fixture
+def compare(rnnclf, tmp_path):
+    """Runs `rnnclf compare` and returns the rows of its JSON."""
+
+    def run(*arguments: str) -> list[dict]:
+        done = rnnclf("compare", "--format", "json", *arguments, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    return run
+
+
+@pytest.fixture
+def four_runs(write_run) -> None:
+    lr, hidden = "optimizer.lr", "model.hidden_size"
+    write_run("a", {lr: 0.001, hidden: 64}, val_accuracy=0.5, val_loss=1.0)
+    write_run("b/c", {lr: 0.01, hidden: 64}, val_accuracy=0.7, val_loss=1.0)
+    write_run("b/d", {lr: 0.1, "model.cell": "rnn"}, val_accuracy=0.7, val_loss=0.9)
+    write_run("e", {"dataset.name": "spam"}, val_accuracy=0.9, val_loss=0.5)
+
+
+def folders(rows: list[dict]) -> list[str]:
+    return [row["folder"] for row in rows]
+
+
+# Ranking
+
+
+def test_runs_are_ranked_by_validation_accuracy_within_their_task(four_runs, compare):
+    rows = compare(".")
+    assert [(r["task"], r["rank"], r["folder"]) for r in rows] == [
+        ("sample", 1, "b/d"),  # as accurate as b/c, with less loss
+        ("sample", 2, "b/c"),
+        ("sample", 3, "a"),
+        ("spam", 1, "e"),
+    ]
+
+
+def test_only_keys_in_which_the_listed_runs_differ_have_a_column(four_runs, compare):
+    (first, *_) = compare(".")
+    assert list(first) == [
+        *("task", "rank", "val_accuracy", "refit_val", "refit_test", "cell"),
+        *("hidden_size", "lr", "parameters", "seconds", "folder"),
+    ]
+    (best, second) = compare(".", "--filter", "cell=gru and dataset=sample")
+    assert (best["lr"], second["lr"]) == (0.01, 0.001)
+    assert "hidden_size" not in best
+
+
+def test_where_a_run_was_made_is_no_difference(write_run, compare):
+    write_run("a", {"paths.data": "/elsewhere", "threads": 4})
+    write_run("b", {"evaluate_test": True})
+    (first, _) = compare(".")
+    assert not {"data", "paths.data", "threads", "evaluate_test"} & first.keys()
+
+
+def test_a_single_runs_test_accuracy_is_nowhere(write_run, rnnclf, tmp_path):
+    write_run("a", test_accuracy=0.123456)
+    for kind in ("table", "md", "csv", "json"):
+        assert "0.123" not in rnnclf("compare", str(tmp_path), "--format", kind).stdout
+    write_run("b", test_accuracy=0.654321)
+    done = rnnclf("compare", "--diff", str(tmp_path / "a"), str(tmp_path / "b"))
+    assert "0.123" not in done.stdout
+
+
+def test_a_run_without_validation_has_no_rank_and_comes_last(write_run, compare):
+    write_run("a", val_accuracy=None, val_loss=None, val_macro_f1=None)
+    write_run("b", val_accuracy=0.1)
+    assert [(r["rank"], r["folder"]) for r in compare(".")] == [(1, "b"), (None, "a")]
+
+
+def test_different_splits_are_warned_of(write_run, rnnclf, tmp_path):
+    write_run("a", {"dataset.split_seed": 0})
+    write_run("b", {"dataset.split_seed": 1})
+    warning = "warning: sample: 2 different splits"
+    assert warning in rnnclf("compare", str(tmp_path)).stderr
+    assert warning not in rnnclf("compare", str(tmp_path), "--filter", "split_seed=1").stderr
+
+
+def test_labels_and_folders_make_tasks(write_run, compare):
+    write_run("a", {"dataset.name": "questions", "dataset.labels": "coarse"})
+    write_run("b", {"dataset.name": "questions", "dataset.labels": "fine"})
+    write_run("c", {"dataset.name": "csv", "dataset.folder": "/data/letters"})
+    assert {row["task"] for row in compare(".")} == {"questions-coarse", "questions", "csv-letters"}
+
+
+# Asking
+
+
+@pytest.mark.parametrize(
+    ("condition", "expected"),
+    [
+        ("cell=rnn", {"b/d"}),
+        ("cell == rnn or dataset = spam", {"b/d", "e"}),
+        ("lr<0.01", {"a", "e"}),
+        ("0.001 < optimizer.lr <= 0.01", {"b/c"}),
+        ("not cell=rnn and dataset=sample", {"a", "b/c"}),
+        ("(cell=rnn or lr=0.01) and val_accuracy>=0.7", {"b/c", "b/d"}),
+        ("max_length=null and bidirectional=false", {"a", "b/c", "b/d", "e"}),
+        ("max_length<100", set()),
+        ("folder='b/c'", {"b/c"}),
+        ("folder='a=b'", set()),
+        ("study=null", {"a", "b/c", "b/d", "e"}),
+    ],
+)
+def test_a_condition_selects_runs(condition, expected, four_runs, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    runs = find_runs([Path()]).runs
+    fulfils = parse_condition(condition, Names.of(runs))
+    assert {str(run.folder) for run in runs if fulfils(run)} == expected
+
+
+@pytest.mark.parametrize(
+    ("condition", "message"),
+    [
+        ("cel=gru", "no run has cel; did you mean cell?"),
+        ("name=adam", "name is ambiguous: dataset.name or optimizer.name"),
+        ("lr<", "cannot read the condition 'lr<'"),
+        ("cell in (gru)", "cannot read"),
+        ("cell=__import__('os')", "cannot read"),
+        ("test_accuracy>0.5", "no run has test_accuracy"),
+        ("1<2", "cannot read"),
+        ("started<2026", "have no order"),
+        ("(" * 1000, "cannot read"),
+        ("cell=gru and optimizer.lr>1", "none of 4 runs fulfils"),
+    ],
+)
+def test_a_wrong_condition_is_one_line(condition, message, four_runs, rnnclf, tmp_path):
+    done = rnnclf("compare", str(tmp_path), "--filter", condition)
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_sorting_keeps_the_ranks(four_runs, compare):
+    rows = compare(".", "--filter", "dataset=sample", "--sort", "-lr")
+    assert [(r["folder"], r["rank"]) for r in rows] == [("b/d", 1), ("b/c", 2), ("a", 3)]
+    assert folders(compare(".", "--filter", "dataset=sample", "--sort", "lr")) == [
+        "a",
+        "b/c",
+        "b/d",
+    ]
+
+
+def test_top_lists_so_many_of_each_task(four_runs, compare):
+    assert folders(compare(".", "--top", "1")) == ["b/d", "e"]
+
+
+def test_groups_have_the_best_and_the_mean(four_runs, compare):
+    (gru, rnn) = sorted(
+        compare(".", "--filter", "dataset=sample", "--group-by", "cell"), key=lambda r: r["cell"]
+    )
+    assert gru["runs"] == 2
+    assert gru["best"] == 0.7
+    assert gru["best_folder"] == "b/c"
+    assert gru["mean"] == pytest.approx({"mean": 0.6, "sd": 0.02**0.5, "n": 2})
+    assert rnn["mean"] == {"mean": 0.7, "sd": None, "n": 1}
+
+
+def test_two_runs_differ_in_keys_and_figures(four_runs, rnnclf, tmp_path):
+    done = rnnclf("compare", "--diff", "a", "b/c", "--format", "json", cwd=tmp_path)
+    assert [(row["what"], row["a"], row["b/c"]) for row in json.loads(done.stdout)] == [
+        ("optimizer.lr", 0.001, 0.01),
+        ("val_accuracy", 0.5, 0.7),
+    ]
+    done = rnnclf("compare", "--diff", "a", "a", cwd=tmp_path)
+    assert (done.stdout, done.returncode) == ("no difference\n", 0)
+
+
+# Formats
+
+
+def test_the_formats_for_people_round_and_those_for_programs_do_not(write_run, rnnclf, tmp_path):
+    write_run("a|b", val_accuracy=0.123456)
+    printed = {
+        kind: rnnclf("compare", ".", "--format", kind, cwd=tmp_path).stdout
+        for kind in ("table", "md", "csv", "json")
+    }
+    assert "0.1235" in printed["table"]
+    assert "0.1235" in printed["md"]
+    assert r"a\|b" in printed["md"]
+    (row,) = csv.DictReader(io.StringIO(printed["csv"]))
+    assert (row["val_accuracy"], row["refit_test_mean"], row["folder"]) == ("0.123456", "", "a|b")
+    (row,) = json.loads(printed["json"])
+    assert row["val_accuracy"] == 0.123456
+
+
+def test_markdown_rows_have_as_many_cells_as_the_heading(four_runs, tmp_path):
+    rows = {"t": [{"a": 1, "b": "x|y"}, {"a": None, "b": "z"}]}
+    lines = render(rows, "md").splitlines()[2:]
+    assert lines == ["| a | b |", "| --- | --- |", r"| 1 | x\|y |", "| - | z |"]
+
+
+# What is no finished run
+
+
+def test_unfinished_failed_and_foreign_folders_are_named_and_never_fatal(
+    write_run, rnnclf, tmp_path
+):
+    write_run("good")
+    for name, files in {
+        "unfinished": {"metrics.jsonl": "{}\n"},
+        "torn": {"result.json": '{"format": 2, "datas'},
+        "future": {"result.json": '{"format": 99, "dataset": "x", "cell": "gru"}'},
+        "foreign": {".hydra/config.yaml": "a: 1"},
+        "other": {"result.json": "[1, 2]"},
+        "hollow": {"result.json": '{"format": 2, "dataset": "x", "cell": "gru", "config": {}}'},
+    }.items():
+        for file, content in files.items():
+            path = tmp_path / name / file
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(content)
+    (tmp_path / "loop").symlink_to(tmp_path)
+    done = rnnclf("compare", ".", "--format", "json", cwd=tmp_path)
+    assert done.returncode == 0
+    assert folders(json.loads(done.stdout)) == ["good"]
+    for name in ("unfinished", "torn", "future", "foreign", "other", "hollow"):
+        assert name in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_run_of_an_older_version_is_read_from_its_own_configuration(
+    real_result, write_run, compare, tmp_path
+):
+    folder = write_run("old")
+    result = {k: v for k, v in real_result.items() if k != "config"} | {"format": 1}
+    (folder / "result.json").write_text(json.dumps(result))
+    (folder / "config.yaml").write_text(json.dumps(real_result["config"]))
+    (row,) = compare(".")
+    assert row["cell"] == "gru"
+
+
+def test_no_run_at_all_is_an_error(rnnclf, tmp_path):
+    done = rnnclf("compare", str(tmp_path))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"error: no finished run below {tmp_path}\n"
+    done = rnnclf("compare", cwd=tmp_path)
+    assert done.stderr == "error: outputs: no such folder\n"
+
+
+def test_a_folder_that_is_no_run_cannot_be_compared_with_one(tmp_path):
+    with pytest.raises(SelectionError, match="no run here"):
+        read_run(tmp_path)
+
+
+# Speed
+
+
+def test_ten_thousand_runs_take_less_than_five_seconds(write_run, real_result, rnnclf, tmp_path):
+    text = json.dumps(real_result)
+    for number in range(10_000):
+        folder = tmp_path / "many" / str(number)
+        folder.mkdir(parents=True)
+        (folder / "result.json").write_text(text)
+    start = time.perf_counter()
+    done = rnnclf("compare", str(tmp_path / "many"), "--filter", "lr<1", "--top", "3")
+    assert time.perf_counter() - start < 5
+    assert done.stdout.count("many/") == 3
+    assert len(rank(find_runs([tmp_path / "many"]).runs)["sample"]) == 10_000
+
+
+def test_it_starts_without_the_heavy_libraries(write_run, tmp_path):
+    write_run("a")
+    code = (
+        "import sys\nfrom rnnclf.cli import commands\n"
+        f"commands(['compare', {str(tmp_path)!r}], standalone_mode=False)\n"
+        "sys.exit(bool({'torch', 'numpy', 'omegaconf', 'hydra', 'optuna'} & sys.modules.keys()))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
