@@ -305,9 +305,10 @@ def test_ten_thousand_runs_take_less_than_five_seconds(write_run, real_result, r
         folder.mkdir(parents=True)
         (folder / "result.json").write_text(text)
     start = time.perf_counter()
-    done = rnnclf("compare", str(tmp_path / "many"), "--filter", "lr<1", "--top", "3")
+    done = rnnclf("compare", str(tmp_path / "many"), "--filter", "lr<1", "--sort", "lr")
     assert time.perf_counter() - start < 5
-    assert done.stdout.count("many/") == 3
+    assert done.stdout.count("many/") == 20
+    assert "sample: 9980 more" in done.stderr
     assert len(rank(find_runs([tmp_path / "many"]).runs)["sample"]) == 10_000
 
 

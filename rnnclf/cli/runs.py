@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 FOLDER = click.Path(path_type=Path)
 NAMED = 12  # folders left out for the same reason that are named
+LISTED = {"table": 20, "md": 20}  # rows a table
 
 
 @click.command()
@@ -23,7 +24,12 @@ NAMED = 12  # folders left out for the same reason that are named
 @click.option("--filter", "condition", metavar="CONDITION", help="Such as 'cell=gru and lr<0.01'.")
 @click.option("--sort", "order", metavar="[-]KEY", help="By a key; from the largest down with -.")
 @click.option("--group-by", "grouping", metavar="KEY[,KEY]", help="A row for each of its values.")
-@click.option("--top", type=click.IntRange(min=1), metavar="N", help="So many rows a table.")
+@click.option(
+    "--top",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="So many rows a table.  [default: 20; all with csv and json]",
+)
 @click.option(
     "--format",
     "kind",
@@ -65,23 +71,32 @@ def compare(
     for task, ranked in rank(runs).items():
         if warning := split_warning(ranked):
             click.echo(f"warning: {task}: {warning}", err=True)
-        tables[task] = _rows(ranked, names, order, grouping)[:top]
+        tables[task], more = _rows(ranked, names, order, grouping, top or LISTED.get(kind))
+        if more:
+            click.echo(f"{task}: {more} more; --top lists as many as you say", err=True)
     click.echo(render(tables, kind), nl=False)
 
 
 def _rows(
-    ranked: "Sequence[Ranked]", names: "Names", order: str | None, grouping: str | None
-) -> "list[Row]":
+    ranked: "Sequence[Ranked]",
+    names: "Names",
+    order: str | None,
+    grouping: str | None,
+    top: int | None,
+) -> "tuple[list[Row], int]":
+    """Returns the rows to list and how many there are beyond them."""
     from rnnclf.select.leaderboard import group, rows, sort
 
     if order and grouping:
         raise SelectionError("--sort and --group-by exclude each other; groups begin with the best")
     if grouping:
-        return group(ranked, {name: names.value(name) for name in grouping.split(",")})
+        groups = group(ranked, {name: names.value(name) for name in grouping.split(",")})
+        return groups[:top], len(groups) - len(groups[:top])
     if order:
         value = names.value(order.removeprefix("-"))
         ranked = sort(ranked, value, descending=order.startswith("-"))
-    return rows(ranked, names)
+    listed = ranked[:top]
+    return rows(listed, names), len(ranked) - len(listed)
 
 
 def _find(folders: Sequence[Path], condition: str | None) -> "list[Run]":
