@@ -4,7 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := outputs/demo-$(shell date +%Y-%m-%d_%H-%M-%S)
 
-.PHONY: demo test test-slow check format lock
+.PHONY: setup demo test test-slow check format lock
+
+setup: $(VENV)/ready
 
 demo: $(VENV)/ready
 	$(BIN)/python run.py dataset=sample cell=gru lr=0.003 epochs=20 hydra.run.dir=$(DEMO)

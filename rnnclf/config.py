@@ -119,6 +119,8 @@ def load(path: Path) -> Config:
         content = path.read_text(encoding="utf-8")
         if "${" in content:
             raise ConfigError("an interpolation (${...}) is not allowed in a saved configuration")
+        if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(content)):
+            raise ConfigError("an alias (*...) is not allowed in a saved configuration")
         node = OmegaConf.create(yaml.safe_load(content))
         if not isinstance(node, DictConfig):
             raise ConfigError("the configuration is not a mapping")

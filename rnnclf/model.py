@@ -83,7 +83,7 @@ class RecurrentClassifier(nn.Module):
         return logits
 
     def _pool(self, states: Tensor, lengths: Tensor) -> Tensor:
-        positions = torch.arange(len(states), device=states.device).unsqueeze(1)
+        positions = torch.arange(states.shape[0], device=states.device).unsqueeze(1)
         is_word = (positions < lengths).unsqueeze(-1)
         if self.pooling == "mean":
             return states.where(is_word, 0).sum(0) / lengths.unsqueeze(-1)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 RESULT_FORMAT = 2  # of result.json; 1 had no `config` in it
+BUNDLE_FORMAT = 1  # of metrics.json in a bundle
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,26 @@ class ModelPaths:
     def labels(self) -> Path:
         """The class names, one a line, in the order of their indices."""
         return self.folder / "labels.txt"
+
+    @property
+    def all(self) -> tuple[Path, ...]:
+        """All of them."""
+        return (self.config, self.weights, self.vocabulary, self.labels)
+
+
+@dataclass(frozen=True)
+class BundlePaths(ModelPaths):
+    """The files of a bundle: a model, what it achieved, and a page about it."""
+
+    @property
+    def metrics(self) -> Path:
+        """Accuracies, origin, and the checksums of the model's files (JSON)."""
+        return self.folder / "metrics.json"
+
+    @property
+    def card(self) -> Path:
+        """The model card (Markdown)."""
+        return self.folder / "README.md"
 
 
 @dataclass(frozen=True)

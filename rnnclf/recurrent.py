@@ -85,10 +85,10 @@ def reverse(vectors: Tensor, lengths: Tensor) -> Tensor:
     Returns:
         (sequence, batch, width).
     """
-    positions = torch.arange(len(vectors), device=vectors.device).unsqueeze(1)
+    positions = torch.arange(vectors.shape[0], device=vectors.device).unsqueeze(1)
     source = torch.where(positions < lengths, lengths - 1 - positions, positions)
     return vectors.gather(0, source.unsqueeze(-1).expand_as(vectors))
 
 
 def _at(vectors: Tensor, positions: Tensor) -> Tensor:
-    return vectors[positions, torch.arange(len(positions), device=vectors.device)]
+    return vectors[positions, torch.arange(positions.shape[0], device=vectors.device)]

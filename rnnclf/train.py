@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from rnnclf.classifier import Classifier, build_model, save_description, save_weights
+from rnnclf.classifier import Classifier, build_model
 from rnnclf.data.corpus import Texts
 from rnnclf.data.prepared import PreparedTexts, prepare
 from rnnclf.data.torchtext_adapter import read_vectors
@@ -17,6 +17,7 @@ from rnnclf.evaluate import predict_logits, score
 from rnnclf.figures import draw_learning_curves
 from rnnclf.fit import EVALUATION_BATCH_SIZE, EpochMetrics, fit
 from rnnclf.metrics import Scores
+from rnnclf.model_folder import save_description, save_weights
 from rnnclf.optimizers import make_optimizer, schedule_factor
 from rnnclf.paths import RunPaths
 from rnnclf.progress import TrainingProgress

@@ -1,6 +1,6 @@
 """A saved model: loaded, asked anything, and refused when it is damaged."""
 
-import json
+import os
 import pickle
 from pathlib import Path
 
@@ -11,9 +11,10 @@ from conftest import composed
 from safetensors.torch import load_file, save_file
 
 import rnnclf as package
-from rnnclf.classifier import Classifier, build_model, save_description, save_weights
+from rnnclf.classifier import Classifier, build_model
 from rnnclf.data.vocabulary import Vocabulary
 from rnnclf.errors import ModelError
+from rnnclf.model_folder import save_description, save_weights
 from rnnclf.paths import ModelPaths
 
 TEXTS = ["Who was it ?", "", "   ", "🙂", "how " * 100_000, "zzz \u2028 \0"]
@@ -50,17 +51,6 @@ def test_any_text_is_answered(folder):
     assert classifier.predict([]) == []
 
 
-def test_the_command_predicts_arguments_and_lines(folder, rnnclf):
-    done = rnnclf("predict", str(folder), "Who was it ?", "zzz")
-    expected = package.load(folder).predict(["Who was it ?", "zzz"])
-    lines = done.stdout.splitlines()
-    assert [line.split("\t")[0].split(" ", 1)[1] for line in lines] == expected
-    done = rnnclf("predict", str(folder), "--json", "--top", "2", input="a\nb\n")
-    answers = [json.loads(line) for line in done.stdout.splitlines()]
-    assert [answer["text"] for answer in answers] == ["a", "b"]
-    assert all(len(answer["classes"]) == 2 for answer in answers)
-
-
 def damage_weights(folder: Path) -> None:
     path = folder / "model.safetensors"
     path.write_bytes(path.read_bytes()[:-5])
@@ -95,6 +85,70 @@ def misspell_a_key(folder: Path) -> None:
     path.write_text(path.read_text().replace("hidden_size", "hiden_size"))
 
 
+def rewrite_weights(change):
+    def damage(folder: Path) -> None:
+        path = folder / "model.safetensors"
+        weights = load_file(path)
+        change(weights)
+        save_file(weights, path)
+
+    damage.__name__ = change.__name__
+    return damage
+
+
+def not_a_number(weights: dict) -> None:
+    weights["linear.bias"][0] = torch.nan
+
+
+def half_precision(weights: dict) -> None:
+    weights["linear.bias"] = weights["linear.bias"].half()
+
+
+def one_too_many(weights: dict) -> None:
+    weights["extra"] = torch.zeros(1)
+
+
+def one_too_few(weights: dict) -> None:
+    del weights["linear.bias"]
+
+
+def set_in_config(old: str, new: str):
+    def damage(folder: Path) -> None:
+        path = folder / "config.yaml"
+        text = path.read_text()
+        assert old in text
+        path.write_text(text.replace(old, new))
+
+    damage.__name__ = new.replace("\n", " ")
+    return damage
+
+
+def link_out_of_the_folder(folder: Path) -> None:
+    outside = folder.parent / f"{folder.name}-labels"
+    (folder / "labels.txt").rename(outside)
+    (folder / "labels.txt").symlink_to(outside)
+
+
+def pipe_for_labels(folder: Path) -> None:
+    (folder / "labels.txt").unlink()
+    os.mkfifo(folder / "labels.txt")
+
+
+def repeat_a_label(folder: Path) -> None:
+    (folder / "labels.txt").write_text("a\na\n")
+
+
+def latin_1_vocabulary(folder: Path) -> None:
+    path = folder / "vocabulary.txt"
+    path.write_bytes(path.read_bytes().replace(b"who", b"wh\xe9"))
+
+
+def grow_in_aliases(folder: Path) -> None:
+    lines = ["a0: &a0 [x, x]"] + [f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]" for n in range(1, 40)]
+    path = folder / "config.yaml"
+    path.write_text(path.read_text() + "\n".join(lines) + "\n")
+
+
 def lose(name: str):
     return lambda folder: (folder / name).unlink()
 
@@ -108,6 +162,17 @@ def lose(name: str):
         drop_a_word,
         ask_the_environment,
         misspell_a_key,
+        *map(rewrite_weights, (not_a_number, half_precision, one_too_many, one_too_few)),
+        set_in_config("hidden_size: 4", "hidden_size: 1000000000"),
+        set_in_config("hidden_size: 4", "hidden_size: 10000000000000000000000"),
+        set_in_config("num_layers: 1", "num_layers: 1000000000"),
+        set_in_config("device: auto", "device: auto\n_target_: os.system"),
+        set_in_config("device: auto", "device: !!python/object/apply:os.system [touch executed]"),
+        link_out_of_the_folder,
+        pipe_for_labels,
+        repeat_a_label,
+        latin_1_vocabulary,
+        grow_in_aliases,
         *map(lose, ("config.yaml", "model.safetensors", "vocabulary.txt", "labels.txt")),
     ],
 )
@@ -116,9 +181,3 @@ def test_a_damaged_model_is_refused_in_one_line_and_nothing_is_executed(folder, 
     with pytest.raises(ModelError):
         package.load(folder)
     assert not (folder / "executed").exists()
-
-
-def test_the_command_says_what_is_missing(tmp_path, rnnclf):
-    done = rnnclf("predict", str(tmp_path), "x")
-    assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
-    assert "config.yaml is missing" in done.stderr

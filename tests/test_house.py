@@ -17,11 +17,13 @@ LAYERS = (
     {"data"},
     {"recurrent", "model", "optimizers", "command_line"},
     {"evaluate", "fit"},
-    {"classifier", "figures", "progress"},
-    {"record"},
-    {"train", "precheck"},
+    {"classifier", "figures", "progress", "card"},
+    {"model_folder", "record"},
+    {"train", "precheck", "bundle", "verify"},
     {"select"},
+    {"submission"},
     {"cli"},
+    {"__main__"},
 )
 KNOW_HYDRA = {"config", "command_line", "cli", "study"}
 LONGEST_FILE = 300

@@ -4,8 +4,8 @@ import click
 
 from rnnclf import __version__
 from rnnclf.cli.datasets import data
-from rnnclf.cli.models import predict
-from rnnclf.cli.runs import compare
+from rnnclf.cli.models import evaluate, export, predict
+from rnnclf.cli.runs import compare, pick, submission
 from rnnclf.errors import errors_in_one_line
 
 
@@ -15,7 +15,7 @@ def commands() -> None:
     """Looks after data sets, trained models and runs. Training itself: python run.py --help."""
 
 
-for command in (compare, data, predict):
+for command in (compare, data, evaluate, export, pick, predict, submission):
     commands.add_command(command)
 
 

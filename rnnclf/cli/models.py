@@ -1,31 +1,147 @@
 """Commands that take a trained model."""
 
+import csv
+import itertools
 import json
 import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import click
 
+from rnnclf.errors import ModelError
+
+FOLDER = click.Path(file_okay=False, path_type=Path)
+BATCH = 1024  # texts between two answers
+
+Answer = tuple[str, list[tuple[str, float]]]  # a text, its most probable classes
+
 
 @click.command()
-@click.argument("model", type=click.Path(file_okay=False, path_type=Path))
+@click.argument("model", type=FOLDER)
 @click.argument("texts", nargs=-1)
+@click.option(
+    "--csv",
+    "file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Take the texts from the column `sentence` of a CSV file.",
+)
 @click.option("--top", default=1, type=click.IntRange(min=1), help="Classes to list for a text.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a text.")
-def predict(model: Path, texts: tuple[str, ...], top: int, as_json: bool) -> None:
+@click.option("--format", "kind", type=click.Choice(["text", "json", "csv"]), default="text")
+def predict(model: Path, texts: tuple[str, ...], file: Path | None, top: int, kind: str) -> None:
     """Predicts the class of each of TEXTS, or of each line of standard input.
 
-    MODEL is the folder of a run. A line of output has probability, class and text.
+    MODEL is a bundle or the folder of a run. A line of output has probability, class and text; with
+    --format json it is an object, with csv a record for each class listed.
     """
-    from rnnclf.classifier import load
+    from rnnclf.data.csv_files import read_sentences
 
+    if texts and file:
+        raise click.UsageError("texts as arguments or --csv, not both")
+    asked: Iterable[str]
+    if texts or file:
+        asked, size = read_sentences(file) if file else map(_printable, texts), BATCH
+    else:
+        asked, size = _lines(), 1 if sys.stdin.isatty() else BATCH
+    WRITERS[kind](_answers(model, asked, size, top))
+
+
+def _printable(argument: str) -> str:
+    return argument.encode("utf-8", errors="replace").decode("utf-8")
+
+
+def _lines() -> Iterator[str]:
+    sys.stdin.reconfigure(encoding="utf-8", errors="replace")  # type: ignore[union-attr]
+    for line in sys.stdin:
+        yield line.rstrip("\r\n")
+
+
+def _answers(model: Path, texts: Iterable[str], size: int, top: int) -> Iterator[Answer]:
+    from rnnclf.model_folder import load
+    from rnnclf.reproducibility import prepare_torch
+
+    prepare_torch(threads=1)
     classifier = load(model)
-    asked = list(texts) or [line.rstrip("\n") for line in sys.stdin]
-    for text, row in zip(asked, classifier.predict_proba(asked), strict=True):
-        ranked = [(classifier.classes[i], float(row[i])) for i in (-row).argsort()[:top]]
-        if as_json:
-            classes = [{"label": name, "probability": share} for name, share in ranked]
-            click.echo(json.dumps({"text": text, "classes": classes}, ensure_ascii=False))
-        else:
-            shown = "  ".join(f"{share:.3f} {name}" for name, share in ranked)
-            click.echo(f"{shown}\t{text}")
+    waiting = iter(texts)
+    while batch := list(itertools.islice(waiting, size)):
+        for text, row in zip(batch, classifier.predict_proba(batch), strict=True):
+            best = (-row).argsort(kind="stable")[:top]
+            yield text, [(classifier.classes[index], float(row[index])) for index in best]
+
+
+def _write_text(answers: Iterable[Answer]) -> None:
+    for text, classes in answers:
+        shown = "  ".join(f"{probability:.3f} {name}" for name, probability in classes)
+        click.echo(f"{shown}\t{' '.join(text.splitlines())}")
+
+
+def _write_json(answers: Iterable[Answer]) -> None:
+    for text, classes in answers:
+        listed = [{"label": name, "probability": share} for name, share in classes]
+        click.echo(json.dumps({"text": text, "classes": listed}, ensure_ascii=False))
+
+
+def _write_csv(answers: Iterable[Answer]) -> None:
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(["sentence", "rank", "label", "probability"])
+    for text, classes in answers:
+        for rank, (name, probability) in enumerate(classes, start=1):
+            writer.writerow([text, rank, name, f"{probability:.6f}"])
+
+
+WRITERS = {"text": _write_text, "json": _write_json, "csv": _write_csv}
+
+
+@click.command()
+@click.argument("model", type=FOLDER)
+@click.option(
+    "--data",
+    "folder",
+    type=FOLDER,
+    help="Folder of the raw files, or of train.csv and test.csv.  [default: $RNNCLF_DATA, or data]",
+)
+def evaluate(model: Path, folder: Path | None) -> None:
+    """Computes the reported accuracies of MODEL anew and says whether they are right.
+
+    MODEL is a bundle or the folder of a run. The test split is read only if the model was tested
+    before. Accuracies agree if they differ by no more than one text, or one in a thousand. Exit
+    code 1 if one does not.
+    """
+    from rnnclf.data.sources import default_data_folder
+    from rnnclf.reproducibility import prepare_torch
+    from rnnclf.verify import verify
+
+    prepare_torch(threads=1)
+    verified = verify(model, folder or default_data_folder())
+    for one in verified:
+        verdict = "as reported" if one.agrees else "NOT AS REPORTED"
+        click.echo(
+            f"{one.part:10}  {one.texts:6} texts  reported {one.reported:.4f}  "
+            f"computed {one.computed:.4f}  {verdict}"
+        )
+    if not verified:
+        raise ModelError(f"{model}: reports no accuracy that could be computed anew")
+    if not all(one.agrees for one in verified):
+        raise ModelError(f"{model}: does not achieve what it reports")
+
+
+@click.command()
+@click.argument("model", type=FOLDER)
+@click.option(
+    "-o",
+    "--output",
+    "path",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The file.  [default: model.onnx in MODEL]",
+)
+def export(model: Path, path: Path | None) -> None:
+    """Writes MODEL as ONNX, after a check against the original on 100 random texts.
+
+    The graph takes word indices (batch, length) and lengths (batch), and gives probabilities.
+    """
+    from rnnclf.export import export_onnx
+    from rnnclf.model_folder import load
+
+    path = path or model / "model.onnx"
+    difference = export_onnx(load(model), path)
+    click.echo(f"{path}: same labels on 100 random texts, probabilities within {difference:.1g}")

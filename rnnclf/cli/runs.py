@@ -77,6 +77,51 @@ def compare(
     click.echo(render(tables, kind), nl=False)
 
 
+@click.command()
+@click.argument("folders", nargs=-1, type=FOLDER)
+@click.option("--to", type=FOLDER, default="models", show_default=True, help="Where bundles go.")
+@click.option("--filter", "condition", metavar="CONDITION", help="As of rnnclf compare.")
+def pick(folders: tuple[Path, ...], to: Path, condition: str | None) -> None:
+    """Writes the best run of each data set and cell as a bundle.
+
+    The best by validation accuracy of the runs and trials below FOLDERS (outputs). Of a study's
+    winner the bundle has the model that was trained again for use. What `rnnclf predict` and
+    `rnnclf.load` need is all in a bundle; it works without the data.
+    """
+    from rnnclf.select.pick import choose, write_picks
+
+    picks = choose(_find(folders, condition))
+    for chosen in picks:
+        for run in chosen.better:
+            click.echo(f"passed over, its weights were deleted: {_described(run)}", err=True)
+    for chosen, bundle in zip(picks, write_picks(picks, to), strict=True):
+        click.echo(f"{bundle}: {_described(chosen.run)}")
+
+
+@click.command()
+@click.option("--group", "number", type=int, required=True, help="Of the hand-out's Table 3.")
+@click.option(
+    "--from", "folders", type=FOLDER, multiple=True, help="Where the runs are.  [default: outputs]"
+)
+@click.option("--to", type=click.Path(file_okay=False, exists=True, path_type=Path), default=".")
+def submission(number: int, folders: tuple[Path, ...], to: Path) -> None:
+    """Writes GROUP_N_PROJECT_PART2.zip, what a group of the hand-out hands in.
+
+    In it are the best models of the group's two data sets and cell, a report with their accuracies,
+    the code, and a script that computes the accuracies anew. Run it in the folder of run.py.
+    """
+    from rnnclf.submission.archive import write_submission
+    from rnnclf.submission.groups import read_group
+
+    group = read_group(number, Path())
+    click.echo(write_submission(group, _find(folders), Path(), to))
+
+
+def _described(run: "Run") -> str:
+    accuracy = "none" if run.val_accuracy is None else f"{run.val_accuracy:.4f}"
+    return f"validation accuracy {accuracy}, {run.folder}"
+
+
 def _rows(
     ranked: "Sequence[Ranked]",
     names: "Names",
@@ -99,7 +144,7 @@ def _rows(
     return rows(listed, names), len(ranked) - len(listed)
 
 
-def _find(folders: Sequence[Path], condition: str | None) -> "list[Run]":
+def _find(folders: Sequence[Path], condition: str | None = None) -> "list[Run]":
     """Finds the runs that fulfil a condition; says what was left out on standard error."""
     from rnnclf.select.query import Names, parse_condition
     from rnnclf.select.runs import find_runs

@@ -24,6 +24,22 @@ def read_csv(path: Path) -> Texts:
     return parse_csv(_decode(path), str(path))
 
 
+def read_sentences(path: Path) -> list[str]:
+    """Reads the column `sentence` of a CSV file that may have others; a sentence may be empty.
+
+    Raises:
+        DataError: If the file is missing, is not UTF-8, contains a NUL, or lacks the column.
+    """
+    csv.field_size_limit(LONGEST_FIELD)
+    reader = csv.DictReader(io.StringIO(_decode(path), newline=""), strict=True)
+    try:
+        if HEADER[0] not in (reader.fieldnames or ()):
+            raise DataError(f"{path}: line 1 must be a header with the column {HEADER[0]}")
+        return [record[HEADER[0]] or "" for record in reader]
+    except csv.Error as error:
+        raise DataError(f"{path}: line {reader.line_num}: {error} (is a quote missing?)") from error
+
+
 def parse_csv(content: str, origin: str) -> Texts:
     """Parses the content of a file for `read_csv`; `origin` names it in messages."""
     csv.field_size_limit(LONGEST_FIELD)

@@ -104,14 +104,15 @@ class StudyProgress:
 
 
 def describe(trial: FrozenTrial, best: Sequence[FrozenTrial]) -> str:
-    """Says in one line how a trial ended."""
+    """Says in one line how a trial ended, with a star at the best of a search."""
     what = {TrialState.COMPLETE: "", TrialState.PRUNED: "pruned ", TrialState.FAIL: "failed "}
     outcome = (
         _values(trial)
         if trial.state is TrialState.COMPLETE
         else what[trial.state] + str(trial.user_attrs.get(REASON, ""))
     )
-    star = "*" if best and best[0].number == trial.number else " "
+    searched = OVERRIDES not in trial.user_attrs  # those of a refit have them
+    star = "*" if searched and best and best[0].number == trial.number else " "
     if LOST in trial.user_attrs:
         outcome += " (queued again)"
     return f"trial {trial.number:3}  {outcome}{star} {_seconds(trial):6.1f} s  {parameters(trial)}"

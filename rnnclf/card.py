@@ -1,0 +1,126 @@
+"""The page about a model that lies beside it."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from scipy.stats import binomtest
+
+from rnnclf.schema import Config
+
+CONFIDENCE = 0.95
+
+
+def accuracy_interval(accuracy: float, texts: int) -> tuple[float, float]:
+    """Returns Wilson's 95 % interval of an accuracy: what other texts of the kind would give.
+
+    E. B. Wilson, "Probable inference, the law of succession, and statistical inference", 1927.
+    """
+    interval = binomtest(round(accuracy * texts), texts).proportion_ci(CONFIDENCE, "wilson")
+    return float(interval.low), float(interval.high)
+
+
+def spread(described: Mapping[str, Any]) -> str:
+    """Writes values over seeds as mean and standard deviation."""
+    sd = "" if described["sd"] is None else f" ± {described['sd']:.4f}"
+    return f"{described['mean']:.4f}{sd} ({len(described['values'])} seeds)"
+
+
+def model_card(
+    name: str, config: Config, classes: Sequence[str], metrics: Mapping[str, Any]
+) -> str:
+    """Writes the model card (Markdown) of a bundle.
+
+    Args:
+        name: Of the bundle.
+        config: The configuration with which the model was trained.
+        classes: The class names.
+        metrics: What `metrics.json` says.
+    """
+    sections = {
+        f"# {name}": _summary(config, classes, metrics["result"]),
+        "## Accuracy": _accuracy(metrics),
+        "## Use": _use(name),
+        "## Data": _data(config, metrics["result"]),
+        "## Limits": _limits(config, metrics["result"]),
+    }
+    parts = ["\n".join([title, "", *lines, ""]) for title, lines in sections.items()]
+    return "\n".join(parts)
+
+
+def _summary(config: Config, classes: Sequence[str], result: Mapping[str, Any]) -> Iterator[str]:
+    yield (
+        f"A recurrent text classifier ({config.model.cell}, {result['parameters']:,} parameters, "
+        f"{result['vocabulary_size']:,} words), trained on `{config.dataset.name}` with rnnclf at "
+        f"revision {result['git_revision']}. `config.yaml` has all hyperparameters."
+    )
+    yield ""
+    yield f"It tells {len(classes)} classes apart; `labels.txt` lists them."
+
+
+def _accuracy(metrics: Mapping[str, Any]) -> Iterator[str]:
+    result, refit = metrics["result"], metrics["refit"]
+    yield "| texts | number | accuracy | 95 % interval | macro-F1 |"
+    yield "| --- | --- | --- | --- | --- |"
+    for title, part, key in (("validation", "validation", "val"), ("test", "test", "test")):
+        accuracy = result[f"{key}_accuracy"]
+        if accuracy is None:
+            continue
+        texts = result["texts"][part]
+        low, high = accuracy_interval(accuracy, texts)
+        yield (
+            f"| {title} | {texts} | {accuracy:.4f} | {low:.4f} to {high:.4f} | "
+            f"{result[f'{key}_macro_f1']:.4f} |"
+        )
+    yield ""
+    yield "The interval (Wilson's) is about other texts of the same kind."
+    if result["val_accuracy"] is not None:
+        yield "The validation accuracy is too good: the model was chosen by it."
+    if result["test_accuracy"] is None:
+        yield "The model was never tested."
+    if refit:
+        yield (
+            f"The hyperparameters were found by the study {metrics['study']} and trained again: "
+            f"{spread(refit['validate'])} on the validation texts and, trained on them too, "
+            f"{spread(refit['final'])} on the test texts. This is the model of seed "
+            f"{refit['model']['seed']}, the median by validation."
+        )
+
+
+def _use(name: str) -> Iterator[str]:
+    yield "```sh"
+    yield f'rnnclf predict {name} "A text"'
+    yield f"rnnclf evaluate {name}    # computes the accuracies above anew from the data"
+    yield "```"
+    yield ""
+    yield "```python"
+    yield "import rnnclf"
+    yield ""
+    yield f'classifier = rnnclf.load("{name}")'
+    yield 'classifier.predict(["A text"])'
+    yield 'classifier.predict_proba(["A text"])  # (texts, classes), in the order of labels.txt'
+    yield "```"
+
+
+def _data(config: Config, result: Mapping[str, Any]) -> Iterator[str]:
+    dataset, texts = config.dataset, result["texts"]
+    yield (
+        f"{texts['train']} texts for training, {texts['validation']} for validation, "
+        f"{texts['test']} for the test"
+        + (
+            "."
+            if dataset.name == "csv"
+            else f", drawn with seed {dataset.split_seed}, {dataset.train_fraction:.0%} of them "
+            "for training and validation."
+        )
+    )
+
+
+def _limits(config: Config, result: Mapping[str, Any]) -> Iterator[str]:
+    yield "- It answers any text with one of its classes, also a text that belongs to none."
+    yield "- Probabilities are those of a softmax and were not calibrated."
+    yield (
+        f"- It knows the {result['vocabulary_size']:,} words of its training texts; every other "
+        "word is the same to it."
+    )
+    if config.dataset.max_length:
+        yield f"- It reads the first {config.dataset.max_length} words of a text."

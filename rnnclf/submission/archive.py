@@ -1,0 +1,130 @@
+"""The zip that a group hands in."""
+
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rnnclf.atomic import write_text
+from rnnclf.errors import SelectionError
+from rnnclf.select.pick import Pick, choose, write_picks
+from rnnclf.select.runs import Run, read_run
+from rnnclf.study.paths import StudyPaths
+from rnnclf.submission import grade
+from rnnclf.submission.groups import Group
+from rnnclf.submission.report import Entry, report
+
+CODE = (
+    *("run.py", "conf", "sweeps", "rnnclf", "docs"),
+    *("pyproject.toml", "constraints.txt", "Makefile", "README.md", "LICENSE"),
+)
+
+
+@dataclass(frozen=True)
+class SubmissionPaths:
+    """What stands where in a submission.
+
+    Attributes:
+        folder: The one folder in the zip.
+    """
+
+    folder: Path
+
+    @property
+    def report(self) -> Path:
+        """One page with both accuracies (Markdown)."""
+        return self.folder / "REPORT.md"
+
+    @property
+    def grading_script(self) -> Path:
+        """Computes the accuracies anew."""
+        return self.folder / "grade.py"
+
+    @property
+    def models(self) -> Path:
+        """The two bundles."""
+        return self.folder / "models"
+
+    @property
+    def code(self) -> Path:
+        """The project."""
+        return self.folder / "code"
+
+    def search(self, name: str) -> Path:
+        """The record of the study that found a model."""
+        return self.folder / "search" / name
+
+
+def write_submission(group: Group, runs: Sequence[Run], project: Path, to: Path) -> Path:
+    """Writes `GROUP_N_PROJECT_PART2.zip` with the group's best models.
+
+    Args:
+        group: Whose.
+        runs: From which to choose, by validation accuracy.
+        project: The folder of `run.py`, from which the code is taken.
+        to: Where the zip goes.
+
+    Returns:
+        The zip.
+
+    Raises:
+        SelectionError: If a data set has no finished, tested model of the group's cell.
+        ModelError: If a model is damaged.
+    """
+    entries = [_entry(pick) for pick in _choose(group, runs)]
+    name = f"GROUP_{group.number}_PROJECT_PART2"
+    with tempfile.TemporaryDirectory(dir=to, prefix=f".{name}-") as temporary:
+        paths = SubmissionPaths(Path(temporary) / name)
+        paths.folder.mkdir()
+        write_picks([entry.pick for entry in entries], paths.models)
+        for entry in entries:
+            _copy_search(entry.pick, paths.search(entry.pick.name))
+        _copy_code(project, paths.code)
+        shutil.copyfile(grade.__file__, paths.grading_script)
+        write_text(paths.report, report(group, entries))
+        packed = shutil.make_archive(str(paths.folder), "zip", temporary, name)
+        return Path(packed).replace(to / f"{name}.zip")
+
+
+def _choose(group: Group, runs: Sequence[Run]) -> list[Pick]:
+    assigned = [run for run in runs if run.task in group.datasets and run.cell == group.cell]
+    missing = [name for name in group.datasets if name not in {run.task for run in assigned}]
+    if missing:
+        raise SelectionError(
+            f"group {group.number} has no finished run of "
+            + " and of ".join(f"{name} with {group.cell}" for name in missing)
+            + f"; python run.py -m +group={group.number} makes what is missing"
+        )
+    picks = {pick.run.task: pick for pick in choose(assigned)}
+    return [picks[name] for name in group.datasets]
+
+
+def _entry(pick: Pick) -> Entry:
+    model = read_run(pick.run.model_folder)
+    if model.result["test_accuracy"] is None:
+        raise SelectionError(
+            f"{pick.name}: the best run was never tested ({pick.run.folder}); let its study "
+            "finish, or run its configuration alone"
+        )
+    return Entry(pick, model)
+
+
+def _copy_search(pick: Pick, to: Path) -> None:
+    if pick.run.study is None:
+        return
+    paths = StudyPaths(pick.run.study.folder)
+    to.mkdir(parents=True)
+    for path in (paths.best, paths.trials, paths.summary):
+        shutil.copyfile(path, to / path.name)
+
+
+def _copy_code(project: Path, to: Path) -> None:
+    to.mkdir()
+    ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")
+    for name in CODE:
+        source = project / name
+        if source.is_dir():
+            shutil.copytree(source, to / name, ignore=ignored)
+        else:
+            shutil.copyfile(source, to / name)

@@ -1,0 +1,90 @@
+"""Whether a model achieves what is reported of it."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from rnnclf.bundle import reported
+from rnnclf.classifier import Classifier
+from rnnclf.data.corpus import Texts
+from rnnclf.data.prepared import load as load_corpus
+from rnnclf.data.splits import stratified_split
+from rnnclf.errors import DataError
+from rnnclf.evaluate import predict_logits, score
+from rnnclf.fit import EVALUATION_BATCH_SIZE
+from rnnclf.model_folder import load
+
+TOLERATED = 0.001  # of the texts: another processor may round another way
+
+
+@dataclass(frozen=True)
+class Verified:
+    """An accuracy, reported and computed anew.
+
+    Attributes:
+        part: `validation` or `test`.
+        texts: How many.
+        reported: As reported.
+        computed: As computed now.
+    """
+
+    part: str
+    texts: int
+    reported: float
+    computed: float
+
+    @property
+    def agrees(self) -> bool:
+        """Whether the two differ by no more than a text, or one in a thousand."""
+        difference = abs(self.reported - self.computed) * self.texts
+        return round(difference) <= max(1, TOLERATED * self.texts)
+
+
+def verify(folder: Path, data_folder: Path) -> list[Verified]:
+    """Computes anew the accuracies that a bundle or the folder of a run reports.
+
+    The test split is read only if the model was tested before.
+
+    Args:
+        folder: The model.
+        data_folder: The raw files of the data sets; for `csv`, `train.csv` and `test.csv`.
+
+    Raises:
+        ModelError: If the model is damaged.
+        DataError: If the data cannot be had or is not that of the model.
+    """
+    classifier, result = load(folder), reported(folder)
+    parts = _parts(classifier, data_folder)
+    for part, texts in parts.items():
+        if len(texts) != result["texts"][part]:
+            raise DataError(
+                f"{data_folder}: {len(texts)} {part} texts where the model reports "
+                f"{result['texts'][part]}; these are other data than it was made with"
+            )
+    names = {"validation": "val_accuracy", "test": "test_accuracy"}
+    return [
+        Verified(part, len(parts[part]), result[name], _accuracy(classifier, parts[part]))
+        for part, name in names.items()
+        if result[name] is not None
+    ]
+
+
+def _parts(classifier: Classifier, data_folder: Path) -> dict[str, Texts]:
+    dataset = classifier.config.dataset
+    if dataset.name == "csv":
+        dataset = replace(dataset, folder=str(data_folder))
+    corpus = load_corpus(dataset, data_folder)
+    unknown = sorted(set(corpus.classes) - set(classifier.classes))
+    if unknown:
+        raise DataError(f"{data_folder}: the model has no class {unknown[0]!r}")
+    training, validation = stratified_split(
+        corpus.train, dataset.validation_fraction, dataset.split_seed
+    )
+    return {"train": training, "validation": validation, "test": corpus.test}
+
+
+def _accuracy(classifier: Classifier, texts: Texts) -> float:
+    encoded = classifier.encode(texts.texts)
+    logits = predict_logits(classifier.model, encoded, EVALUATION_BATCH_SIZE, torch.device("cpu"))
+    return score(logits, classifier.class_indices(texts.labels)).accuracy
