@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from hydra import compose, initialize_config_dir
 
 from rnnclf.config import from_omegaconf, register_schema
@@ -65,6 +66,42 @@ def rnnclf() -> RunCommand:
         return subprocess.run(command, capture_output=True, text=True, check=False, **options)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def made_once(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Callable[..., Path]:
+    """Runs `run.py` in a folder that all test processes share; copy it before changing it."""
+    shared = tmp_path_factory.getbasetemp()
+    if worker_id != "master":
+        shared = shared.parent
+
+    def make(name: str, *commands: list[str]) -> Path:
+        folder, done = shared / name, shared / f"{name}.done"
+        with FileLock(shared / f"{name}.lock"):
+            if not done.exists():
+                folder.mkdir()
+                for arguments in commands:
+                    command = [sys.executable, str(REPO / "run.py"), *arguments]
+                    subprocess.run(command, cwd=folder, check=True, capture_output=True)
+                done.touch()
+        return folder
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def trained(made_once: Callable[..., Path]) -> Path:
+    """The folder of a short run on the embedded data set."""
+    settings = ["epochs=2", "lr=0.01", "hidden_size=16", "embedding_size=16"]
+    return made_once("trained", [*settings, "hydra.run.dir=run"]) / "run"
+
+
+@pytest.fixture(scope="session")
+def outputs(made_once: Callable[..., Path]) -> Path:
+    """The outputs of a study of the embedded data set with its refit, and of a single run."""
+    study = ["-m", "sweeps=smoke", "cell=gru", "n_trials=3", "pruner=none"]
+    single = ["cell=rnn", "epochs=1", "lr=0.01", "hidden_size=16", "embedding_size=16"]
+    return made_once("project", study, single) / "outputs"
 
 
 def composed(*overrides: str) -> Config:

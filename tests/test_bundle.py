@@ -3,13 +3,10 @@
 import json
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import REPO
 from scipy.stats import norm
 
 import rnnclf as package
@@ -26,16 +23,6 @@ REFIT = {
     "failed": 0,
     "model": {"seed": 1, "value": 0.7, "folder": "refit-of-3/2"},
 }
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory) -> Path:
-    """The folder of a real run on the embedded data set."""
-    folder = tmp_path_factory.mktemp("trained")
-    settings = ("epochs=2", "lr=0.01", "hidden_size=16", "embedding_size=16")
-    command = [sys.executable, str(REPO / "run.py"), *settings, "hydra.run.dir=run"]
-    subprocess.run(command, cwd=folder, check=True, capture_output=True)
-    return folder / "run"
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import REPO
 
 from rnnclf.errors import SelectionError
 from rnnclf.select.leaderboard import rank
@@ -20,12 +19,9 @@ from rnnclf.select.tables import render
 
 
 @pytest.fixture(scope="module")
-def real_result(tmp_path_factory) -> dict:
+def real_result(trained) -> dict:
     """The result.json of a real run."""
-    folder = tmp_path_factory.mktemp("real")
-    command = [sys.executable, str(REPO / "run.py"), "epochs=1", "hydra.run.dir=run"]
-    subprocess.run(command, cwd=folder, check=True, capture_output=True)
-    return json.loads((folder / "run" / "result.json").read_text())
+    return json.loads((trained / "result.json").read_text())
 
 
 @pytest.fixture
@@ -68,7 +64,7 @@ def four_runs(write_run) -> None:
     write_run("a", {lr: 0.001, hidden: 64}, val_accuracy=0.5, val_loss=1.0)
     write_run("b/c", {lr: 0.01, hidden: 64}, val_accuracy=0.7, val_loss=1.0)
     write_run("b/d", {lr: 0.1, "model.cell": "rnn"}, val_accuracy=0.7, val_loss=0.9)
-    write_run("e", {"dataset.name": "spam"}, val_accuracy=0.9, val_loss=0.5)
+    write_run("e", {"dataset.name": "spam", lr: 0.001}, val_accuracy=0.9, val_loss=0.5)
 
 
 def folders(rows: list[dict]) -> list[str]:

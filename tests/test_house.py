@@ -19,7 +19,7 @@ LAYERS = (
     {"evaluate", "fit"},
     {"classifier", "figures", "progress", "card"},
     {"model_folder", "record"},
-    {"train", "precheck", "bundle", "verify"},
+    {"train", "precheck", "bundle", "export", "verify"},
     {"select"},
     {"submission"},
     {"cli"},

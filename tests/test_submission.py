@@ -1,0 +1,148 @@
+"""`rnnclf pick` and `rnnclf submission`: the best models, handed in and graded."""
+
+import json
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+from conftest import REPO
+
+import rnnclf as package
+from rnnclf.errors import SelectionError
+from rnnclf.select.pick import choose
+from rnnclf.select.runs import find_runs
+from rnnclf.submission.groups import read_group
+
+TINY = ("epochs=1", "lr=0.003", "hidden_size=16", "embedding_size=16")
+
+
+@pytest.fixture
+def copied(outputs, tmp_path) -> Path:
+    shutil.copytree(outputs, tmp_path / "outputs")
+    return tmp_path / "outputs"
+
+
+# Pick
+
+
+def test_the_winner_of_a_study_is_picked_as_it_was_trained_for_use(copied, rnnclf, tmp_path):
+    done = rnnclf("pick", "outputs", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert sorted(p.name for p in (tmp_path / "models").iterdir()) == ["sample-gru", "sample-rnn"]
+    study = json.loads((copied / "studies" / "smoke-sample-gru" / "study.json").read_text())
+    metrics = json.loads((tmp_path / "models" / "sample-gru" / "metrics.json").read_text())
+    assert metrics["study"] == study["name"]
+    assert metrics["refit"] == study["refit"]
+    assert metrics["result"]["test_accuracy"] == study["refit"]["model"]["value"]
+    assert metrics["result"]["texts"]["validation"] == 0, "trained on the validation texts, too"
+    for name in ("sample-gru", "sample-rnn"):
+        assert package.load(tmp_path / "models" / name).predict(["Who was it?"])
+
+
+def test_the_comparison_shows_the_winners_refit_and_not_its_runs(copied, rnnclf, tmp_path):
+    done = rnnclf("compare", "--format", "json", cwd=tmp_path)
+    rows = json.loads(done.stdout)
+    assert len(rows) == 4, "three trials and a run"
+    (winner,) = (row for row in rows if row["refit_test"])
+    study = json.loads((copied / "studies" / "smoke-sample-gru" / "study.json").read_text())
+    assert Path(winner["folder"]).name == str(study["refit"]["trial"])
+    assert winner["refit_test"]["mean"] == study["refit"]["final"]["mean"]
+    assert winner["refit_val"]["n"] == len(study["refit"]["validate"]["values"])
+
+
+def test_a_better_run_without_weights_is_passed_over_and_named(copied, rnnclf, tmp_path):
+    (best, second, *_) = sorted(
+        (run for run in find_runs([copied]).runs if run.cell == "gru"),
+        key=lambda run: -run.val_accuracy,
+    )
+    (best.model_folder / "model.safetensors").unlink()
+    done = rnnclf("pick", "--filter", "cell=gru", cwd=tmp_path)
+    assert "weights were deleted" in done.stderr
+    assert str(best.folder.relative_to(tmp_path)) in done.stderr
+    assert f"{second.val_accuracy:.4f}" in done.stdout
+
+
+def test_without_any_weights_nothing_is_picked(copied):
+    for path in copied.rglob("model.safetensors"):
+        path.unlink()
+    with pytest.raises(SelectionError, match="sample with gru: none of 3 runs has its"):
+        choose(find_runs([copied]).runs)
+
+
+# Submission
+
+
+def test_groups_are_those_of_the_project():
+    group = read_group(7, REPO)
+    assert (group.datasets, group.cell) == (("sentiment", "spam"), "gru")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "folder", "message"),
+    [
+        (["--group", "25"], REPO, "no group 25; there are 1 to 24"),
+        (["--group", "7"], Path("/"), "has no run.py and conf/"),
+        (
+            ["--group", "7"],
+            REPO,
+            "group 7 has no finished run of sentiment with gru and of spam with gru; "
+            "python run.py -m +group=7 makes what is missing",
+        ),
+    ],
+)
+def test_what_a_submission_lacks_is_named(arguments, folder, message, outputs, rnnclf, tmp_path):
+    done = rnnclf(
+        "submission", *arguments, "--from", str(outputs), "--to", str(tmp_path), cwd=folder
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.splitlines()[-1].startswith("error: ")
+    assert message in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture(scope="module")
+def group_8(tmp_path_factory) -> Path:
+    """Two short runs on the data sets of group 8."""
+    folder = tmp_path_factory.mktemp("group")
+    for dataset in ("sentiment", "questions"):
+        command = [sys.executable, str(REPO / "run.py"), f"dataset={dataset}", "cell=gru", *TINY]
+        subprocess.run(command, cwd=folder, check=True, capture_output=True)
+    return folder / "outputs"
+
+
+@pytest.mark.real_data
+def test_a_submission_is_graded_where_it_is_unpacked(group_8, rnnclf, tmp_path):
+    done = rnnclf(
+        *("submission", "--group", "8", "--from", str(group_8), "--to", str(tmp_path)), cwd=REPO
+    )
+    assert done.returncode == 0, done.stderr
+    packed = tmp_path / "GROUP_8_PROJECT_PART2.zip"
+    assert done.stdout == f"{packed}\n"
+    zipfile.ZipFile(packed).extractall(tmp_path / "grader")
+    packed.unlink()
+    folder = tmp_path / "grader" / "GROUP_8_PROJECT_PART2"
+    assert sorted(path.name for path in folder.iterdir()) == [
+        *("REPORT.md", "code", "grade.py", "models")
+    ]
+    result = json.loads((folder / "models" / "questions-gru" / "metrics.json").read_text())
+    accuracy = result["result"]["test_accuracy"]
+    assert f"| questions | **{accuracy:.4f}** |" in (folder / "REPORT.md").read_text()
+
+    done = subprocess.run(
+        [sys.executable, "grade.py"], cwd=folder, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("as reported") == 4 + 1
+    assert "all accuracies are as reported" in done.stdout
+
+    shutil.rmtree(folder / "models" / "sentiment-gru")
+    metrics = folder / "models" / "questions-gru" / "metrics.json"
+    metrics.write_text(metrics.read_text().replace(str(accuracy), str(accuracy + 0.1)))
+    done = subprocess.run(
+        [sys.executable, "grade.py"], cwd=folder, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert "not as reported: questions-gru" in done.stdout
