@@ -72,7 +72,7 @@ def compare(
         if warning := split_warning(ranked):
             click.echo(f"warning: {task}: {warning}", err=True)
         tables[task], more = _rows(ranked, names, order, grouping, top or LISTED.get(kind))
-        if more:
+        if more and not top:
             click.echo(f"{task}: {more} more; --top lists as many as you say", err=True)
     click.echo(render(tables, kind), nl=False)
 

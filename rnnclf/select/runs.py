@@ -99,7 +99,7 @@ class Found:
     Attributes:
         runs: The finished runs, without those that only train a winner again.
         studies: The studies.
-        left_out: Folders that hold no finished run, with the reason.
+        left_out: Folders that hold no finished run, with the reason; not those of pruned trials.
     """
 
     runs: list[Run] = field(default_factory=list)
@@ -145,7 +145,7 @@ def _walk(
     Args:
         folder: Which one.
         parent: The study of which it may be a trial.
-        states: The states of that study's trials by the names of their folders.
+        states: The states of that study's trials, as `trials.csv` spells them, by their folders.
         found: Where to put what is found.
         seen: The folders that were read already.
     """
@@ -165,7 +165,9 @@ def _walk(
     if is_study:
         study, states_of_trials = _read_study(folder, names, found)
     elif reason := _read_run(folder, names, parent, found):
-        found.left_out.append((folder, states.get(folder.name) or reason))
+        state = states.get(folder.name)
+        if state != "PRUNED":
+            found.left_out.append((folder, "failed" if state == "FAIL" else reason))
     for name in sorted((name for name, is_folder in names.items() if is_folder), key=_natural):
         if not name.startswith(".") and not (is_study and REFIT_FOLDER.fullmatch(name)):
             _walk(folder / name, study, states_of_trials, found, seen)
@@ -207,7 +209,7 @@ def _trial_states(paths: StudyPaths) -> Iterator[tuple[str, str]]:
     with paths.trials.open(encoding="utf-8", newline="", errors="replace") as file:
         for row in csv.DictReader(file):
             if row.get("folder"):
-                yield row["folder"], f"{row.get('state')} trial".lower()
+                yield row["folder"], str(row.get("state"))
 
 
 def _read_run(

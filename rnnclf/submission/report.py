@@ -1,5 +1,6 @@
 """The page that a group hands in with its models."""
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -98,6 +99,6 @@ def _hyperparameters(entries: Sequence[Entry]) -> Iterator[str]:
 
 def _shown(entry: Entry, key: str) -> str:
     value = entry.model.value(key)
-    shown = f"{value:.4g}" if isinstance(value, float) else str(value).lower()
+    shown = f"{value:.4g}" if isinstance(value, float) else json.dumps(value).strip('"')
     study = entry.pick.run.study
     return f"**{shown}**" if study and key in study.summary["space"] else shown
