@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from rich.box import SIMPLE
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -47,17 +47,26 @@ def render(tables: Mapping[str, Sequence[Row]], kind: str, title: str = "task") 
 
 
 def _table(title: str, rows: Sequence[Row]) -> str:
-    output = io.StringIO()
-    console = Console()
-    terminal = console.is_terminal
-    console = Console(file=output, width=console.width if terminal else UNBOUNDED, no_color=True)
-    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE)
+    """Only headings are wrapped on a narrow terminal: a folder in one piece can be copied."""
+    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD)
+    table.padding, table.pad_edge = (0, 1), False
     columns = _filled_columns(rows)
     for name in columns:
-        number = all(isinstance(row.get(name), int | float | Spread | None) for row in rows)
-        table.add_column(name, justify="right" if number else "left", overflow="fold")
+        number = all(isinstance(row.get(name), int | float | None) for row in rows)
+        heading = name.replace("_", " ")
+        unbroken = [*heading.split(), *(_shown(name, row.get(name)) for row in rows)]
+        table.add_column(
+            heading,
+            justify="right" if number else "left",
+            min_width=max(map(len, unbroken)),
+        )
     for row in rows:
         table.add_row(*(Text(_shown(name, row.get(name))) for name in columns))
+    output = io.StringIO()
+    console = Console(file=output, width=UNBOUNDED, no_color=True)
+    terminal = Console()
+    if terminal.is_terminal:
+        console.width = max(terminal.width, console.measure(table).minimum)
     console.print(table)
     return "\n".join(line.rstrip() for line in output.getvalue().splitlines()) + "\n"
 
