@@ -25,7 +25,7 @@ NUMBERS = {
 }
 SPREADS = ("refit_val", "refit_test", "mean")
 NOTHING = "-"
-UNBOUNDED = 10_000  # columns of what is not a terminal
+WIDEST = 10_000
 
 
 def render(tables: Mapping[str, Sequence[Row]], kind: str, title: str = "task") -> str:
@@ -47,27 +47,16 @@ def render(tables: Mapping[str, Sequence[Row]], kind: str, title: str = "task") 
 
 
 def _table(title: str, rows: Sequence[Row]) -> str:
-    """Only headings are wrapped on a narrow terminal: a folder in one piece can be copied."""
-    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD)
-    table.padding, table.pad_edge = (0, 1), False
+    """Writes a table as wide as it is: a folder in one piece can be copied from a terminal."""
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     columns = _filled_columns(rows)
     for name in columns:
         number = all(isinstance(row.get(name), int | float | None) for row in rows)
-        heading = name.replace("_", " ")
-        unbroken = [*heading.split(), *(_shown(name, row.get(name)) for row in rows)]
-        table.add_column(
-            heading,
-            justify="right" if number else "left",
-            min_width=max(map(len, unbroken)),
-        )
+        table.add_column(name, justify="right" if number else "left")
     for row in rows:
         table.add_row(*(Text(_shown(name, row.get(name))) for name in columns))
     output = io.StringIO()
-    console = Console(file=output, width=UNBOUNDED, no_color=True)
-    terminal = Console()
-    if terminal.is_terminal:
-        console.width = max(terminal.width, console.measure(table).minimum)
-    console.print(table)
+    Console(file=output, width=WIDEST).print(table)
     return "\n".join(line.rstrip() for line in output.getvalue().splitlines()) + "\n"
 
 
