@@ -16,7 +16,7 @@ def predict_logits(
     Args:
         model: Takes words (sequence, batch) and lengths (batch), returns logits (batch, classes).
         texts: What to classify.
-        batch_size: Texts in a batch; changes the speed only.
+        batch_size: Texts in a batch at most; changes the speed only.
         device: Where the model is.
 
     Returns:

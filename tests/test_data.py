@@ -7,7 +7,14 @@ import pytest
 from conftest import REAL_DATA
 
 from rnnclf.data.corpus import Texts
-from rnnclf.data.encoding import encode, make_batch, ordered_batches, training_batches
+from rnnclf.data.encoding import (
+    LARGEST_BATCH,
+    EncodedTexts,
+    encode,
+    make_batch,
+    ordered_batches,
+    training_batches,
+)
 from rnnclf.data.sources import load_corpus
 from rnnclf.data.splits import shuffled_split, stratified_split
 from rnnclf.data.torchtext_adapter import count_words, tokenize
@@ -145,6 +152,14 @@ def test_training_batches_are_mostly_words():
     batches = list(training_batches(texts, 16, np.random.default_rng(0)))
     cells = sum(batch.words.numel() for batch in batches)
     assert len(texts.words) / cells > 0.95
+
+
+def test_one_long_text_does_not_make_a_batch_of_long_ones():
+    long, longer = LARGEST_BATCH // 2, LARGEST_BATCH * 2
+    offsets = np.cumsum([0, longer, *[3] * 40, long, long])
+    texts = EncodedTexts(np.zeros(offsets[-1], np.int32), offsets, np.arange(43))
+    shapes = [tuple(batch.words.shape) for _, batch in ordered_batches(texts, 32)]
+    assert shapes == [(3, 32), (3, 8), (long, 2), (longer, 1)]
 
 
 def test_ordered_batches_say_where_their_texts_come_from():

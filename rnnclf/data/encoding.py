@@ -11,6 +11,7 @@ from torch import Tensor
 from rnnclf.data.vocabulary import PADDING_INDEX, Tokenizer, Vocabulary
 
 BATCHES_IN_A_BUCKET = 50
+LARGEST_BATCH = 2**17  # words with padding; 256 texts of 512 words
 
 
 @dataclass(frozen=True)
@@ -101,11 +102,20 @@ def training_batches(
 def ordered_batches(
     texts: EncodedTexts, batch_size: int
 ) -> Iterator[tuple[npt.NDArray[np.int64], Batch]]:
-    """Yields all texts once, from short to long, with the positions from which they come."""
+    """Yields all texts once, from short to long, with the positions from which they come.
+
+    A batch has fewer texts where it would have more than `LARGEST_BATCH` words with its padding, so
+    that one long text among short ones does not take the memory of as many long ones.
+    """
     order = np.argsort(texts.lengths, kind="stable")
-    for start in range(0, len(order), batch_size):
-        positions = order[start : start + batch_size]
-        yield positions, make_batch(texts, positions)
+    lengths = texts.lengths[order]
+    start = 0
+    while start < len(order):
+        longest = lengths[start : start + batch_size]
+        sizes = longest * np.arange(1, len(longest) + 1)
+        end = start + max(1, int(np.searchsorted(sizes, LARGEST_BATCH, side="right")))
+        yield order[start:end], make_batch(texts, order[start:end])
+        start = end
 
 
 def make_batch(texts: EncodedTexts, positions: npt.NDArray[np.int64]) -> Batch:
