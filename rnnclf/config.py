@@ -127,6 +127,8 @@ def load(path: Path) -> Config:
         return from_omegaconf(node)
     except (OmegaConfBaseException, yaml.YAMLError, ValueError) as error:
         raise ConfigError(str(error)) from error
+    except RecursionError as error:
+        raise ConfigError("the configuration is nested too deeply") from error
 
 
 def to_yaml(config: Config) -> str:

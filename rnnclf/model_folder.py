@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -55,15 +56,16 @@ def load(folder: str | Path) -> Classifier:
         _check_digests(read_metrics(paths.folder), paths)
     try:
         config = load_config(paths.config)
-        vocabulary = Vocabulary(_read_lines(paths.vocabulary))
-        classes = _read_lines(paths.labels)
         weights = load_file(paths.weights)
     except ConfigError as error:
         raise ModelError(f"{paths.config}: {error}") from error
-    except UnicodeDecodeError as error:
-        raise ModelError(f"{folder}: not UTF-8: {error.reason} at byte {error.start}") from error
     except SafetensorError as error:
         raise ModelError(f"{paths.weights}: not a whole safetensors file ({error})") from error
+    words, classes = _read_lines(paths.vocabulary), _read_lines(paths.labels)
+    try:
+        vocabulary = Vocabulary(words)
+    except ModelError as error:
+        raise ModelError(f"{paths.vocabulary}: {error}") from error
     if len(set(classes)) != len(classes) or not all(classes):
         raise ModelError(f"{paths.labels}: a label is empty or stands there twice")
     model = _built(config, len(vocabulary), len(classes), weights, paths)
@@ -84,7 +86,7 @@ def read_metrics(folder: Path) -> dict[str, Any]:
         raise ModelError(f"{folder}: no bundle here ({path.name} is missing)") from None
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ModelError(f"{path}: not what rnnclf pick writes") from error
-    if not isinstance(made, int) or not isinstance(digests, dict):
+    if type(made) is not int or made < 1 or not isinstance(digests, dict):
         raise ModelError(f"{path}: not what rnnclf pick writes")
     if made > BUNDLE_FORMAT:
         raise ModelError(f"{path}: made by a newer rnnclf (format {made}); update yours")
@@ -98,15 +100,15 @@ def digest(path: Path) -> str:
 
 
 def _check_files(paths: BundlePaths) -> None:
-    folder = paths.folder.resolve()
+    folder = os.path.realpath(paths.folder)
     for path in (*paths.all, paths.metrics):
-        if path.is_symlink() and not path.resolve().is_relative_to(folder):
+        if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(folder):
             raise ModelError(f"{path}: a link that leads out of its folder")
+        if path.exists() and not path.is_file():
+            raise ModelError(f"{path}: not a file")
     for path in paths.all:
         if not path.exists():
             raise ModelError(f"{paths.folder}: no model here ({path.name} is missing)")
-        if not path.is_file():
-            raise ModelError(f"{path}: not a file")
 
 
 def _check_digests(metrics: dict[str, Any], paths: BundlePaths) -> None:
@@ -139,4 +141,7 @@ def _built(
 
 def _read_lines(path: Path) -> list[str]:
     # Not splitlines(): a word may contain what str takes for a line end, such as U+2028.
-    return path.read_bytes().decode("utf-8").removesuffix("\n").split("\n")
+    try:
+        return path.read_bytes().decode("utf-8").removesuffix("\n").split("\n")
+    except UnicodeDecodeError as error:
+        raise ModelError(f"{path}: not UTF-8: {error.reason} at byte {error.start}") from error

@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import re
 from pathlib import Path
 
 import numpy as np
@@ -149,6 +150,29 @@ def grow_in_aliases(folder: Path) -> None:
     path.write_text(path.read_text() + "\n".join(lines) + "\n")
 
 
+def link_in_a_circle(folder: Path) -> None:
+    (folder / "labels.txt").unlink()
+    (folder / "labels.txt").symlink_to("labels.txt")
+
+
+def pipe_for_metrics(folder: Path) -> None:
+    os.mkfifo(folder / "metrics.json")
+
+
+def nest_without_end(folder: Path) -> None:
+    (folder / "config.yaml").write_text("dataset: " + "[" * 10_000)
+
+
+def repeat_a_word(folder: Path) -> None:
+    path = folder / "vocabulary.txt"
+    path.write_text(path.read_text().replace("was", "who"))
+
+
+def begin_with_another_word(folder: Path) -> None:
+    path = folder / "vocabulary.txt"
+    path.write_text(path.read_text().replace("<pad>", "pad"))
+
+
 def lose(name: str):
     return lambda folder: (folder / name).unlink()
 
@@ -169,8 +193,13 @@ def lose(name: str):
         set_in_config("device: auto", "device: auto\n_target_: os.system"),
         set_in_config("device: auto", "device: !!python/object/apply:os.system [touch executed]"),
         link_out_of_the_folder,
+        link_in_a_circle,
         pipe_for_labels,
+        pipe_for_metrics,
+        nest_without_end,
         repeat_a_label,
+        repeat_a_word,
+        begin_with_another_word,
         latin_1_vocabulary,
         grow_in_aliases,
         *map(lose, ("config.yaml", "model.safetensors", "vocabulary.txt", "labels.txt")),
@@ -178,6 +207,6 @@ def lose(name: str):
 )
 def test_a_damaged_model_is_refused_in_one_line_and_nothing_is_executed(folder, damage):
     damage(folder)
-    with pytest.raises(ModelError):
+    with pytest.raises(ModelError, match=re.escape(str(folder))):
         package.load(folder)
     assert not (folder / "executed").exists()
