@@ -15,6 +15,8 @@ from rnnclf.model_folder import digest, load, read_metrics, save_description
 from rnnclf.paths import BUNDLE_FORMAT, BundlePaths, RunPaths
 from rnnclf.schema import Config, PathsConfig
 
+PARTS = ("train", "validation", "test")
+
 
 def write_bundle(
     model_folder: Path,
@@ -39,7 +41,7 @@ def write_bundle(
     if to.exists():
         _check_replaceable(to)
     classifier = load(model_folder)
-    result = json.loads(RunPaths(model_folder).result.read_text(encoding="utf-8"))
+    result = reported(model_folder)
     config = _without_places(classifier.config)
     to.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=to.parent, prefix=f".{to.name}-") as temporary:
@@ -66,17 +68,31 @@ def reported(folder: Path) -> dict[str, Any]:
     """Returns what a bundle or the folder of a run says that its model achieved.
 
     Raises:
-        ModelError: If there is neither.
+        ModelError: If there is neither, or what it says makes no sense.
     """
-    if BundlePaths(folder).metrics.exists():
-        return dict(read_metrics(folder)["result"])
-    path = RunPaths(folder).result
+    path = BundlePaths(folder).metrics
     try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
+        if path.exists():
+            result = read_metrics(folder).get("result")
+        else:
+            path = RunPaths(folder).result
+            result = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ModelError(f"{folder}: neither a bundle nor a finished run") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ModelError(f"{path}: damaged ({error})") from error
+    if not _makes_sense(result):
+        raise ModelError(f"{path}: numbers of texts or accuracies are missing or impossible")
+    return dict(result)
+
+
+def _makes_sense(result: Any) -> bool:
+    try:
+        counted = all(type(result["texts"][part]) is int for part in PARTS)
+        accuracies = (result["val_accuracy"], result["test_accuracy"])
+        return counted and all(share is None or 0 <= share <= 1 for share in accuracies)
+    except (KeyError, TypeError):
+        return False
 
 
 def _check_replaceable(folder: Path) -> None:
@@ -88,9 +104,10 @@ def _check_replaceable(folder: Path) -> None:
 
 def _without_places(config: Config) -> Config:
     """Returns the configuration without where its maker keeps things."""
-    folder = config.dataset.folder
+    folder, vectors = config.dataset.folder, config.model.vectors
     return replace(
         config,
         dataset=replace(config.dataset, folder=Path(folder).name if folder else None),
+        model=replace(config.model, vectors=Path(vectors).name if vectors else None),
         paths=PathsConfig(data="data", outputs="outputs"),
     )

@@ -117,6 +117,10 @@ def _data(config: Config, result: Mapping[str, Any]) -> Iterator[str]:
 
 def _limits(config: Config, result: Mapping[str, Any]) -> Iterator[str]:
     yield "- It answers any text with one of its classes, also a text that belongs to none."
+    yield (
+        f"- It saw nothing but the training texts of `{config.dataset.name}`; expect less of it on "
+        "texts of another kind, time or language."
+    )
     yield "- Probabilities are those of a softmax and were not calibrated."
     yield (
         f"- It knows the {result['vocabulary_size']:,} words of its training texts; every other "
@@ -124,3 +128,4 @@ def _limits(config: Config, result: Mapping[str, Any]) -> Iterator[str]:
     )
     if config.dataset.max_length:
         yield f"- It reads the first {config.dataset.max_length} words of a text."
+    yield "- The terms of its training texts are their publishers'; rnnclf's licence is not theirs."

@@ -64,6 +64,15 @@ def test_a_bundle_says_nothing_of_its_makers_folders(bundle, trained):
         assert str(trained.parent).encode() not in path.read_bytes(), path
 
 
+def test_pretrained_vectors_are_named_without_their_folder(run_py, tmp_path):
+    vectors = tmp_path / "mine" / "glove.txt"
+    vectors.parent.mkdir()
+    vectors.write_text("who 0.1 0.2 0.3\nwhat 0.3 0.2 0.1\n")
+    run_py(f"model.vectors={vectors}", "embedding_size=3", "epochs=1", "hydra.run.dir=run")
+    write_bundle(tmp_path / "run", tmp_path / "bundle")
+    assert package.load(tmp_path / "bundle").config.model.vectors == "glove.txt"
+
+
 def test_an_older_bundle_is_replaced_and_anything_else_is_not(bundle, trained, tmp_path):
     (bundle / "note").touch()
     write_bundle(trained, bundle)
@@ -85,6 +94,18 @@ def test_a_damaged_run_makes_no_bundle_and_leaves_the_old_one(bundle, trained, t
         write_bundle(damaged, bundle)
     assert {path.name: path.read_bytes() for path in bundle.iterdir()} == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["damaged", "sample-gru"]
+
+
+@pytest.mark.parametrize("content", [None, "{", "{}", "[]"])
+def test_a_run_without_a_whole_result_makes_no_bundle(content, trained, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(trained, run)
+    (run / "result.json").unlink()
+    if content is not None:
+        (run / "result.json").write_text(content)
+    with pytest.raises(ModelError, match=re.escape(str(run))):
+        write_bundle(run, tmp_path / "bundle")
+    assert not (tmp_path / "bundle").exists()
 
 
 # The model card
@@ -175,6 +196,8 @@ def write_metrics(content: str):
         (write_metrics("{"), "not what rnnclf pick writes"),
         (write_metrics("[]"), "not what rnnclf pick writes"),
         (write_metrics('{"format": "x", "sha256": {}}'), "not what rnnclf pick writes"),
+        (write_metrics('{"format": 0, "sha256": {}}'), "not what rnnclf pick writes"),
+        (write_metrics('{"format": true, "sha256": {}}'), "not what rnnclf pick writes"),
         (write_metrics('{"format": 1, "sha256": {}}'), "changed or damaged"),
         (write_metrics("[" * 100_000), "not what rnnclf pick writes"),
     ],
@@ -213,6 +236,26 @@ def test_a_wrong_claim_is_found(bundle, rnnclf):
     assert done.returncode == 1
     assert "NOT AS REPORTED" in done.stdout
     assert "does not achieve what it reports" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        None,
+        [],
+        {"texts": {}},
+        {"test_accuracy": "good"},
+        {"test_accuracy": float("nan")},
+        {"texts": {"train": 405, "validation": 45, "test": "150"}},
+    ],
+)
+def test_a_claim_that_makes_no_sense_is_refused(result, bundle):
+    path = bundle / "metrics.json"
+    metrics = json.loads(path.read_text())
+    metrics["result"] = metrics["result"] | result if isinstance(result, dict) else result
+    path.write_text(json.dumps(metrics))
+    with pytest.raises(ModelError, match="missing or impossible"):
+        verify(bundle, Path("data"))
 
 
 def test_a_model_that_was_never_tested_is_not_tested_now(bundle):
