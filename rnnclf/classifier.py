@@ -64,7 +64,12 @@ class Classifier:
         """Returns the probability of each class for each text (texts, classes).
 
         Any string is answered; one without a known word like a single unknown word.
+
+        Raises:
+            TypeError: If `texts` is one string, which would be taken for one-letter texts.
         """
+        if isinstance(texts, str):
+            raise TypeError("texts is a list of strings, not a string")
         if not texts:
             return np.empty((0, len(self.classes)), dtype=np.float32)
         encoded = self.encode(texts)

@@ -50,6 +50,8 @@ def test_any_text_is_answered(folder):
     one_by_one = np.concatenate([classifier.predict_proba([text]) for text in TEXTS])
     np.testing.assert_allclose(probabilities, one_by_one, rtol=1e-5)
     assert classifier.predict([]) == []
+    with pytest.raises(TypeError, match="a list of strings"):
+        classifier.predict("Who was it ?")
 
 
 def damage_weights(folder: Path) -> None:

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import subprocess
 import sys
 import time
@@ -14,10 +15,13 @@ from conftest import composed
 
 import rnnclf as package
 from rnnclf.classifier import build_model
+from rnnclf.cli.models import BATCH
 from rnnclf.data.vocabulary import Vocabulary
 from rnnclf.model_folder import save_description, save_weights
 from rnnclf.paths import ModelPaths
 
+# As on a terminal of its own; what starts the tests may have turned off Python's buffers.
+BUFFERED = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
 CLASSES = ["a, b", "naïve", "plain"]
 
 
@@ -93,12 +97,35 @@ def test_bytes_that_are_not_utf_8_are_replaced(model):
     assert [json.loads(line)["text"] for line in done.stdout.splitlines()] == ["caf�", "it"]
 
 
-def test_a_reader_that_has_enough_ends_it_quietly(model, tmp_path):
-    (tmp_path / "lines").write_text("who was it ?\n" * 50_000)
-    command = f"{sys.executable} -m rnnclf predict {model} < {tmp_path}/lines | head -n 1"
-    done = subprocess.run(command, shell=True, capture_output=True, text=True, check=True)
-    assert done.stdout.count("\n") == 1
-    assert done.stderr == ""
+@pytest.mark.parametrize("kind", ["text", "json", "csv"])
+@pytest.mark.parametrize("lines", [1, 50_000])
+def test_a_reader_that_has_enough_ends_it_quietly(kind, lines, model, tmp_path):
+    (tmp_path / "lines").write_text("who was it ?\n" * lines)
+    predict = f"{sys.executable} -m rnnclf predict {model} --format {kind}"
+    command = f"{predict} < {tmp_path}/lines | exec 0<&-"
+    done = subprocess.run(
+        command, shell=True, capture_output=True, text=True, check=True, env=BUFFERED
+    )
+    assert (done.stdout, done.stderr) == ("", "")
+
+
+@pytest.mark.parametrize("kind", ["text", "json", "csv"])
+def test_answers_come_as_the_texts_do(kind, model):
+    command = [sys.executable, "-m", "rnnclf", "predict", model, "--format", kind]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, text=True, env=BUFFERED, **pipes) as process:
+        process.stdin.write("who\n" * BATCH)
+        process.stdin.flush()
+        answers = [process.stdout.readline() for _ in range(BATCH + (kind == "csv"))]
+        assert answers[-1].count("who") == 1
+        process.stdin.close()
+
+
+def test_answers_are_utf_8_whatever_the_terminal_is(model):
+    command = [sys.executable, "-m", "rnnclf", "predict", model, "🙂"]
+    environment = os.environ | {"PYTHONIOENCODING": "latin-1"}
+    done = subprocess.run(command, capture_output=True, check=True, env=environment)
+    assert done.stdout.decode("utf-8").endswith("\t🙂\n")
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,7 @@ def predict(model: Path, texts: tuple[str, ...], file: Path | None, top: int, ki
         asked, size = read_sentences(file) if file else map(_printable, texts), BATCH
     else:
         asked, size = _lines(), 1 if sys.stdin.isatty() else BATCH
+    sys.stdout.reconfigure(encoding="utf-8", line_buffering=True)  # type: ignore[union-attr]
     WRITERS[kind](_answers(model, asked, size, top))
 
 
