@@ -71,6 +71,7 @@ def reported(folder: Path) -> dict[str, Any]:
         ModelError: If there is neither, or what it says makes no sense.
     """
     path = BundlePaths(folder).metrics
+    result: Any
     try:
         if path.exists():
             result = read_metrics(folder).get("result")
