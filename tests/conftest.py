@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -29,6 +30,7 @@ def real_data_folder() -> Path | None:
 
 
 REAL_DATA = real_data_folder()
+CHROMIUM = shutil.which("chromium")
 
 
 def pytest_report_header() -> str:
@@ -39,9 +41,15 @@ def pytest_report_header() -> str:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if REAL_DATA is None:
-        for item in items:
-            if item.get_closest_marker("real_data"):
-                item.add_marker(pytest.mark.skip(reason="RNNCLF_DATA has no raw files"))
+        _skip(items, "real_data", "RNNCLF_DATA has no raw files")
+    if CHROMIUM is None:
+        _skip(items, "browser", "there is no chromium here (apt-get install chromium)")
+
+
+def _skip(items: list[pytest.Item], marker: str, reason: str) -> None:
+    for item in items:
+        if item.get_closest_marker(marker):
+            item.add_marker(pytest.mark.skip(reason=reason))
 
 
 @pytest.fixture

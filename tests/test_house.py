@@ -22,6 +22,7 @@ LAYERS = (
     {"train", "precheck", "bundle", "export", "verify"},
     {"select"},
     {"submission"},
+    {"report"},
     {"cli"},
     {"__main__"},
 )

@@ -5,6 +5,7 @@ import click
 from rnnclf import __version__
 from rnnclf.cli.datasets import data
 from rnnclf.cli.models import evaluate, export, predict
+from rnnclf.cli.report import dashboard, report
 from rnnclf.cli.runs import compare, pick, submission
 from rnnclf.errors import errors_in_one_line
 
@@ -15,7 +16,7 @@ def commands() -> None:
     """Looks after data sets, trained models and runs. Training itself: python run.py --help."""
 
 
-for command in (compare, data, evaluate, export, pick, predict, submission):
+for command in (compare, dashboard, data, evaluate, export, pick, predict, report, submission):
     commands.add_command(command)
 
 

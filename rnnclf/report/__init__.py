@@ -1,0 +1,1 @@
+"""One self-contained page about the runs and studies below folders."""

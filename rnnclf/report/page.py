@@ -1,0 +1,96 @@
+"""From what was found to one page that needs no network."""
+
+import base64
+import hashlib
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import plotly.graph_objects as go
+from jinja2 import Environment, PackageLoader
+from markupsafe import Markup
+from plotly.offline import get_plotlyjs
+
+from rnnclf import __version__
+from rnnclf.atomic import write_text
+from rnnclf.errors import SelectionError
+from rnnclf.report.content import MOST_ROWS, describe_tasks
+from rnnclf.select.runs import Found, find_runs
+
+LONGEST_EXCERPT = 300
+LONGEST_TEXT = 5000
+
+
+def write_report(folders: Sequence[Path], output: Path) -> Found:
+    """Writes a page about all runs and studies at and below folders.
+
+    Args:
+        folders: Where to look.
+        output: The HTML file; its folder is made if it is missing.
+
+    Returns:
+        What was found.
+
+    Raises:
+        SelectionError: If a folder does not exist or no run below them has finished.
+    """
+    found = find_runs(folders)
+    if not found.runs:
+        places = ", ".join(str(folder) for folder in folders)
+        raise SelectionError(f"{places}: no finished run is there to report on")
+    output.parent.mkdir(parents=True, exist_ok=True)
+    write_text(output, render(found, folders))
+    return found
+
+
+def render(found: Found, folders: Sequence[Path]) -> str:
+    """Returns the page (HTML)."""
+    environment = Environment(
+        loader=PackageLoader("rnnclf.report", "."),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"share": _share, "plain": _plain, "figure_json": _figure_json}
+    scripts = [get_plotlyjs(), _asset("report.js")]
+    return environment.get_template("report.html").render(
+        tasks=list(describe_tasks(found, folders)),
+        found=found,
+        folders=folders,
+        made=datetime.now().astimezone(),
+        version=__version__,
+        style=Markup(_asset("report.css")),  # noqa: S704
+        scripts=[Markup(script) for script in scripts],  # noqa: S704
+        script_hashes=[_content_hash(script) for script in scripts],
+        most_rows=MOST_ROWS,
+        longest_excerpt=LONGEST_EXCERPT,
+        longest_text=LONGEST_TEXT,
+    )
+
+
+def _asset(name: str) -> str:
+    return files("rnnclf.report").joinpath(name).read_text(encoding="utf-8")
+
+
+def _content_hash(script: str) -> str:
+    """Returns a script's name in a Content-Security-Policy."""
+    digest = hashlib.sha256(script.encode()).digest()
+    return f"sha256-{base64.b64encode(digest).decode()}"
+
+
+def _figure_json(figure: go.Figure) -> Any:
+    return json.loads(figure.to_json())
+
+
+def _share(value: Any) -> str:
+    return f"{value:.4f}" if isinstance(value, float) else "none"
+
+
+def _plain(value: Any) -> str:
+    """Writes a value of a configuration as on the command line."""
+    if value is None or isinstance(value, bool):
+        return json.dumps(value)
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

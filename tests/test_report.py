@@ -1,0 +1,314 @@
+"""The report: what it says, and that it works in a real browser."""
+
+import json
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from conftest import CHROMIUM, REPO
+from filelock import FileLock
+from playwright.sync_api import Browser, Page, sync_playwright
+from sklearn.metrics import confusion_matrix
+
+from rnnclf.report.predictions import confusion_counts, confusions, mistakes, read_predictions
+from rnnclf.select.runs import find_runs
+
+SCRIPT = "<script>alert(1)</script>"
+CLASSES = ("</script><b>up", "down & out")
+REPEATS = 13  # so often the script stands in a text, which makes it a long one
+WORDS = ("good", "bad")  # what tells the classes apart, in four texts of five
+RUN = [sys.executable, str(REPO / "run.py"), "cell=gru", "dataset=csv", "dataset.folder=mine"]
+RUN += ["dataset.validation_fraction=0.5", "epochs=3", "embedding_size=8"]
+SEARCH = ["-m", "sweeps=default", "sampler=grid", "lr=choice(1e-6,0.01,0.1)", "batch_size=8"]
+SEARCH += ["hidden_size=8", "pruner=none", "workers=1", "hydra.sweeper.refit.seeds=3"]
+ONE_MORE = ["hidden_size=16", "hydra.run.dir=outputs/single"]
+REPORT = [str(Path(sys.executable).with_name("rnnclf")), "report"]
+STUDY = Path("outputs", "studies", "csv-gru")
+
+
+@pytest.fixture(scope="session")
+def place(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """A folder with a study, a run, and a report on them; all processes of the tests share it."""
+    shared = tmp_path_factory.getbasetemp()
+    place = (shared if worker_id == "master" else shared.parent) / "report"
+    with FileLock(place.with_suffix(".lock")):
+        if not (place / "report.html").exists():
+            place.mkdir(exist_ok=True)
+            make_report(place)
+    return place
+
+
+def make_report(place: Path) -> None:
+    """Writes data that attacks the page, trains on them, and reports."""
+    data = place / "mine"
+    data.mkdir()
+    rows = "".join(
+        f"{SCRIPT * REPEATS} {WORDS[i % 2]},{CLASSES[(i + (i % 5 == 0)) % 2]}\n" for i in range(120)
+    )
+    for name in ("train", "test"):
+        (data / f"{name}.csv").write_text("sentence,label\n" + rows)
+    for command in (RUN + SEARCH, RUN + ONE_MORE, REPORT):
+        subprocess.run(command, cwd=place, check=True, capture_output=True)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser, place: Path) -> Iterator[Page]:
+    """The report in a tab in which nothing may go wrong."""
+    wrong: list[str] = []
+    page = browser.new_page(viewport={"width": 1200, "height": 900})
+    page.on("console", lambda message: message.type == "error" and wrong.append(message.text))
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("dialog", lambda dialog: wrong.append(dialog.message))
+    page.on("request", lambda r: r.url.startswith(("file:", "data:")) or wrong.append(r.url))
+    page.goto((place / "report.html").as_uri())
+    yield page
+    page.close()
+    assert wrong == []
+
+
+def scroll_through(page: Page) -> None:
+    for canvas in page.locator(".canvas").all():
+        canvas.scroll_into_view_if_needed()
+    page.wait_for_function("document.querySelectorAll('.canvas:not(.js-plotly-plot)').length === 0")
+
+
+def column(page: Page, number: int) -> list[str]:
+    """The cells of the leaderboard's column, counted from 1, or from the last with -1."""
+    place = f"nth-child({number})" if number > 0 else f"nth-last-child({-number})"
+    return page.locator(f".tall tbody tr:visible td:{place}").all_inner_texts()
+
+
+@pytest.mark.browser
+def test_every_figure_is_drawn_without_a_network(page):
+    scroll_through(page)
+    captions = page.locator("figcaption").all_inner_texts()
+    assert [caption.split()[0] for caption in captions] == [
+        *("Every", "How", "The", "The"),  # trial, each hyperparameter, all of them, winner again
+        *("Loss", "Accuracy", "Confusions"),
+    ]
+    assert page.locator("figure:has(.main-svg)").count() == len(captions)
+
+
+@pytest.mark.browser
+def test_texts_and_classes_are_shown_as_they_are(page):
+    quotes = page.locator(".mistakes").inner_text()
+    assert SCRIPT in quotes
+    assert set(page.locator(".mistakes .right").all_inner_texts()) <= set(CLASSES)
+    scroll_through(page)
+    ticks = page.locator("figure", has_text="Confusions on").locator(".ytick")
+    assert sorted(filter(None, ticks.all_text_contents())) == sorted(CLASSES)
+
+
+@pytest.mark.browser
+def test_a_long_text_opens_in_full(page):
+    long = page.locator(".mistakes details").first
+    assert not long.locator("blockquote").is_visible()
+    long.locator("summary").click()
+    assert long.locator("blockquote").inner_text().count(SCRIPT) == REPEATS
+
+
+@pytest.mark.browser
+def test_a_click_on_a_heading_sorts_and_another_one_turns_it_around(page):
+    assert column(page, 1) == ["1", "2", "3", "4"]
+    heading = page.locator(".tall th", has_text="validation accuracy")
+    button = heading.get_by_role("button")
+    button.click()
+    assert heading.get_attribute("aria-sort") == "ascending"
+    accuracies = column(page, 3)
+    assert accuracies == sorted(accuracies)
+    button.press("Enter")
+    assert heading.get_attribute("aria-sort") == "descending"
+    assert column(page, 3) == sorted(accuracies, reverse=True)
+    assert page.locator(".tall th[aria-sort]").count() == 1
+    tested = page.locator(".tall th", has_text="test accuracy").get_by_role("button")
+    for _ in range(2):
+        tested.click()
+        assert column(page, 4)[0], "what is missing comes last in both directions"
+
+
+@pytest.mark.browser
+def test_the_filter_leaves_the_rows_with_all_its_words(page):
+    box = page.get_by_role("searchbox")
+    box.fill("GRU single")
+    assert len(column(page, 1)) == 1
+    assert page.locator(".filter output").inner_text() == "1 of 4 runs"
+    box.fill("nothing has this")
+    assert column(page, 1) == []
+    box.fill("")
+    assert len(column(page, 1)) == 4
+
+
+@pytest.mark.browser
+def test_dark_mode_changes_the_page_and_its_figures(page):
+    def colours() -> tuple[str, str]:
+        scroll_through(page)
+        return page.evaluate(
+            """[getComputedStyle(document.body).backgroundColor,
+                getComputedStyle(document.querySelector(".xtick text")).fill]"""
+        )
+
+    light = colours()
+    page.emulate_media(color_scheme="dark")
+    dark = colours()
+    assert (light[0], dark[0]) == ("rgb(253, 252, 250)", "rgb(22, 25, 29)")
+    assert light[1] != dark[1]
+
+
+@pytest.mark.browser
+def test_a_phone_shows_it_without_scrolling_sideways(page):
+    page.set_viewport_size({"width": 390, "height": 844})
+    scroll_through(page)
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    loss = page.locator("figure", has_text="Loss over").locator(".main-svg").first
+    assert loss.bounding_box()["width"] < 390
+
+
+@pytest.mark.browser
+def test_it_can_be_printed(page):
+    page.emulate_media(media="print", color_scheme="dark")
+    assert not page.locator(".filter").is_visible()
+    paper = page.evaluate("document.body.clientWidth")
+    for figure in page.locator("figure .main-svg").all():
+        assert figure.bounding_box()["width"] <= paper
+    assert page.locator(".canvas:not(.js-plotly-plot)").count() == 0, "those below are drawn, too"
+    ink = page.evaluate("getComputedStyle(document.body).color")
+    assert ink == "rgb(34, 37, 42)", "on paper the page is light"
+    assert page.pdf().startswith(b"%PDF")
+
+
+@pytest.mark.browser
+def test_its_commands_give_the_same_runs_again(page, place, run_py, tmp_path):
+    shutil.copytree(place / "mine", tmp_path / "mine")
+    commands = [text.splitlines()[-1] for text in page.locator("pre").all_inner_texts()]
+    assert len(commands) == 2, "of the study's winner, and of the best run with a GRU"
+    best = max(run.val_accuracy for run in find_runs([place / "outputs"]).runs)
+    winner = json.loads((place / STUDY / "study.json").read_text())["best"][0]["values"][0]
+    for folder, command, accuracy in zip("ab", commands, (winner, best), strict=True):
+        program, *arguments = shlex.split(command)[1:]
+        assert program == "run.py"
+        done = run_py(*arguments, f"hydra.run.dir={folder}")
+        assert done.returncode == 0, done.stderr
+        again = json.loads((tmp_path / folder / "result.json").read_text())
+        assert again["val_accuracy"] == accuracy
+
+
+def test_it_is_small_and_has_nothing_from_elsewhere(place):
+    html = (place / "report.html").read_text(encoding="utf-8")
+    assert len(html.encode()) < 6_000_000
+    assert html.count(SCRIPT) == 0
+    assert "default-src 'none'" in html
+    assert 'src="' not in html.rsplit("</script>", 1)[1]
+
+
+@pytest.mark.browser
+def test_a_test_accuracy_is_that_of_the_winner_trained_again(page, place):
+    (study,) = find_runs([place / "outputs"]).studies
+    final = study.summary["refit"]["final"]
+    tested = {
+        folder: accuracy
+        for folder, accuracy in zip(column(page, -1), column(page, 4), strict=True)
+        if accuracy
+    }
+    winner = str(STUDY / str(study.winner))
+    assert tested == {winner: f"{final['mean']:.4f} ± {final['sd']:.4f}"}
+
+
+def test_confusions_and_mistakes_are_those_of_the_predictions(place):
+    predictions = read_predictions(place / "outputs" / "single" / "predictions.csv")
+    truth = [prediction.label for prediction in predictions]
+    guess = [prediction.predicted for prediction in predictions]
+    classes, counts = confusion_counts(predictions)
+    assert counts.tolist() == confusion_matrix(truth, guess, labels=classes).tolist()
+    wrong = [p for p in predictions if p.label != p.predicted]
+    assert sum(confusion.count for confusion in confusions(predictions, 99)) == len(wrong)
+    surest = mistakes(predictions, 3)
+    assert surest[0].probability == max(p.probability for p in wrong)
+    assert len(surest) == 3
+
+
+def test_of_many_runs_the_best_are_listed(place, tmp_path, rnnclf):
+    single = place / "outputs" / "single"
+    result = json.loads((single / "result.json").read_text())
+    for number in range(520):
+        (tmp_path / "runs" / str(number)).mkdir(parents=True)
+        copy = tmp_path / "runs" / str(number) / "result.json"
+        copy.write_text(json.dumps(result | {"val_accuracy": number / 520}))
+    done = rnnclf("report", "runs", "-o", "deep/page.html", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "deep/page.html: 520 runs, 0 studies, 0 folders left out\n"
+    html = (tmp_path / "deep" / "page.html").read_text()
+    assert "The best 500 of 520 runs are listed." in html
+    assert "There are no predictions: " in html, "the runs have only their result here"
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (lambda journal: journal.unlink(), "There is no study.journal"),
+        (lambda journal: journal.write_text("{not JSON}\n"), "cannot be read"),
+        (lambda journal: journal.write_text(""), "has 0 studies in it"),
+    ],
+    ids=["missing", "damaged", "empty"],
+)
+def test_a_journal_that_cannot_be_read_is_said_on_the_page(place, tmp_path, rnnclf, damage, said):
+    shutil.copytree(place / STUDY, tmp_path / "study")
+    damage(tmp_path / "study" / "study.journal")
+    done = rnnclf("report", "study", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    html = (tmp_path / "report.html").read_text()
+    assert said in html
+    assert "The winner again" in html
+
+
+def test_a_study_that_still_runs_is_there(place, tmp_path, rnnclf):
+    shutil.copytree(place / STUDY, tmp_path / "study")
+    (tmp_path / "study" / "study.json").unlink()
+    assert rnnclf("report", "study", cwd=tmp_path).returncode == 0
+    assert "so far; it has not ended yet" in (tmp_path / "report.html").read_text()
+
+
+def test_the_journal_is_left_as_it_was(place, tmp_path, rnnclf):
+    shutil.copytree(place / STUDY, tmp_path / "study")
+    journal = tmp_path / "study" / "study.journal"
+    with journal.open("a") as file:
+        file.write('{"op_code": 4, "half of a li')
+    before = journal.read_bytes()
+    assert rnnclf("report", "study", cwd=tmp_path).returncode == 0
+    assert journal.read_bytes() == before
+    assert "<strong>3</strong> complete" in (tmp_path / "report.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("missing",), "error: missing: no such folder\n"),
+        (("empty",), "error: empty: no finished run is there to report on\n"),
+    ],
+)
+def test_what_is_wrong_is_one_line_and_no_page(tmp_path, rnnclf, arguments, message):
+    (tmp_path / "empty").mkdir()
+    done = rnnclf("report", *arguments, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (1, message)
+    assert not (tmp_path / "report.html").exists()
+
+
+def test_reports_need_no_torch():
+    code = "import rnnclf.report.page, sys; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_command_line_starts_without_what_only_reports_need():
+    code = "import rnnclf.cli, sys; sys.exit(bool({'plotly', 'jinja2', 'optuna'} & {*sys.modules}))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
