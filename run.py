@@ -30,14 +30,14 @@ register_schema()
 @hydra.main(config_path="conf", config_name="config", execution_whitelist=TRUSTED)
 def main(node: DictConfig) -> float:
     """Runs one training and returns its validation accuracy, the objective of sweeps."""
-    from rnnclf.train import train  # here, so that --help does not wait for torch
-
     job = HydraConfig.get()
     in_sweep = job.mode is RunMode.MULTIRUN
     # A single run ends with its error; a sweep hears of it, names the job and goes on.
     with nullcontext() if in_sweep else errors_in_one_line(), usage_errors():
         config = from_omegaconf(node)
         settle_test(config, in_sweep and not in_refit())
+        from rnnclf.train import train  # here, so that --help and mistakes do not wait for torch
+
         return train(config, Path(job.runtime.output_dir))
 
 

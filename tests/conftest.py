@@ -11,11 +11,14 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 from hydra import compose, initialize_config_dir
+from processes import run_program
 
 from rnnclf.config import from_omegaconf, register_schema
 from rnnclf.schema import Config
 
 REPO = Path(__file__).resolve().parents[1]
+RUN_PY = REPO / "run.py"
+RNNCLF = Path(sys.executable).with_name("rnnclf")
 
 RunCommand = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -57,10 +60,7 @@ def run_py(tmp_path: Path) -> RunCommand:
     """Runs `python run.py ARGUMENTS` in an empty folder, where its outputs go."""
 
     def run(*arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, str(REPO / "run.py"), *arguments]
-        return subprocess.run(
-            command, cwd=tmp_path, capture_output=True, text=True, check=False, **options
-        )
+        return run_program(RUN_PY, *arguments, cwd=tmp_path, **options)
 
     return run
 
@@ -70,8 +70,7 @@ def rnnclf() -> RunCommand:
     """Runs the command `rnnclf ARGUMENTS`."""
 
     def run(*arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
-        command = [str(Path(sys.executable).with_name("rnnclf")), *arguments]
-        return subprocess.run(command, capture_output=True, text=True, check=False, **options)
+        return run_program(RNNCLF, *arguments, **options)
 
     return run
 
@@ -89,8 +88,7 @@ def made_once(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Calla
             if not done.exists():
                 folder.mkdir()
                 for arguments in commands:
-                    command = [sys.executable, str(REPO / "run.py"), *arguments]
-                    subprocess.run(command, cwd=folder, check=True, capture_output=True)
+                    run_program(RUN_PY, *arguments, cwd=folder).check_returncode()
                 done.touch()
         return folder
 

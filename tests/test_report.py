@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import CHROMIUM, REPO
+from conftest import CHROMIUM, RNNCLF, RUN_PY
 from filelock import FileLock
 from playwright.sync_api import Browser, Page, sync_playwright
+from processes import run_program
 from sklearn.metrics import confusion_matrix
 
 from rnnclf.report.predictions import confusion_counts, confusions, mistakes, read_predictions
@@ -21,12 +22,11 @@ SCRIPT = "<script>alert(1)</script>"
 CLASSES = ("</script><b>up", "down & out")
 REPEATS = 13  # so often the script stands in a text, which makes it a long one
 WORDS = ("good", "bad")  # what tells the classes apart, in four texts of five
-RUN = [sys.executable, str(REPO / "run.py"), "cell=gru", "dataset=csv", "dataset.folder=mine"]
+RUN = ["cell=gru", "dataset=csv", "dataset.folder=mine"]
 RUN += ["dataset.validation_fraction=0.5", "epochs=3", "embedding_size=8"]
 SEARCH = ["-m", "sweeps=default", "sampler=grid", "lr=choice(1e-6,0.01,0.1)", "batch_size=8"]
 SEARCH += ["hidden_size=8", "pruner=none", "workers=1", "hydra.sweeper.refit.seeds=3"]
 ONE_MORE = ["hidden_size=16", "hydra.run.dir=outputs/single"]
-REPORT = [str(Path(sys.executable).with_name("rnnclf")), "report"]
 STUDY = Path("outputs", "studies", "csv-gru")
 
 
@@ -51,8 +51,9 @@ def make_report(place: Path) -> None:
     )
     for name in ("train", "test"):
         (data / f"{name}.csv").write_text("sentence,label\n" + rows)
-    for command in (RUN + SEARCH, RUN + ONE_MORE, REPORT):
-        subprocess.run(command, cwd=place, check=True, capture_output=True)
+    for arguments in (RUN + SEARCH, RUN + ONE_MORE):
+        run_program(RUN_PY, *arguments, cwd=place).check_returncode()
+    run_program(RNNCLF, "report", cwd=place).check_returncode()
 
 
 @pytest.fixture(scope="module")

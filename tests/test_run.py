@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import REAL_DATA, REPO, composed, result_of
+from conftest import REAL_DATA, RUN_PY, composed, result_of
 
 import rnnclf as package
 from rnnclf.config import identity, load
@@ -180,12 +180,16 @@ def test_a_finished_run_is_never_overwritten(run_py, tmp_path):
     assert {path: path.read_bytes() for path in before} == before
 
 
-def test_a_disk_that_is_full_leaves_no_half_written_file(run_py, tmp_path):
+def test_a_disk_that_is_full_leaves_no_half_written_file(tmp_path):
     def allow_small_files_only() -> None:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, 30_000))
 
-    done = run_py(*TINY, preexec_fn=allow_small_files_only)
+    command = [sys.executable, str(RUN_PY), *TINY]
+    streams = {"stderr": subprocess.PIPE, "text": True}
+    done = subprocess.run(
+        command, cwd=tmp_path, preexec_fn=allow_small_files_only, check=False, **streams
+    )
     assert done.returncode == 1
     assert len(done.stderr.splitlines()) == 1
     assert "model.safetensors" in done.stderr
@@ -197,7 +201,7 @@ def test_a_disk_that_is_full_leaves_no_half_written_file(run_py, tmp_path):
 
 
 def test_ctrl_c_keeps_what_was_finished(tmp_path):
-    command = [sys.executable, str(REPO / "run.py"), "epochs=10000", "hydra.run.dir=here"]
+    command = [sys.executable, str(RUN_PY), "epochs=10000", "hydra.run.dir=here"]
     process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
     metrics = tmp_path / "here" / "metrics.jsonl"
     while not (metrics.exists() and len(metrics.read_text().splitlines()) >= 2):

@@ -14,12 +14,14 @@ import optuna
 import pytest
 from conftest import REPO
 from optuna.trial import FrozenTrial, TrialState
+from processes import run_program
 
 from rnnclf.study.paths import StudyPaths
 from rnnclf.study.storage import open_storage
 from rnnclf.study.trials import counts
 
-APP = [sys.executable, str(REPO / "tests" / "foreign_app" / "app.py"), "-m"]
+APP = REPO / "tests" / "foreign_app" / "app.py"
+SWEEP = [sys.executable, str(APP), "-m"]
 OUTPUT = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
 
 Sweep = Callable[..., subprocess.CompletedProcess[str]]
@@ -30,7 +32,9 @@ def sweep(tmp_path: Path) -> Sweep:
     """Runs the application's sweep in an empty folder."""
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run([*APP, *arguments], cwd=tmp_path, check=False, **OUTPUT)
+        done = run_program(APP, "-m", *arguments, cwd=tmp_path)
+        done.stdout += done.stderr
+        return done
 
     return run
 
@@ -66,8 +70,8 @@ def test_a_study_leaves_its_trials_its_winner_and_pictures(sweep, tmp_path):
 
 def test_the_winners_configuration_runs_by_itself(sweep, tmp_path):
     assert sweep("name='a, b'", "n_trials=3".replace("n_", "hydra.sweeper.n_")).returncode == 0
-    command = [*APP[:-1], "--config-dir", "study", "--config-name", "best", "--cfg", "job"]
-    done = subprocess.run(command, cwd=tmp_path, check=False, **OUTPUT)
+    best = ("--config-dir", "study", "--config-name", "best")
+    done = run_program(APP, *best, "--cfg", "job", cwd=tmp_path)
     assert done.returncode == 0, done.stdout
     summary = json.loads((tmp_path / "study" / "study.json").read_text())
     assert f"x: {summary['best'][0]['params']['x']}\n" in done.stdout
@@ -105,9 +109,10 @@ def test_a_trial_that_is_not_promising_is_pruned(sweep, tmp_path):
 
 
 @pytest.mark.parametrize("launcher", ["joblib", "submitit_local"])
-def test_other_launchers_run_the_same_study(sweep, tmp_path, launcher):
+def test_other_launchers_run_the_same_study(tmp_path, launcher):
     arguments = ("hydra/launcher=" + launcher, "hydra/sweeper/pruner=asha", "steps=4")
-    done = sweep(*arguments, "hydra.sweeper.n_trials=16", "seconds=0.02")
+    command = [*SWEEP, *arguments, "hydra.sweeper.n_trials=16", "seconds=0.02"]
+    done = subprocess.run(command, cwd=tmp_path, check=False, **OUTPUT)
     assert done.returncode == 0, done.stdout
     states = states_of(tmp_path / "study")
     assert states["PRUNED"] > 0
@@ -174,7 +179,7 @@ def test_a_trial_that_hangs_is_ended(sweep, tmp_path):
 
 def test_ctrl_c_keeps_what_ended_and_the_same_command_goes_on(sweep, tmp_path):
     arguments = ["steps=2", "seconds=0.2", "hydra.sweeper.n_trials=8"]
-    process = subprocess.Popen([*APP, *arguments], cwd=tmp_path, **OUTPUT)
+    process = subprocess.Popen([*SWEEP, *arguments], cwd=tmp_path, **OUTPUT)
     trials = tmp_path / "study" / "1" / ".hydra"
     while not trials.exists():
         assert process.poll() is None
@@ -221,7 +226,7 @@ def test_another_study_in_the_same_place_is_refused_with_the_difference(sweep, t
 
 
 def test_a_second_process_on_a_running_study_is_refused(sweep, tmp_path):
-    process = subprocess.Popen([*APP, "steps=1", "seconds=1.5"], cwd=tmp_path, **OUTPUT)
+    process = subprocess.Popen([*SWEEP, "steps=1", "seconds=1.5"], cwd=tmp_path, **OUTPUT)
     while not (tmp_path / "study" / "0").exists():
         assert process.poll() is None
         time.sleep(0.05)

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 from optuna.trial import TrialState
-from test_study import APP, OUTPUT, trials_of
+from test_study import OUTPUT, SWEEP, trials_of
 
 from rnnclf.study.trials import LOSSES, LOST, RETRY_OF, counts
 
@@ -41,7 +41,7 @@ def run_with_kills(folder: Path, kills: int, n_trials: int, seed: int) -> None:
     chance = random.Random(seed)
     ways = [kill_worker, kill_parent, kill_everything, press_ctrl_c] * (kills // 4)
     chance.shuffle(ways)
-    command = [*APP, "steps=2", "seconds=0.05", f"hydra.sweeper.n_trials={n_trials}"]
+    command = [*SWEEP, "steps=2", "seconds=0.05", f"hydra.sweeper.n_trials={n_trials}"]
     while True:
         process = subprocess.Popen(
             [*command, "hydra.sweeper.max_failures=50"], cwd=folder, **OUTPUT

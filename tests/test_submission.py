@@ -8,7 +8,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from conftest import REPO
+from conftest import REPO, RUN_PY
+from processes import run_program
 
 import rnnclf as package
 from rnnclf.errors import SelectionError
@@ -108,8 +109,8 @@ def group_8(tmp_path_factory) -> Path:
     """Two short runs on the data sets of group 8."""
     folder = tmp_path_factory.mktemp("group")
     for dataset in ("sentiment", "questions"):
-        command = [sys.executable, str(REPO / "run.py"), f"dataset={dataset}", "cell=gru", *TINY]
-        subprocess.run(command, cwd=folder, check=True, capture_output=True)
+        run = run_program(RUN_PY, f"dataset={dataset}", "cell=gru", *TINY, cwd=folder)
+        run.check_returncode()
     return folder / "outputs"
 
 
