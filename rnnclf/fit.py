@@ -2,19 +2,24 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from copy import deepcopy
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
 from rnnclf.data.encoding import Batch, EncodedTexts, training_batches
+from rnnclf.data.vocabulary import NUM_SPECIAL_WORDS
+from rnnclf.deferred_adam import DeferredAdam
 from rnnclf.errors import TrainingError
 from rnnclf.evaluate import predict_logits, score
 from rnnclf.metrics import Scores
+from rnnclf.model import EMBEDDING
 
 EVALUATION_BATCH_SIZE = 256
 
@@ -118,6 +123,7 @@ def fit(
             loss_sum += loss * len(batch.labels)
             right += (logits.argmax(1) == batch.labels).sum().item()
             on_step(step)
+        _settle(optimizer)
         trained = time.perf_counter()
         scores = _validate(model, validation, device)
         metrics = EpochMetrics(
@@ -133,8 +139,7 @@ def fit(
         )
         is_best = metrics.better_than(best)
         if is_best:
-            best = metrics
-            best_weights = {name: value.clone() for name, value in model.state_dict().items()}
+            best, best_weights = metrics, deepcopy(model.state_dict())
         on_epoch(metrics, is_best)
         assert best is not None, "the first epoch is the best so far"
         if patience is not None and epoch - best.epoch >= patience:
@@ -152,13 +157,25 @@ def _step(
     clip_norm: float | None,
 ) -> tuple[float, Tensor]:
     optimizer.zero_grad()
-    logits = model(batch.words, batch.lengths)
+    if isinstance(optimizer, DeferredAdam):
+        words, rows = optimizer.take_rows(batch.words, always=NUM_SPECIAL_WORDS)
+        logits = functional_call(model, {EMBEDDING: rows}, (words, batch.lengths))
+        changed: Iterable[Tensor] = optimizer.parameters
+    else:
+        logits = model(batch.words, batch.lengths)
+        changed = model.parameters()
     loss = nn.functional.cross_entropy(logits, batch.labels, label_smoothing=label_smoothing)
     loss.backward()  # type: ignore[no-untyped-call]
     if clip_norm is not None:
-        nn.utils.clip_grad_norm_(model.parameters(), clip_norm)
+        nn.utils.clip_grad_norm_(changed, clip_norm)
     optimizer.step()
     return loss.item(), logits.detach()
+
+
+def _settle(optimizer: Optimizer) -> None:
+    """Makes the model's weights current."""
+    if isinstance(optimizer, DeferredAdam):
+        optimizer.settle()
 
 
 def _validate(

@@ -6,6 +6,8 @@ from torch import Tensor, nn
 from rnnclf.data.vocabulary import PADDING_INDEX, UNKNOWN_INDEX
 from rnnclf.recurrent import RecurrentLayers
 
+EMBEDDING = "embedding.weight"
+
 
 class RecurrentClassifier(nn.Module):
     """Classifies texts by what recurrent layers make of them.

@@ -144,7 +144,7 @@ def _fit(
     )
     optimizer = make_optimizer(
         config.optimizer.name,
-        model.parameters(),
+        model,
         lr=config.optimizer.lr,
         weight_decay=config.optimizer.weight_decay,
         momentum=config.optimizer.momentum,

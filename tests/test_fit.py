@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.optim import SGD, Adam, Optimizer
 
 from rnnclf.data.encoding import EncodedTexts, encode
 from rnnclf.data.torchtext_adapter import tokenize
 from rnnclf.data.vocabulary import Vocabulary
+from rnnclf.deferred_adam import DeferredAdam
 from rnnclf.errors import TrainingError
 from rnnclf.evaluate import predict_logits, score
 from rnnclf.fit import EpochMetrics, fit
@@ -39,7 +41,7 @@ def run(
 ) -> tuple[nn.Module, list, EpochMetrics]:
     torch.manual_seed(0)
     model = RecurrentClassifier(len(VOCABULARY), 2, cell="gru", embedding_size=8, hidden_size=8)
-    changes = make_optimizer(optimizer, model.parameters(), lr=lr, weight_decay=weight_decay)
+    changes = make_optimizer(optimizer, model, lr=lr, weight_decay=weight_decay)
     seen: list[tuple[EpochMetrics, bool, dict]] = []
 
     def on_epoch(metrics: EpochMetrics, is_best: bool) -> None:
@@ -131,14 +133,40 @@ def test_clipping_bounds_the_gradient_of_a_step():
     assert max(clipped) <= 1e-3 * 1.001
 
 
-@pytest.mark.parametrize(("name", "kind"), [("adam", "Adam"), ("adamw", "AdamW"), ("sgd", "SGD")])
-def test_optimizers_by_name(name, kind):
-    parameter = nn.Parameter(torch.ones(1))
-    optimizer = make_optimizer(name, [parameter], lr=0.1, weight_decay=0.2, momentum=0.3)
+@pytest.mark.parametrize(
+    ("name", "weight_decay", "kind"),
+    [
+        ("adam", 0.0, DeferredAdam),
+        ("adam", 0.2, Adam),
+        ("adamw", 0.2, DeferredAdam),
+        ("sgd", 0.2, SGD),
+    ],
+)
+def test_optimizers_by_name(name, weight_decay, kind):
+    model = RecurrentClassifier(9, 2, cell="gru", embedding_size=4, hidden_size=4)
+    optimizer = make_optimizer(name, model, lr=0.1, weight_decay=weight_decay, momentum=0.3)
     group = optimizer.param_groups[0]
-    assert type(optimizer).__name__ == kind
-    assert (group["lr"], group["weight_decay"]) == (0.1, 0.2)
+    assert type(optimizer) is kind
+    assert (group["lr"], group["weight_decay"]) == (0.1, weight_decay)
     assert group.get("momentum", 0.3) == 0.3
+
+
+@pytest.mark.parametrize("clip_norm", [None, 0.01])
+def test_training_with_deferred_moves_is_training_with_torchs_adam(clip_norm):
+    def trained(kind: type[Optimizer] | None) -> nn.Module:
+        torch.manual_seed(0)
+        sizes = {"embedding_size": 8, "hidden_size": 8}
+        model = RecurrentClassifier(len(VOCABULARY), 2, cell="gru", word_dropout=0.2, **sizes)
+        model.double()
+        optimizer = (
+            kind(model.parameters(), lr=0.01) if kind else make_optimizer("adam", model, lr=0.01)
+        )
+        settings = {"epochs": 3, "batch_size": 4, "order": np.random.default_rng(0)}
+        fit(model, texts(100, 0), None, optimizer, clip_norm=clip_norm, **settings)
+        return model
+
+    stock, ours = trained(Adam), trained(None)
+    torch.testing.assert_close(ours.state_dict(), stock.state_dict(), rtol=1e-5, atol=1e-6)
 
 
 def test_logits_come_in_the_order_of_the_texts_whatever_the_batch_size():

@@ -8,6 +8,7 @@ import numpy.typing as npt
 from rnnclf.errors import ModelError
 
 UNKNOWN_INDEX, PADDING_INDEX = 0, 1
+NUM_SPECIAL_WORDS = 2
 
 
 class Vocabulary:
