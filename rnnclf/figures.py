@@ -2,20 +2,23 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from rnnclf.atomic import replacing
 from rnnclf.fit import EpochMetrics
 from rnnclf.metrics import Indices
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 MOST_CLASSES_WITH_COUNTS = 20
 
 
 def draw_learning_curves(epochs: Sequence[EpochMetrics], best_epoch: int, path: Path) -> None:
     """Draws losses and accuracies of training and validation over the epochs (PNG)."""
-    figure = Figure(figsize=(9, 3.5), layout="constrained")
+    figure = _figure(9, 3.5)
     numbers = [metrics.epoch for metrics in epochs]
     for axes, measure in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
         for part, label in (("train", "training"), ("val", "validation")):
@@ -36,7 +39,7 @@ def draw_confusion_matrix(confusion: Indices, classes: Sequence[str], path: Path
     With at most `MOST_CLASSES_WITH_COUNTS` classes the counts stand in the cells.
     """
     size = max(4.0, 1.5 + 0.25 * len(classes))
-    figure = Figure(figsize=(size + 1, size), layout="constrained")
+    figure = _figure(size + 1, size)
     axes = figure.subplots()
     shares = confusion / np.maximum(1, confusion.sum(1, keepdims=True))
     image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
@@ -52,6 +55,12 @@ def draw_confusion_matrix(confusion: Indices, classes: Sequence[str], path: Path
     _save(figure, path)
 
 
-def _save(figure: Figure, path: Path) -> None:
+def _figure(width: float, height: float) -> "Figure":
+    from matplotlib.figure import Figure  # here, so that training does not wait for it
+
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def _save(figure: "Figure", path: Path) -> None:
     with replacing(path) as temporary:
         figure.savefig(temporary, dpi=120)

@@ -135,7 +135,7 @@ def fit(
             val_macro_f1=scores.macro_f1 if scores else None,
             lr=lr,
             seconds=time.perf_counter() - start,
-            tokens_per_second=len(train.words) / (trained - start),
+            tokens_per_second=int(train.lengths.sum()) / (trained - start),
         )
         is_best = metrics.better_than(best)
         if is_best:

@@ -6,11 +6,11 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from rnnclf.config import from_omegaconf, settle_test
-from rnnclf.data.prepared import digest, load
+from rnnclf.data.prepared import prepare
 
 
 def check_trials(nodes: Sequence[DictConfig]) -> Mapping[str, str]:
-    """Checks sampled configurations of trials, and fetches their data set, once for all workers.
+    """Checks sampled configurations of trials, and prepares their data set once for all workers.
 
     Args:
         nodes: Composed configurations that together have each choice and each bound.
@@ -26,5 +26,5 @@ def check_trials(nodes: Sequence[DictConfig]) -> Mapping[str, str]:
     for config in configs:
         settle_test(config, in_sweep=True)
     first = configs[0]
-    corpus = load(first.dataset, Path(first.paths.data))
-    return {corpus.name: digest(corpus)}
+    data = prepare(first.dataset, Path(first.paths.data))
+    return {first.dataset.name: data.digest}

@@ -10,7 +10,7 @@ import torch
 
 from rnnclf.classifier import Classifier, build_model
 from rnnclf.data.corpus import Texts
-from rnnclf.data.prepared import PreparedTexts, prepare
+from rnnclf.data.prepared import PreparedTexts, load_test, prepare
 from rnnclf.data.torchtext_adapter import read_vectors
 from rnnclf.errors import ConfigError
 from rnnclf.evaluate import predict_logits, score
@@ -58,8 +58,8 @@ def train(config: Config, folder: Path) -> float:
     if paths.result.exists():
         raise ConfigError(f"{folder} holds a finished run; nothing was changed there")
     started, clock = datetime.now(UTC), [time.perf_counter()]
-    prepare_torch(config.threads)
     device = choose_device(config.device)
+    prepare_torch(config.threads, device)
     order = seed_everything(config.seed)
 
     data = prepare(config.dataset, Path(config.paths.data))
@@ -71,12 +71,13 @@ def train(config: Config, folder: Path) -> float:
     clock.append(time.perf_counter())
 
     test_scores = None
-    shown: Texts | None = data.validation if len(data.validation) else None
+    shown = data.validation_texts
     if config.evaluate_test:
-        test_logits = _logits(classifier, data.corpus.test, device)
-        test_scores = score(test_logits, classifier.class_indices(data.corpus.test.labels))
-        shown = shown or data.corpus.test
-    if shown:
+        test = load_test(config.dataset, Path(config.paths.data))
+        test_logits = _logits(classifier, test, device)
+        test_scores = score(test_logits, classifier.class_indices(test.labels))
+        shown = shown if len(shown) else test
+    if len(shown):
         logits = _logits(classifier, shown, device)
         write_predictions(classifier, shown, logits, paths.predictions)
         draw_confusions(classifier, shown, logits, paths.confusion_matrix)
@@ -87,7 +88,7 @@ def train(config: Config, folder: Path) -> float:
     sizes = {
         "train": len(data.training),
         "validation": len(data.validation),
-        "test": len(data.corpus.test),
+        "test": data.num_test,
     }
     result = outcome(classifier, best, test_scores, len(epochs)) | {
         "texts": sizes,
@@ -114,7 +115,7 @@ def build_classifier(config: Config, data: PreparedTexts) -> Classifier:
     Raises:
         DataError: If `model.vectors` names a file that does not fit.
     """
-    vocabulary, classes = data.vocabulary, data.corpus.classes
+    vocabulary, classes = data.vocabulary, data.classes
     model = build_model(config.model, len(vocabulary), len(classes))
     if config.model.vectors:
         vectors = read_vectors(
@@ -162,8 +163,8 @@ def _fit(
         try:
             best = fit(
                 model,
-                data.encoded_training,
-                data.encoded_validation,
+                data.training,
+                data.validation if len(data.validation) else None,
                 optimizer,
                 epochs=settings.epochs,
                 batch_size=settings.batch_size,

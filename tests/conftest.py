@@ -55,6 +55,15 @@ def _skip(items: list[pytest.Item], marker: str, reason: str) -> None:
             item.add_marker(pytest.mark.skip(reason=reason))
 
 
+@pytest.fixture(autouse=True, scope="session")
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Prepared data is kept in a folder of the tests, which all their processes share."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    os.environ["RNNCLF_CACHE"] = str(shared / "cache")
+
+
 @pytest.fixture
 def run_py(tmp_path: Path) -> RunCommand:
     """Runs `python run.py ARGUMENTS` in an empty folder, where its outputs go."""

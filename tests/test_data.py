@@ -125,7 +125,8 @@ def test_encoding_cuts_at_the_greatest_length():
     texts = encode(
         ["a b a", "b"], np.array([0, 1]), tokenize, Vocabulary(["<unk>", "<pad>", "a"]), 2
     )
-    assert (texts.words.tolist(), texts.offsets.tolist()) == ([2, 0, 0], [0, 2, 3])
+    assert texts.words.tolist() == [2, 0, 0]
+    assert (texts.starts.tolist(), texts.lengths.tolist()) == ([0, 2], [2, 1])
 
 
 def test_a_batch_is_padded_at_the_end():
@@ -156,8 +157,9 @@ def test_training_batches_are_mostly_words():
 
 def test_one_long_text_does_not_make_a_batch_of_long_ones():
     long, longer = LARGEST_BATCH // 2, LARGEST_BATCH * 2
-    offsets = np.cumsum([0, longer, *[3] * 40, long, long])
-    texts = EncodedTexts(np.zeros(offsets[-1], np.int32), offsets, np.arange(43))
+    lengths = np.array([longer, *[3] * 40, long, long])
+    starts = np.cumsum(lengths) - lengths
+    texts = EncodedTexts(np.zeros(lengths.sum(), np.int32), starts, lengths, np.arange(43))
     shapes = [tuple(batch.words.shape) for _, batch in ordered_batches(texts, 32)]
     assert shapes == [(3, 32), (3, 8), (long, 2), (longer, 1)]
 

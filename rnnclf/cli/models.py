@@ -61,7 +61,7 @@ def _answers(model: Path, texts: Iterable[str], size: int, top: int) -> Iterator
     from rnnclf.model_folder import load
     from rnnclf.reproducibility import prepare_torch
 
-    prepare_torch(threads=1)
+    prepare_torch()
     classifier = load(model)
     waiting = iter(texts)
     while batch := list(itertools.islice(waiting, size)):
@@ -112,7 +112,7 @@ def evaluate(model: Path, folder: Path | None) -> None:
     from rnnclf.reproducibility import prepare_torch
     from rnnclf.verify import verify
 
-    prepare_torch(threads=1)
+    prepare_torch()
     verified = verify(model, folder or default_data_folder())
     for one in verified:
         verdict = "as reported" if one.agrees else "NOT AS REPORTED"

@@ -39,21 +39,38 @@ class RawFile:
 def fetch(raw_file: RawFile, folder: Path) -> Path:
     """Returns the path of a verified raw file, which is downloaded if it is not in `folder`.
 
-    A download reaches its final name only when it is whole and verified.
-
     Raises:
         DataError: If what is there is damaged, or nothing is there and it cannot be fetched.
+    """
+    path = locate(raw_file, folder)
+    try:
+        verify(raw_file, path)
+    except PermissionError as error:
+        raise _unreadable(path, error) from error
+    return path
+
+
+def locate(raw_file: RawFile, folder: Path) -> Path:
+    """Returns the path of a raw file, which is downloaded if it is not in `folder`.
+
+    A download reaches its final name only when it is whole and verified. What is there already is
+    not verified.
+
+    Raises:
+        DataError: If nothing is there and it cannot be fetched.
     """
     path = folder / raw_file.name
     try:
         present = path.exists()
-        if present:
-            verify(raw_file, path)
     except PermissionError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+        raise _unreadable(path, error) from error
     if not present:
         _download(raw_file, path)
     return path
+
+
+def _unreadable(path: Path, error: OSError) -> DataError:
+    return DataError(f"{path}: cannot be read: {error.strerror}")
 
 
 def verify(raw_file: RawFile, path: Path) -> None:

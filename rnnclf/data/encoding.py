@@ -1,7 +1,7 @@
 """Texts as arrays of indices, and batches of them."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -20,21 +20,24 @@ class EncodedTexts:
 
     Attributes:
         words: Word indices of all texts, one text after the other (int32).
-        offsets: Text `i` is `words[offsets[i]:offsets[i + 1]]` (int64, one more than texts).
+        starts: Where each text begins in `words` (int64).
+        lengths: Words in each text (int64).
         labels: Class indices (int64).
     """
 
     words: npt.NDArray[np.int32]
-    offsets: npt.NDArray[np.int64]
+    starts: npt.NDArray[np.int64]
+    lengths: npt.NDArray[np.int64]
     labels: npt.NDArray[np.int64]
 
     def __len__(self) -> int:
         return len(self.labels)
 
-    @property
-    def lengths(self) -> npt.NDArray[np.int64]:
-        """Words in each text."""
-        return np.diff(self.offsets)
+    def cut(self, max_length: int | None) -> "EncodedTexts":
+        """Returns the same texts without the words after the first `max_length`; None keeps all."""
+        if max_length is None:
+            return self
+        return replace(self, lengths=np.minimum(self.lengths, max_length))
 
 
 @dataclass(frozen=True)
@@ -73,10 +76,9 @@ def encode(
         max_length: Words after this many are cut off; None keeps all.
     """
     encoded = [vocabulary.encode(tokenize(text)[:max_length]) for text in texts]
-    offsets = np.zeros(len(texts) + 1, dtype=np.int64)
-    np.cumsum([len(words) for words in encoded], out=offsets[1:])
+    lengths = np.array([len(words) for words in encoded], dtype=np.int64)
     words = np.concatenate(encoded) if encoded else np.empty(0, dtype=np.int32)
-    return EncodedTexts(words, offsets, labels)
+    return EncodedTexts(words, np.cumsum(lengths) - lengths, lengths, labels)
 
 
 def training_batches(
@@ -124,8 +126,8 @@ def make_batch(texts: EncodedTexts, positions: npt.NDArray[np.int64]) -> Batch:
     longest = int(lengths.max())
     padded = np.full((longest, len(positions)), PADDING_INDEX, dtype=np.int64)
     for column, position in enumerate(positions):
-        start, end = texts.offsets[position], texts.offsets[position + 1]
-        padded[: end - start, column] = texts.words[start:end]
+        start, length = texts.starts[position], texts.lengths[position]
+        padded[:length, column] = texts.words[start : start + length]
     return Batch(
         torch.from_numpy(padded),
         torch.from_numpy(lengths),

@@ -1,19 +1,25 @@
 """A data set made ready for training: split, its words counted, its texts encoded."""
 
 import hashlib
-from dataclasses import astuple, dataclass
+from dataclasses import asdict, astuple, dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
+from rnnclf.data.cache import Entry, kept
 from rnnclf.data.corpus import Corpus, Texts
 from rnnclf.data.encoding import EncodedTexts, encode
-from rnnclf.data.sources import load_corpus
+from rnnclf.data.sources import load_corpus, source_files
 from rnnclf.data.splits import stratified_split
 from rnnclf.data.torchtext_adapter import count_words, tokenize
 from rnnclf.data.vocabulary import Vocabulary
 from rnnclf.schema import DatasetConfig
+
+PARTS = ("training", "validation")
+ENCODED = ("words", "starts", "lengths", "labels")
 
 
 @dataclass(frozen=True)
@@ -21,24 +27,26 @@ class PreparedTexts:
     """What training needs of a data set.
 
     Attributes:
-        corpus: The data set.
-        training: Training texts without the validation part.
-        validation: The validation part, which may be empty.
+        digest: Of the texts and labels of both splits; see `digest`.
+        classes: All class names; their positions are the class indices.
         vocabulary: The words of the training texts.
-        encoded_training: The training texts as indices.
-        encoded_validation: The validation part as indices, or None if it is empty.
+        training: The training texts without the validation part.
+        validation: The validation part, which may be empty.
+        validation_texts: The same, as text.
+        num_test: How many test texts there are.
     """
 
-    corpus: Corpus
-    training: Texts
-    validation: Texts
+    digest: str
+    classes: list[str]
     vocabulary: Vocabulary
-    encoded_training: EncodedTexts
-    encoded_validation: EncodedTexts | None
+    training: EncodedTexts
+    validation: EncodedTexts
+    validation_texts: Texts
+    num_test: int
 
 
 def prepare(config: DatasetConfig, data_folder: Path) -> PreparedTexts:
-    """Loads, splits, counts and encodes; the last result is kept for the next run in this process.
+    """Loads, splits, counts and encodes, or takes what an earlier run kept of that.
 
     Raises:
         DataError: If the data set cannot be had or has too few texts.
@@ -49,25 +57,73 @@ def prepare(config: DatasetConfig, data_folder: Path) -> PreparedTexts:
 @lru_cache(maxsize=1)
 def _prepare(values: tuple[object, ...], data_folder: Path) -> PreparedTexts:
     config = DatasetConfig(*values)  # type: ignore[arg-type]
-    corpus = load(config, data_folder)
-    training, validation = stratified_split(
-        corpus.train, config.validation_fraction, config.split_seed
+    entry = kept(config.name, _made_from(config, data_folder), lambda: _build(config, data_folder))
+    training, validation = (
+        EncodedTexts(*(entry.arrays[f"{part}.{name}"] for name in ENCODED)).cut(config.max_length)
+        for part in PARTS
     )
-    vocabulary = Vocabulary(count_words(training.texts, config.min_frequency))
-
-    def encoded(texts: Texts) -> EncodedTexts:
-        index = {name: position for position, name in enumerate(corpus.classes)}
-        labels = np.array([index[name] for name in texts.labels], dtype=np.int64)
-        return encode(texts.texts, labels, tokenize, vocabulary, config.max_length)
-
+    classes = list(entry.strings["classes"])
     return PreparedTexts(
-        corpus,
+        entry.strings["digest"][0],
+        classes,
+        Vocabulary(list(entry.strings["words"])),
         training,
         validation,
-        vocabulary,
-        encoded(training),
-        encoded(validation) if len(validation) else None,
+        Texts(list(entry.strings["texts"]), [classes[label] for label in validation.labels]),
+        int(entry.arrays["num_test"]),
     )
+
+
+def _build(config: DatasetConfig, data_folder: Path) -> Entry:
+    corpus = load(config, data_folder)
+    parts = dict(
+        zip(
+            PARTS,
+            stratified_split(corpus.train, config.validation_fraction, config.split_seed),
+            strict=True,
+        )
+    )
+    words = count_words(parts["training"].texts, config.min_frequency)
+    vocabulary = Vocabulary(words)
+    index = {name: position for position, name in enumerate(corpus.classes)}
+    arrays: dict[str, npt.NDArray[Any]] = {"num_test": np.array(len(corpus.test))}
+    for part, texts in parts.items():
+        labels = np.array([index[name] for name in texts.labels], dtype=np.int64)
+        encoded = encode(texts.texts, labels, tokenize, vocabulary, None)
+        arrays |= {f"{part}.{name}": getattr(encoded, name) for name in ENCODED}
+    strings = {"words": words, "classes": corpus.classes, "texts": parts["validation"].texts}
+    return Entry(arrays, strings | {"digest": [digest(corpus)]})
+
+
+def load_test(config: DatasetConfig, data_folder: Path) -> Texts:
+    """Loads the test split, or takes what an earlier run kept of it.
+
+    Raises:
+        DataError: If the data set cannot be had.
+    """
+
+    def build() -> Entry:
+        test = load(config, data_folder).test
+        return Entry({}, {"texts": test.texts, "labels": test.labels})
+
+    entry = kept(f"{config.name}-test", _made_from(config, data_folder), build)
+    return Texts(list(entry.strings["texts"]), list(entry.strings["labels"]))
+
+
+def _made_from(config: DatasetConfig, data_folder: Path) -> dict[str, Any]:
+    """Returns all that prepared texts depend on: settings, files and code."""
+    settings = asdict(config) | {"folder": None, "max_length": None}  # texts are cut when read
+    files = source_files(config.name, data_folder, config.folder)
+    code = sorted(Path(__file__).parent.glob("*.*"))
+    return settings | {"files": [_file_digest(path) for path in [*files, *code]]}
+
+
+def _file_digest(path: Path) -> str | None:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return None  # whoever reads the file says what is wrong with it
 
 
 def load(config: DatasetConfig, data_folder: Path) -> Corpus:

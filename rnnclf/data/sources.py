@@ -9,9 +9,11 @@ from pathlib import Path, PurePosixPath
 from rnnclf.data.archives import read_archive
 from rnnclf.data.corpus import Corpus, Texts
 from rnnclf.data.csv_files import parse_csv, read_csv
-from rnnclf.data.download import RawFile, fetch
+from rnnclf.data.download import RawFile, fetch, locate
 from rnnclf.data.splits import shuffled_split
 from rnnclf.errors import DataError
+
+CSV_FILES = ("train.csv", "test.csv")
 
 
 @dataclass(frozen=True)
@@ -69,13 +71,29 @@ def load_corpus(
     return Corpus(name, sorted(set(texts.labels)), train, test)
 
 
+def source_files(name: str, data_folder: Path, csv_folder: str | None) -> list[Path]:
+    """Returns the files that a data set is read from; `sample` has none outside the package.
+
+    Raw files are downloaded where they are missing.
+
+    Raises:
+        DataError: If a raw file cannot be had.
+    """
+    if name == "sample":
+        return []
+    if name == "csv":
+        assert csv_folder is not None, "checked with the configuration"
+        return [Path(csv_folder, file) for file in CSV_FILES]
+    return [locate(raw_file, data_folder) for raw_file in SOURCES[name].raw_files]
+
+
 def _read_sample() -> Texts:
     resource = importlib.resources.files("rnnclf.data") / "sample.csv"
     return parse_csv(resource.read_text(encoding="utf-8"), "sample.csv")
 
 
 def _read_csv_corpus(folder: Path) -> Corpus:
-    train, test = read_csv(folder / "train.csv"), read_csv(folder / "test.csv")
+    train, test = (read_csv(folder / name) for name in CSV_FILES)
     classes = sorted(set(train.labels))
     if len(classes) < 2:
         raise DataError(

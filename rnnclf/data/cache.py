@@ -1,0 +1,125 @@
+"""Results of preparing data, kept on disk for the next run and shared by processes.
+
+An entry is a safetensors file: arrays that are mapped into memory rather than read, so that all
+processes of a machine share one copy. It is found by a key that covers all it was made from,
+reaches its name only when it is whole, and is checked against its checksum; a damaged one is made
+anew.
+"""
+
+import hashlib
+import json
+import logging
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pooch
+from filelock import FileLock
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from rnnclf.atomic import replacing
+
+log = logging.getLogger(__name__)
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What is kept.
+
+    Attributes:
+        arrays: Arrays by name.
+        strings: Lists of strings by name.
+    """
+
+    arrays: Mapping[str, Array]
+    strings: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+
+def cache_folder() -> Path:
+    """Returns where entries are: `$RNNCLF_CACHE`, or the user's cache folder."""
+    return Path(os.environ.get("RNNCLF_CACHE") or pooch.os_cache("rnnclf"))
+
+
+def kept(name: str, key: object, build: Callable[[], Entry]) -> Entry:
+    """Returns an entry of the cache, which is made if it is not there.
+
+    Of several processes that want a missing entry at once, one makes it and the others wait. Where
+    the cache cannot be written, the entry is made and not kept.
+
+    Args:
+        name: What the file's name begins with.
+        key: All that the entry depends on, as JSON can write it.
+        build: Makes the entry.
+    """
+    digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]
+    path = cache_folder() / f"{name}-{digest}.safetensors"
+    if entry := _read(path):
+        return entry
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(path.with_suffix(".lock")):
+            if entry := _read(path):
+                return entry
+            _write(built := build(), path)
+    except OSError as error:
+        log.warning("%s: cannot be written (%s); nothing is kept", path.parent, error.strerror)
+        return build()
+    return _read(path) or built
+
+
+def _read(path: Path) -> Entry | None:
+    """Returns an entry that is there and whole."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            arrays = {name: file.get_tensor(name).numpy() for name in file.keys()}  # noqa: SIM118
+            metadata = file.metadata() or {}
+    except (OSError, SafetensorError):
+        return None
+    if metadata.get("sha256") != _checksum(arrays):
+        log.warning("%s is damaged and is made anew", path)
+        return None
+    names = json.loads(metadata["strings"])
+    strings = {name: _split(arrays.pop(name), arrays.pop(f"{name}.ends")) for name in names}
+    return Entry(arrays, strings)
+
+
+def _write(entry: Entry, path: Path) -> None:
+    arrays = dict(entry.arrays)
+    for name, strings in entry.strings.items():
+        arrays[name], arrays[f"{name}.ends"] = _join(strings)
+    metadata = {"strings": json.dumps(list(entry.strings)), "sha256": _checksum(arrays)}
+    with replacing(path) as temporary:
+        try:
+            save_file(arrays, temporary, metadata)
+        except SafetensorError as error:
+            raise OSError(0, str(error)) from error
+
+
+def _checksum(arrays: Mapping[str, Array]) -> str:
+    hashed = hashlib.sha256()
+    for name in sorted(arrays):
+        hashed.update(name.encode())
+        hashed.update(np.ascontiguousarray(arrays[name]).data)
+    return hashed.hexdigest()
+
+
+def _join(strings: Sequence[str]) -> tuple[Array, Array]:
+    """Returns the UTF-8 of all strings, and where each ends in it."""
+    encoded = [string.encode() for string in strings]
+    ends = np.cumsum([len(string) for string in encoded], dtype=np.int64)
+    return np.frombuffer(b"".join(encoded), dtype=np.uint8), ends
+
+
+def _split(joined: Array, ends: Array) -> list[str]:
+    content, start, strings = joined.tobytes(), 0, []
+    for end in ends.tolist():
+        strings.append(content[start:end].decode())
+        start = end
+    return strings

@@ -1,0 +1,155 @@
+"""The cache of prepared data: found again, never torn, never stale, never in the way."""
+
+import logging
+import shutil
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import composed
+from processes import FORKSERVER
+
+from rnnclf.data.cache import Entry, kept
+from rnnclf.data.prepared import load_test, prepare
+from rnnclf.schema import DatasetConfig
+
+STRINGS = ["", "naïve", "two\nlines", "🙂"]
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache; what the process itself remembers of prepared data is forgotten."""
+    from rnnclf.data import prepared
+
+    prepared._prepare.cache_clear()
+    monkeypatch.setenv("RNNCLF_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def build() -> Entry:
+    return Entry({"numbers": np.arange(1000)}, {"words": STRINGS})
+
+
+def never() -> Entry:
+    raise AssertionError("it is there already")
+
+
+def build_and_count(folder: Path) -> list[str]:
+    def counted() -> Entry:
+        (folder / f"built-{np.random.default_rng().integers(2**60)}").touch()
+        return build()
+
+    return list(kept("numbers", 1, counted).strings["words"])
+
+
+def test_what_was_made_once_is_found_again():
+    made = kept("numbers", {"a": 1}, build)
+    found = kept("numbers", {"a": 1}, never)
+    for entry in (made, found):
+        assert entry.arrays.keys() == {"numbers"}
+        assert np.array_equal(entry.arrays["numbers"], np.arange(1000))
+        assert list(entry.strings["words"]) == STRINGS
+
+
+def test_another_key_is_another_entry(cache):
+    for key in (1, 2, {"a": 1}, {"a": 2}):
+        kept("numbers", key, build)
+    assert len(list(cache.glob("numbers-*.safetensors"))) == 4
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda content: content[:-1],
+        lambda content: content[:50],
+        lambda content: b"",
+        lambda content: content[:-3] + bytes([content[-3] ^ 1]) + content[-2:],
+        lambda content: content.replace(b"sha256", b"sha257"),
+    ],
+    ids=["one byte less", "beginning only", "empty", "a changed bit", "no checksum"],
+)
+def test_a_damaged_entry_is_made_anew(cache, damage):
+    kept("numbers", 1, build)
+    (path,) = cache.glob("*.safetensors")
+    whole = path.read_bytes()
+    path.unlink()  # the file that is mapped into memory stays as it is
+    path.write_bytes(damage(whole))
+    assert list(kept("numbers", 1, build).strings["words"]) == STRINGS
+    assert list(kept("numbers", 1, never).strings["words"]) == STRINGS
+
+
+def test_of_processes_that_start_at_once_one_makes_it(tmp_path):
+    with ProcessPoolExecutor(4, FORKSERVER) as pool:
+        results = list(pool.map(build_and_count, [tmp_path] * 4))
+    assert results == [STRINGS] * 4
+    assert len(list(tmp_path.glob("built-*"))) == 1
+
+
+def test_a_cache_that_cannot_be_written_is_no_obstacle(cache, caplog):
+    cache.write_text("a file where the folder would be")
+    with caplog.at_level(logging.WARNING):
+        assert list(kept("numbers", 1, build).strings["words"]) == STRINGS
+    assert "nothing is kept" in caplog.text
+
+
+def test_a_failure_to_build_leaves_nothing(cache):
+    with pytest.raises(ZeroDivisionError):
+        kept("numbers", 1, lambda: 1 / 0)
+    assert not list(cache.glob("*.safetensors"))
+
+
+def csv_data(folder: Path) -> DatasetConfig:
+    folder.mkdir()
+    rows = [f"text number {i} is {'good' if i % 2 else 'bad'},{i % 2}" for i in range(40)]
+    (folder / "train.csv").write_text("\n".join(["sentence,label", *rows]) + "\n")
+    (folder / "test.csv").write_text("sentence,label\nthe secret of the test,1\n")
+    return composed("dataset=csv", f"dataset.folder={folder}").dataset
+
+
+def same(first: object, second: object) -> bool:
+    return np.array_equal(first.words, second.words) and np.array_equal(
+        first.lengths, second.lengths
+    )
+
+
+def test_prepared_data_is_the_same_from_the_cache(cache, tmp_path):
+    config = csv_data(tmp_path / "data")
+    fresh = prepare(config, tmp_path)
+    again = prepare(replace(config), Path(str(tmp_path) + "/"))
+    assert len(list(cache.glob("*.safetensors"))) == 1
+    assert same(again.training, fresh.training)
+    assert again.vocabulary.words == fresh.vocabulary.words
+    assert again.validation_texts == fresh.validation_texts
+    assert again.digest == fresh.digest
+
+
+def test_texts_of_any_length_come_from_the_same_entry(cache, tmp_path):
+    config = csv_data(tmp_path / "data")
+    whole = prepare(config, tmp_path).training
+    short = prepare(replace(config, max_length=2), tmp_path).training
+    assert len(list(cache.glob("*.safetensors"))) == 1
+    assert (whole.lengths.max(), short.lengths.max()) == (5, 2)
+
+
+def test_changed_files_and_settings_are_prepared_anew(cache, tmp_path):
+    config = csv_data(tmp_path / "data")
+    first = prepare(config, tmp_path)
+    prepare(replace(config, min_frequency=2), tmp_path)
+    shutil.copytree(tmp_path / "data", tmp_path / "moved")
+    moved = prepare(replace(config, folder=str(tmp_path / "moved")), tmp_path)
+    assert moved.digest == first.digest
+    assert len(list(cache.glob("*.safetensors"))) == 2, "the same files in another place"
+    with (tmp_path / "moved" / "train.csv").open("a") as file:
+        file.write("one more,1\n")
+    changed = prepare(replace(config, folder=f"{tmp_path}/moved/"), tmp_path)
+    assert len(changed.training) + len(changed.validation) == 41
+
+
+def test_training_data_are_kept_apart_from_the_test_texts(cache, tmp_path):
+    config = csv_data(tmp_path / "data")
+    prepare(config, tmp_path)
+    (path,) = cache.glob("*.safetensors")
+    assert b"secret" not in path.read_bytes()
+    assert load_test(config, tmp_path).texts == ["the secret of the test"]
