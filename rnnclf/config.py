@@ -46,6 +46,7 @@ FRACTIONS = (
 BELOW = {"seed": 2**32}  # what NumPy's generators take
 RATES = ("optimizer.lr", "optimizer.weight_decay")
 LARGEST_RATE = 1000  # far from what torch's optimizers cannot hold as float32
+FORMERLY = {"precision": "float32"}  # keys that earlier versions did not have: what they did
 NOT_IN_IDENTITY = ("paths", "evaluate_test", "device", "threads")
 
 
@@ -108,7 +109,8 @@ def from_omegaconf(node: DictConfig) -> Config:
 def load(path: Path) -> Config:
     """Reads a `config.yaml` that a run left and checks it.
 
-    The file may come from somebody else: an interpolation in it, which could read the environment,
+    A file of an earlier version gets what that version did for the keys that it did not have. The
+    file may come from somebody else: an interpolation in it, which could read the environment,
     is refused.
 
     Raises:
@@ -124,7 +126,7 @@ def load(path: Path) -> Config:
         node = OmegaConf.create(yaml.safe_load(content))
         if not isinstance(node, DictConfig):
             raise ConfigError("the configuration is not a mapping")
-        return from_omegaconf(node)
+        return from_omegaconf(DictConfig(OmegaConf.merge(FORMERLY, node)))
     except (OmegaConfBaseException, yaml.YAMLError, ValueError) as error:
         raise ConfigError(str(error)) from error
     except RecursionError as error:

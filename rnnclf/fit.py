@@ -75,6 +75,7 @@ def fit(
     label_smoothing: float = 0.0,
     clip_norm: float | None = None,
     patience: int | None = None,
+    precision: torch.dtype = torch.float32,
     device: torch.device | None = None,
     on_step: Callable[[int], None] = lambda step: None,
     on_epoch: Callable[[EpochMetrics, bool], None] = lambda metrics, is_best: None,
@@ -95,6 +96,7 @@ def fit(
         label_smoothing: Share of the target probability that is spread over all classes.
         clip_norm: Largest norm of the gradient; None does not clip.
         patience: Stop after this many epochs without a better one; None never stops early.
+        precision: What the network computes in where torch's autocast deems it safe.
         device: Where to compute; default: the CPU.
         on_step: Is called with the number of the step (from 1, in this epoch) after each step.
         on_epoch: Is called after each epoch with its metrics and whether it is the best so far;
@@ -117,7 +119,7 @@ def fit(
         batches = training_batches(train, batch_size, order)
         for step, batch in enumerate((batch.to(device) for batch in batches), start=1):
             lr = float(scheduler.get_last_lr()[0])
-            loss, logits = _step(model, batch, optimizer, label_smoothing, clip_norm)
+            loss, logits = _step(model, batch, optimizer, label_smoothing, clip_norm, precision)
             _check_finite(loss, lr, step, epoch)
             scheduler.step()
             loss_sum += loss * len(batch.labels)
@@ -155,15 +157,18 @@ def _step(
     optimizer: Optimizer,
     label_smoothing: float,
     clip_norm: float | None,
+    precision: torch.dtype,
 ) -> tuple[float, Tensor]:
     optimizer.zero_grad()
-    if isinstance(optimizer, DeferredAdam):
-        words, rows = optimizer.take_rows(batch.words, always=NUM_SPECIAL_WORDS)
-        logits = functional_call(model, {EMBEDDING: rows}, (words, batch.lengths))
-        changed: Iterable[Tensor] = optimizer.parameters
-    else:
-        logits = model(batch.words, batch.lengths)
-        changed = model.parameters()
+    device = batch.words.device.type
+    with torch.autocast(device, precision, enabled=precision != torch.float32):
+        if isinstance(optimizer, DeferredAdam):
+            words, rows = optimizer.take_rows(batch.words, always=NUM_SPECIAL_WORDS)
+            logits = functional_call(model, {EMBEDDING: rows}, (words, batch.lengths)).float()
+            changed: Iterable[Tensor] = optimizer.parameters
+        else:
+            logits = model(batch.words, batch.lengths).float()
+            changed = model.parameters()
     loss = nn.functional.cross_entropy(logits, batch.labels, label_smoothing=label_smoothing)
     loss.backward()  # type: ignore[no-untyped-call]
     if clip_norm is not None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 RESULT_FORMAT = 2  # of result.json; 1 had no `config` in it
-BUNDLE_FORMAT = 1  # of metrics.json in a bundle
+BUNDLE_FORMAT = 2  # of metrics.json in a bundle; in 1 the configuration had no `precision`
 
 
 @dataclass(frozen=True)

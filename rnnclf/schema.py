@@ -131,6 +131,8 @@ class Config:
         seed: Seed of weights, dropout and the order of the batches; 0 is a seed like any other.
         evaluate_test: Whether the run reads the test split, once, at its end; null means that
             a single run does and the runs of a sweep do not.
+        precision: `float32`, or `bf16`: training computes the network in bfloat16 where torch deems
+            that safe (autocast); weights, optimizer and evaluation stay in float32.
         device: `auto` (a GPU if there is one), `cpu`, `cuda` or `cuda:N`.
         threads: CPU threads of torch.
     """
@@ -142,5 +144,6 @@ class Config:
     paths: PathsConfig
     seed: int
     evaluate_test: bool | None
+    precision: Literal["float32", "bf16"]
     device: str
     threads: int

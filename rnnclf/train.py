@@ -33,6 +33,8 @@ from rnnclf.reproducibility import choose_device, describe, prepare_torch, seed_
 from rnnclf.schema import Config
 from rnnclf.study import report
 
+PRECISIONS = {"float32": torch.float32, "bf16": torch.bfloat16}
+
 log = logging.getLogger(__name__)
 
 
@@ -175,6 +177,7 @@ def _fit(
                 label_smoothing=settings.label_smoothing,
                 clip_norm=settings.clip_norm,
                 patience=settings.patience,
+                precision=PRECISIONS[config.precision],
                 device=device,
                 on_step=progress.on_step,
                 on_epoch=on_epoch,

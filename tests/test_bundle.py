@@ -175,7 +175,7 @@ def truncate(bundle: Path) -> None:
 
 def claim_a_newer_format(bundle: Path) -> None:
     path = bundle / "metrics.json"
-    path.write_text(path.read_text().replace('"format": 1', '"format": 99', 1))
+    path.write_text(path.read_text().replace('"format": 2', '"format": 99', 1))
 
 
 def write_metrics(content: str):

@@ -106,3 +106,10 @@ def test_a_foreign_configuration_that_is_not_one_is_refused(tmp_path: Path, cont
 
 def test_all_keys_have_full_names():
     assert {"seed", "model.hidden_size", "dataset.name"} <= set(keys(Config))
+
+
+def test_a_configuration_of_an_earlier_version_means_what_it_did(tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text(to_yaml(composed()).replace("precision: float32\n", ""))
+    assert "precision" not in path.read_text()
+    assert load(path).precision == "float32"

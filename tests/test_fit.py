@@ -53,12 +53,20 @@ def run(
     return model, seen, best
 
 
-def test_it_learns_to_look_at_the_last_word():
-    model, _, best = run(epochs=8)
+@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
+def test_it_learns_to_look_at_the_last_word(precision):
+    model, _, best = run(epochs=8, precision=precision)
     unseen = texts(200, 2)
     scores = score(predict_logits(model, unseen, 7, torch.device("cpu")), unseen.labels)
     assert scores.accuracy > 0.97
     assert best.val_accuracy > 0.97
+
+
+def test_bfloat16_is_what_the_network_computes_in_and_not_the_weights():
+    (model, (full, *_), _), (_, (rounded, *_), _) = run(), run(precision=torch.bfloat16)
+    assert full[0].train_loss != rounded[0].train_loss
+    assert full[0].train_loss == pytest.approx(rounded[0].train_loss, abs=0.02)
+    assert {weight.dtype for weight in model.parameters()} == {torch.float32}
 
 
 def test_the_model_ends_with_the_weights_of_the_best_epoch():

@@ -1,0 +1,32 @@
+"""What is set in torch before a computation; each test in a process of its own."""
+
+import subprocess
+import sys
+
+BEGIN = "import torch; from rnnclf.reproducibility import prepare_torch; prepare_torch()\n"
+
+
+def printed_by(code: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", BEGIN + code], capture_output=True, text=True, check=True
+    )
+    return done.stdout.strip()
+
+
+def test_products_of_matrices_keep_the_accuracy_of_float32():
+    errors = printed_by("""
+for rows, inner, columns in ((32, 128, 384), (7, 5, 9), (4000, 128, 384), (384, 4000, 128)):
+    a, b = torch.randn(rows, inner), torch.randn(inner, columns)
+    exact = a.double() @ b.double()
+    print(float((a @ b - exact).abs().max() / exact.abs().max()))
+""")
+    assert all(float(error) < 1e-5 for error in errors.splitlines())
+    assert len(errors.splitlines()) == 4
+
+
+def test_numbers_below_the_normal_range_become_zero():
+    assert printed_by("print(float(torch.tensor([2.0**-126]) / 2))") == "0.0"
+
+
+def test_one_thread_is_used():
+    assert printed_by("print(torch.get_num_threads())") == "1"
