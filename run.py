@@ -10,7 +10,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from rnnclf.command_line import name_numbered_groups, usage_errors
+from rnnclf.command_line import name_numbered_groups, refuse_several, usage_errors
 from rnnclf.config import from_omegaconf, register_schema, settle_test
 from rnnclf.errors import errors_in_one_line
 from rnnclf.study import in_refit
@@ -45,4 +45,5 @@ if __name__ == "__main__":
     os.environ["HYDRA_FULL_ERROR"] = "1"  # makes Hydra pass exceptions on instead of printing them
     sys.argv = name_numbered_groups(sys.argv)
     with errors_in_one_line(), usage_errors():
+        refuse_several(sys.argv)
         main()

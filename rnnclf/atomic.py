@@ -1,5 +1,6 @@
 """Files that are either whole or not there."""
 
+import errno
 import os
 import tempfile
 from collections.abc import Iterator
@@ -18,7 +19,12 @@ def replacing(path: Path) -> Iterator[Path]:
 
     Yields:
         A path in the same folder with the same ending, to be written by the block.
+
+    Raises:
+        OSError: If `path` is there and no regular file (a device, a pipe).
     """
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
     handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
     os.close(handle)
     temporary = Path(name)

@@ -1,5 +1,6 @@
 """The page about a model that lies beside it."""
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -39,7 +40,7 @@ def model_card(
     sections = {
         f"# {name}": _summary(config, classes, metrics["result"]),
         "## Accuracy": _accuracy(metrics),
-        "## Use": _use(name),
+        "## Use": _use(name, config.dataset.name),
         "## Data": _data(config, metrics["result"]),
         "## Limits": _limits(config, metrics["result"]),
     }
@@ -86,10 +87,12 @@ def _accuracy(metrics: Mapping[str, Any]) -> Iterator[str]:
         )
 
 
-def _use(name: str) -> Iterator[str]:
+def _use(name: str, dataset: str) -> Iterator[str]:
+    folder = shlex.quote(name)
+    data = " --data FOLDER" if dataset == "csv" else ""
     yield "```sh"
-    yield f'rnnclf predict {name} "A text"'
-    yield f"rnnclf evaluate {name}    # computes the accuracies above anew from the data"
+    yield f'rnnclf predict {folder} "A text"'
+    yield f"rnnclf evaluate {folder}{data}    # computes the accuracies above anew from the data"
     yield "```"
     yield ""
     yield "```python"

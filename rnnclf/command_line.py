@@ -17,7 +17,8 @@ _UNHELPFUL = re.compile(
     r"provider=|'.*' -> '|See https|To append to your config use).*$",
     re.MULTILINE,
 )
-_NUMBERED_GROUP = re.compile(r"^\+group=[\d,]+$")
+_NUMBERED_GROUP = re.compile(r"^\+group=\d+$")
+_SEVERAL = re.compile(r"^(\+group|sweeps)=[^(\[{]*,")
 _UNKNOWN_KEY = re.compile(r"Could not override '([\w.]+)'")
 
 
@@ -27,6 +28,20 @@ def name_numbered_groups(arguments: list[str]) -> list[str]:
         re.sub(r"\d+", r"'\g<0>'", argument) if _NUMBERED_GROUP.match(argument) else argument
         for argument in arguments
     ]
+
+
+def refuse_several(arguments: list[str]) -> None:
+    """Refuses to sweep over what makes a sweep.
+
+    Raises:
+        ConfigError: If an argument names several groups or several search spaces.
+    """
+    for argument in arguments:
+        if _SEVERAL.match(argument):
+            raise ConfigError(
+                f"{argument}: one at a time; for several data sets or cells in one command: "
+                "-m sweeps=auto dataset=questions,spam cell=gru,lstm"
+            )
 
 
 @contextmanager

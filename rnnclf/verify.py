@@ -9,11 +9,13 @@ from rnnclf.bundle import reported
 from rnnclf.classifier import Classifier
 from rnnclf.data.corpus import Texts
 from rnnclf.data.prepared import load as load_corpus
+from rnnclf.data.sources import default_data_folder
 from rnnclf.data.splits import stratified_split
 from rnnclf.errors import DataError
 from rnnclf.evaluate import predict_logits, score
 from rnnclf.fit import EVALUATION_BATCH_SIZE
 from rnnclf.model_folder import load
+from rnnclf.schema import DatasetConfig
 
 TOLERATED = 0.001  # of the texts: another processor may round another way
 
@@ -41,20 +43,22 @@ class Verified:
         return round(difference) <= max(1, TOLERATED * self.texts)
 
 
-def verify(folder: Path, data_folder: Path) -> list[Verified]:
+def verify(folder: Path, data_folder: Path | None) -> list[Verified]:
     """Computes anew the accuracies that a bundle or the folder of a run reports.
 
     The test split is read only if the model was tested before.
 
     Args:
         folder: The model.
-        data_folder: The raw files of the data sets; for `csv`, `train.csv` and `test.csv`.
+        data_folder: The raw files of the data sets; for `csv`, `train.csv` and `test.csv`. None:
+            where the data folder is by default; for `csv`, the folder in the configuration.
 
     Raises:
         ModelError: If the model is damaged.
         DataError: If the data cannot be had or is not that of the model.
     """
     classifier, result = load(folder), reported(folder)
+    data_folder = data_folder or _default_folder(classifier.config.dataset)
     parts = _parts(classifier, data_folder)
     for part, texts in parts.items():
         if len(texts) != result["texts"][part]:
@@ -68,6 +72,15 @@ def verify(folder: Path, data_folder: Path) -> list[Verified]:
         for part, name in names.items()
         if result[name] is not None
     ]
+
+
+def _default_folder(dataset: DatasetConfig) -> Path:
+    if dataset.name != "csv":
+        return default_data_folder()
+    folder = Path(str(dataset.folder))
+    if not folder.is_dir():  # a bundle has nothing but its name
+        raise DataError(f"say with --data where the folder {folder} with train.csv and test.csv is")
+    return folder
 
 
 def _parts(classifier: Classifier, data_folder: Path) -> dict[str, Texts]:

@@ -4,6 +4,7 @@ import copy
 import csv
 import io
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -123,6 +124,15 @@ def test_different_splits_are_warned_of(write_run, rnnclf, tmp_path):
     warning = "warning: sample: 2 different splits"
     assert warning in rnnclf("compare", str(tmp_path)).stderr
     assert warning not in rnnclf("compare", str(tmp_path), "--filter", "split_seed=1").stderr
+    assert warning in rnnclf("pick", str(tmp_path)).stderr
+
+
+def test_folders_of_the_same_name_are_warned_of(write_run, rnnclf, tmp_path):
+    for name in "ab":
+        write_run(name, {"dataset.name": "csv", "dataset.folder": f"/data/{name}/letters"})
+    done = rnnclf("compare", str(tmp_path))
+    assert "csv-letters: 2 different splits" in done.stderr
+    assert "--filter one by dataset.folder" in done.stderr
 
 
 def test_labels_and_folders_make_tasks(write_run, compare):
@@ -213,6 +223,8 @@ def test_two_runs_differ_in_keys_and_figures(four_runs, rnnclf, tmp_path):
     ]
     done = rnnclf("compare", "--diff", "a", "a", cwd=tmp_path)
     assert (done.stdout, done.returncode) == ("no difference\n", 0)
+    done = rnnclf("compare", "--diff", "a", "a", "--format", "json", cwd=tmp_path)
+    assert json.loads(done.stdout) == []
 
 
 # Formats
@@ -265,6 +277,83 @@ def test_unfinished_failed_and_foreign_folders_are_named_and_never_fatal(
     for name in ("unfinished", "torn", "future", "foreign", "other", "hollow"):
         assert name in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"config": None},
+        {"config": []},
+        {"config": {"dataset": {"labels": 3, "folder": None}}},
+        {"val_accuracy": "0.5"},
+        {"val_loss": None},
+        {"seconds": 3},
+        {"git_revision": 5},
+        {"versions": None},
+        {"format": "2"},
+    ],
+    ids=str,
+)
+def test_a_result_of_the_wrong_kind_is_left_out(changes, write_run, tmp_path):
+    write_run("good")
+    path = write_run("bad") / "result.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+    found = find_runs([tmp_path])
+    assert [run.folder.name for run in found.runs] == ["good"]
+    ((folder, reason),) = found.left_out
+    assert (folder.name, reason.partition(":")[0]) == ("bad", "unreadable")
+
+
+@pytest.mark.parametrize("name", ["result.json", "study.json"])
+def test_endless_nesting_is_left_out(name, tmp_path):
+    (tmp_path / name).write_text("[" * 100_000)
+    found = find_runs([tmp_path])
+    assert (found.runs, found.studies, len(found.left_out)) == ([], [], 1)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"states": 3},
+        {"space": None},
+        {"refit": {}},
+        {"refit": {"trial": "0"}},
+        {"refit.final": {"mean": 0.5, "values": [0.5], "interval": None}},
+        {"refit.final": {"mean": "x", "sd": None, "values": [0.5], "interval": None}},
+        {"refit.final": {"mean": 0.5, "sd": None, "values": ["x"], "interval": None}},
+        {"refit.model": {"folder": "../elsewhere", "seed": 0}},
+        {"refit.model": {"folder": "/elsewhere", "seed": 0}},
+    ],
+    ids=str,
+)
+def test_a_study_of_the_wrong_kind_is_left_out_and_its_trials_are_not(change, outputs, tmp_path):
+    shutil.copytree(outputs / "studies", tmp_path / "studies")
+    (path,) = tmp_path.glob("studies/*/study.json")
+    summary = json.loads(path.read_text())
+    for key, value in change.items():
+        parent, _, last = key.rpartition(".")
+        (summary[parent] if parent else summary)[last] = value
+    path.write_text(json.dumps(summary))
+    found = find_runs([tmp_path])
+    assert (found.studies, [where for where, _ in found.left_out]) == ([], [path])
+    assert len(found.runs) == 3
+
+
+def test_linked_folders_are_read_once(write_run, tmp_path):
+    write_run("elsewhere/a")
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "link").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "here" / "again").symlink_to(tmp_path / "elsewhere")
+    assert len(find_runs([tmp_path / "here"]).runs) == 1
+
+
+def test_names_with_brackets_are_shown_as_they_are(write_run, rnnclf, tmp_path):
+    write_run("a[/0]", {"dataset.name": "csv", "dataset.folder": "/x/d [new]"})
+    write_run("b", {"dataset.name": "csv", "dataset.folder": "/x/d [new]", "optimizer.lr": 7})
+    shown = rnnclf("compare", ".", cwd=tmp_path).stdout
+    assert "csv-d [new]" in shown
+    assert "a[/0]" in shown
+    assert "a[/0]" in rnnclf("compare", "--diff", "a[/0]", "b", cwd=tmp_path).stdout
 
 
 def test_a_run_of_an_older_version_is_read_from_its_own_configuration(

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 import optuna
 import pytest
 from conftest import REPO
+from omegaconf import OmegaConf
 from optuna.trial import FrozenTrial, TrialState
 from processes import run_program
 
@@ -272,7 +274,7 @@ def test_the_grid_sampler_tries_every_combination_once(sweep, tmp_path):
     assert sorted(points) == [(x, size) for x in (0.1, 0.5, 0.9) for size in (1, 2)]
 
 
-@pytest.mark.parametrize("sampler", ["tpe", "random", "qmc", "nsgaii"])
+@pytest.mark.parametrize("sampler", ["tpe", "random", "qmc", "nsgaii", "nsgaiii", "cmaes", "gp"])
 def test_the_samplers_of_hydras_optuna_plugin_work(sweep, tmp_path, sampler):
     done = sweep(f"hydra/sweeper/sampler={sampler}", "hydra.sweeper.sampler.seed=3")
     assert done.returncode == 0, done.stdout
@@ -317,3 +319,99 @@ def test_what_is_wrong_is_said_before_the_first_trial(sweep, tmp_path, argument,
     assert message in done.stdout
     assert "Traceback" not in done.stdout
     assert not (tmp_path / "study" / "0").exists()
+
+
+def test_choices_with_commas_blanks_and_quotes_arrive_as_they_are(sweep, tmp_path):
+    names = ["a, b", "c d", "it's", "1", "plain"]
+    quoted = ",".join("'" + name.replace("'", r"\'") + "'" for name in names)
+    done = sweep(
+        f"name={quoted}",
+        *("hydra/sweeper/sampler=grid", "hydra.sweeper.params=null", "hydra.sweeper.n_trials=5"),
+    )
+    assert done.returncode == 0, done.stdout
+    configs = [
+        OmegaConf.load(tmp_path / "study" / str(number) / ".hydra" / "config.yaml")
+        for number in range(5)
+    ]
+    assert sorted(config.name for config in configs) == sorted(names)
+
+
+def test_if_all_trials_fail_the_first_failure_is_shown(sweep):
+    done = sweep("outcome=fail", "hydra.sweeper.n_trials=3")
+    assert done.returncode == 1
+    assert (
+        "no trial ended well; the first failure: trial 0: RuntimeError: x is 0.500" in done.stdout
+    )
+    assert "hydra.sweeper.restart=true begins anew" in done.stdout
+
+
+def test_points_can_be_queued_when_a_study_goes_on(sweep, tmp_path):
+    assert sweep("hydra.sweeper.n_trials=2").returncode == 0
+    done = sweep("hydra.sweeper.n_trials=4", "hydra.sweeper.enqueue=[{x: 0.123}]")
+    assert done.returncode == 0, done.stdout
+    assert trials_of(tmp_path / "study")[2].params["x"] == 0.123
+
+
+def test_a_study_that_cannot_go_on_is_refused_before_another_begins(sweep, tmp_path):
+    place = "hydra.sweep.dir=study-${name}"
+    assert sweep("group=b", place).returncode == 0
+    done = sweep("group=a,b", place, "x=interval(0,2)")
+    assert done.returncode == 1
+    assert "study-b holds a study that differs: search space: x" in done.stdout
+    assert not (tmp_path / "study-a" / "0").exists()
+
+
+def test_a_folder_that_is_no_study_is_not_put_aside(sweep, tmp_path):
+    (tmp_path / "precious").mkdir()
+    done = sweep("hydra.sweep.dir=precious", "hydra.sweeper.restart=true")
+    assert done.returncode == 1
+    assert "holds no study" in done.stdout
+    assert [path.name for path in tmp_path.iterdir()] == ["precious"]
+
+
+def test_a_worker_that_dies_while_it_takes_a_trial_costs_none(tmp_path):
+    """The process is killed between Optuna's trial and the name of its worker."""
+    (tmp_path / "patch").mkdir()
+    (tmp_path / "patch" / "sitecustomize.py").write_text(
+        "import os, signal, sys\n"
+        "if 'rnnclf.study.process' in ' '.join(sys.orig_argv):\n"
+        "    import optuna\n"
+        "    set_attribute = optuna.Trial.set_user_attr\n"
+        "    def set_or_die(trial, key, value):\n"
+        "        if key == 'worker' and trial.number == 2:\n"
+        "            os.kill(os.getpid(), signal.SIGKILL)\n"
+        "        set_attribute(trial, key, value)\n"
+        "    optuna.Trial.set_user_attr = set_or_die\n"
+    )
+    environment = os.environ | {"PYTHONPATH": str(tmp_path / "patch")}
+    done = subprocess.run(SWEEP, cwd=tmp_path, env=environment, check=False, **OUTPUT)
+    assert done.returncode == 0, done.stdout
+    assert states_of(tmp_path / "study") == {"COMPLETE": 4}
+    lost = trials_of(tmp_path / "study")[2]
+    assert lost.user_attrs["reason"] == "WorkerLost: the worker was lost before it began"
+
+
+TEN_LINES = """
+import hydra
+from rnnclf.study import report
+
+@hydra.main(config_path=None)
+def main(cfg):
+    for step in range(3):
+        report(cfg.x, step)
+    return cfg.x
+
+main()
+"""
+
+
+def test_ten_lines_are_enough_to_prune_and_resume(tmp_path):
+    (tmp_path / "app.py").write_text(TEN_LINES)
+    command = [sys.executable, "app.py", "-m", "hydra/sweeper=study", "+x=interval(0,1)"]
+    command += ["hydra.sweep.dir=study", "hydra.sweeper.workers=1", "hydra/sweeper/pruner=median"]
+    command += ["hydra.sweeper.pruner.n_startup_trials=1", "hydra.sweeper.pruner.n_warmup_steps=0"]
+    command += ["hydra.sweeper.enqueue=[{+x: 0.2},{+x: 0.9},{+x: 0.1}]"]
+    for n_trials, finished in ((2, "1 complete, 1 pruned"), (3, "2 complete, 1 pruned")):
+        more = ["hydra.sweeper.direction=maximize", f"hydra.sweeper.n_trials={n_trials}"]
+        done = subprocess.run([*command, *more], cwd=tmp_path, check=False, **OUTPUT)
+        assert (done.returncode, finished in done.stdout) == (0, True), done.stdout

@@ -17,7 +17,7 @@ from rnnclf.select.pick import choose
 from rnnclf.select.runs import find_runs
 from rnnclf.submission.groups import read_group
 
-TINY = ("epochs=1", "lr=0.003", "hidden_size=16", "embedding_size=16")
+TINY = ("epochs=1", "hidden_size=16", "embedding_size=16")
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def test_a_better_run_without_weights_is_passed_over_and_named(copied, rnnclf, t
 def test_without_any_weights_nothing_is_picked(copied):
     for path in copied.rglob("model.safetensors"):
         path.unlink()
-    with pytest.raises(SelectionError, match="sample with gru: none of 3 runs has its"):
+    with pytest.raises(SelectionError, match="sample with gru: none of 3 runs can be used"):
         choose(find_runs([copied]).runs)
 
 
@@ -106,10 +106,15 @@ def test_what_a_submission_lacks_is_named(arguments, folder, message, outputs, r
 
 @pytest.fixture(scope="module")
 def group_8(tmp_path_factory) -> Path:
-    """Two short runs on the data sets of group 8."""
+    """A study and a run on the data sets of group 8, and better runs that were never tested."""
     folder = tmp_path_factory.mktemp("group")
-    for dataset in ("sentiment", "questions"):
-        run = run_program(RUN_PY, f"dataset={dataset}", "cell=gru", *TINY, cwd=folder)
+    study = ("n_trials=2", "hydra.sweeper.refit.seeds=1", "batch_size=64", "dataset.max_length=20")
+    for arguments in (
+        ["-m", "sweeps=default", "dataset=sentiment", *study],  # searches the learning rate
+        ["dataset=questions"],
+        ["dataset=questions", "evaluate_test=false", "epochs=2"],
+    ):
+        run = run_program(RUN_PY, "cell=gru", *TINY, *arguments, cwd=folder)
         run.check_returncode()
     return folder / "outputs"
 
@@ -122,28 +127,68 @@ def test_a_submission_is_graded_where_it_is_unpacked(group_8, rnnclf, tmp_path):
     assert done.returncode == 0, done.stderr
     packed = tmp_path / "GROUP_8_PROJECT_PART2.zip"
     assert done.stdout == f"{packed}\n"
+    assert "passed over, it was never tested" in done.stderr
     zipfile.ZipFile(packed).extractall(tmp_path / "grader")
     packed.unlink()
     folder = tmp_path / "grader" / "GROUP_8_PROJECT_PART2"
     assert sorted(path.name for path in folder.iterdir()) == [
-        *("REPORT.md", "code", "grade.py", "models")
+        *("REPORT.md", "code", "grade.py", "models", "search")
     ]
+    assert sorted(path.name for path in (folder / "search" / "sentiment-gru").iterdir()) == [
+        *("best.yaml", "study.json", "trials.csv")
+    ]
+    assert str(group_8) not in (folder / "search" / "sentiment-gru" / "best.yaml").read_text()
     result = json.loads((folder / "models" / "questions-gru" / "metrics.json").read_text())
     accuracy = result["result"]["test_accuracy"]
-    assert f"| questions | **{accuracy:.4f}** |" in (folder / "REPORT.md").read_text()
+    report = folder / "REPORT.md"
+    assert f"| questions | **{accuracy:.4f}** |" in report.read_text()
+    assert "of 2 trials" in report.read_text()
 
-    done = subprocess.run(
-        [sys.executable, "grade.py"], cwd=folder, capture_output=True, text=True, check=False
-    )
+    done = grade(folder)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("as reported") == 4 + 1
-    assert "all accuracies are as reported" in done.stdout
+    assert "all 2 accuracies are as reported" in done.stdout
 
-    shutil.rmtree(folder / "models" / "sentiment-gru")
+    # Not the model that it was, not the accuracy that is reported, not there, nothing reported.
     metrics = folder / "models" / "questions-gru" / "metrics.json"
-    metrics.write_text(metrics.read_text().replace(str(accuracy), str(accuracy + 0.1)))
-    done = subprocess.run(
+    honest = metrics.read_text()
+    metrics.write_text(honest.replace(str(accuracy), str(accuracy + 0.1)))
+    report.write_text(report.read_text().replace(f"{accuracy:.4f}", f"{accuracy + 0.1:.4f}"))
+    shutil.rmtree(folder / "models" / "sentiment-gru")
+    done = grade(folder)
+    assert done.returncode == 1
+    assert "not as reported: models/sentiment-gru, models/questions-gru" in done.stdout
+    assert "no model here" in done.stdout
+    metrics.write_text(honest)
+    assert f"{accuracy:.4f} in models/questions-gru/metrics.json" in grade(folder).stdout
+    report.write_text("# Nothing")
+    assert grade(folder).returncode == 1
+
+
+def grade(folder: Path) -> subprocess.CompletedProcess:
+    return subprocess.run(
         [sys.executable, "grade.py"], cwd=folder, capture_output=True, text=True, check=False
     )
-    assert done.returncode == 1
-    assert "not as reported: questions-gru" in done.stdout
+
+
+def test_of_equals_the_winner_that_was_trained_again_is_picked(copied):
+    runs = [run for run in find_runs([copied]).runs if run.cell == "gru"]
+    (winner,) = (run for run in runs if run.refit)
+    for run in runs:
+        result = json.loads((run.folder / "result.json").read_text())
+        result |= {"val_accuracy": 0.9, "val_loss": 1.0 if run.refit else 0.5}
+        (run.folder / "result.json").write_text(json.dumps(result))
+    (picked,) = choose(run for run in find_runs([copied]).runs if run.cell == "gru")
+    assert (picked.run.folder, picked.better) == (winner.folder, ())
+
+
+def test_a_trial_is_one_of_its_study_wherever_the_search_begins(copied):
+    (winner,) = (run for run in find_runs([copied]).runs if run.refit)
+    (alone,) = find_runs([winner.folder]).runs
+    assert alone.refit == winner.refit
+    assert len(find_runs([winner.folder, copied]).runs) == len(find_runs([copied]).runs)
+
+
+def test_where_nothing_was_tested_there_is_a_way_on(copied):
+    runs = [run for run in find_runs([copied]).runs if not run.refit and run.study]
+    with pytest.raises(SelectionError, match=r"never tested; train it .*: python run.py --config"):
+        choose(runs, tested=True)

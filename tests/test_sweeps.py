@@ -1,6 +1,7 @@
 """The studies of `run.py`: every search space composes, and a whole study from search to refit."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -167,6 +168,10 @@ def test_a_changed_data_set_on_an_old_study_is_refused(run_py, tmp_path):
         (("model.pooling=choice(max,meen)",), "meen"),
         (("batch_size=interval(16.5,64.5)",), "training.batch_size"),
         (("sampler=tpee",), "tpee"),
+        (("+group=7,8",), "one at a time"),
+        (("sweeps=questions,spam",), "one at a time"),
+        (("hydra.sweeper.enqueue=[0.01]",), "a list of points like {KEY: VALUE}; one is 0.01"),
+        (("pruner=asha", "hydra.sweeper.pruner.reduction_factor=1"), "cannot be made"),
         (("pruner=ahsa",), "asha"),
     ],
 )
@@ -178,6 +183,12 @@ def test_what_is_wrong_with_a_study_is_one_line_before_any_trial(
     assert len(done.stderr.splitlines()) == 1
     assert message in done.stderr
     assert not list(tmp_path.rglob("metrics.jsonl"))
+
+
+def test_null_can_be_a_choice(run_py):
+    done = run_py("-m", "sweeps=smoke", "training.clip_norm=null,1.0", "dry_run=true")
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"training.clip_norm +null, 1.0", done.stdout)
 
 
 def test_a_study_without_m_says_what_is_missing(run_py):

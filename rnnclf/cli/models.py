@@ -98,7 +98,7 @@ WRITERS = {"text": _write_text, "json": _write_json, "csv": _write_csv}
 @click.option(
     "--data",
     "folder",
-    type=FOLDER,
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Folder of the raw files, or of train.csv and test.csv.  [default: $RNNCLF_DATA, or data]",
 )
 def evaluate(model: Path, folder: Path | None) -> None:
@@ -108,12 +108,11 @@ def evaluate(model: Path, folder: Path | None) -> None:
     before. Accuracies agree if they differ by no more than one text, or one in a thousand. Exit
     code 1 if one does not.
     """
-    from rnnclf.data.sources import default_data_folder
     from rnnclf.reproducibility import prepare_torch
     from rnnclf.verify import verify
 
     prepare_torch()
-    verified = verify(model, folder or default_data_folder())
+    verified = verify(model, folder)
     for one in verified:
         verdict = "as reported" if one.agrees else "NOT AS REPORTED"
         click.echo(

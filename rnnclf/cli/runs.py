@@ -11,6 +11,7 @@ from rnnclf.errors import SelectionError
 
 if TYPE_CHECKING:
     from rnnclf.select.leaderboard import Ranked, Row
+    from rnnclf.select.pick import Pick
     from rnnclf.select.query import Names
     from rnnclf.select.runs import Run
 
@@ -57,20 +58,21 @@ def compare(
     val_macro_f1, val_loss, best_epoch, parameters, vocabulary_size, seconds, started, folder.
     """
     from rnnclf.select.difference import difference
-    from rnnclf.select.leaderboard import rank, split_warning
+    from rnnclf.select.leaderboard import rank
     from rnnclf.select.query import Names
     from rnnclf.select.runs import read_run
     from rnnclf.select.tables import render
 
     if diff:
         rows = difference(*(read_run(folder) for folder in diff))
-        click.echo(render({"differences": rows}, kind) if rows else "no difference", nl=not rows)
+        if not rows and kind in LISTED:
+            click.echo("no difference")
+        else:
+            click.echo(render({"differences": rows}, kind), nl=False)
         return
     runs = _find(folders, condition)
     names, tables = Names.of(runs), {}
     for task, ranked in rank(runs).items():
-        if warning := split_warning(ranked):
-            click.echo(f"warning: {task}: {warning}", err=True)
         tables[task], more = _rows(ranked, names, order, grouping, top or LISTED.get(kind))
         if more and not top:
             click.echo(f"{task}: {more} more; --top lists as many as you say", err=True)
@@ -92,8 +94,7 @@ def pick(folders: tuple[Path, ...], to: Path, condition: str | None) -> None:
 
     picks = choose(_find(folders, condition))
     for chosen in picks:
-        for run in chosen.better:
-            click.echo(f"passed over, its weights were deleted: {_described(run)}", err=True)
+        _say_what_was_passed_over(chosen)
     for chosen, bundle in zip(picks, write_picks(picks, to), strict=True):
         click.echo(f"{bundle}: {_described(chosen.run)}")
 
@@ -104,17 +105,27 @@ def pick(folders: tuple[Path, ...], to: Path, condition: str | None) -> None:
     "--from", "folders", type=FOLDER, multiple=True, help="Where the runs are.  [default: outputs]"
 )
 @click.option("--to", type=click.Path(file_okay=False, exists=True, path_type=Path), default=".")
-def submission(number: int, folders: tuple[Path, ...], to: Path) -> None:
+@click.option("--filter", "condition", metavar="CONDITION", help="As of rnnclf compare.")
+def submission(number: int, folders: tuple[Path, ...], to: Path, condition: str | None) -> None:
     """Writes GROUP_N_PROJECT_PART2.zip, what a group of the hand-out hands in.
 
-    In it are the best models of the group's two data sets and cell, a report with their accuracies,
-    the code, and a script that computes the accuracies anew. Run it in the folder of run.py.
+    In it are the best tested models of the group's two data sets and cell, a report with their
+    accuracies, the code, and a script that computes the accuracies anew. Run it in the folder of
+    run.py.
     """
-    from rnnclf.submission.archive import write_submission
+    from rnnclf.submission.archive import choose_for, write_submission
     from rnnclf.submission.groups import read_group
 
     group = read_group(number, Path())
-    click.echo(write_submission(group, _find(folders), Path(), to))
+    picks = choose_for(group, _find(folders, condition))
+    for chosen in picks:
+        _say_what_was_passed_over(chosen)
+    click.echo(write_submission(group, picks, Path(), to))
+
+
+def _say_what_was_passed_over(chosen: "Pick") -> None:
+    for run, reason in chosen.better:
+        click.echo(f"passed over, {reason}: {_described(run)}", err=True)
 
 
 def _described(run: "Run") -> str:
@@ -132,12 +143,14 @@ def _rows(
     """Returns the rows to list and how many there are beyond them."""
     from rnnclf.select.leaderboard import group, rows, sort
 
-    if order and grouping:
+    if order is not None and grouping is not None:
         raise SelectionError("--sort and --group-by exclude each other; groups begin with the best")
-    if grouping:
-        groups = group(ranked, {name: names.value(name) for name in grouping.split(",")})
+    if grouping is not None:
+        groups = group(
+            ranked, {name: names.value(name) for name in map(str.strip, grouping.split(","))}
+        )
         return groups[:top], len(groups) - len(groups[:top])
-    if order:
+    if order is not None:
         value = names.value(order.removeprefix("-"))
         ranked = sort(ranked, value, descending=order.startswith("-"))
     listed = ranked[:top]
@@ -145,7 +158,11 @@ def _rows(
 
 
 def _find(folders: Sequence[Path], condition: str | None = None) -> "list[Run]":
-    """Finds the runs that fulfil a condition; says what was left out on standard error."""
+    """Finds the runs that fulfil a condition.
+
+    Says on standard error what was left out, and what does not compare.
+    """
+    from rnnclf.select.leaderboard import rank, split_warning
     from rnnclf.select.query import Names, parse_condition
     from rnnclf.select.runs import find_runs
 
@@ -154,12 +171,15 @@ def _find(folders: Sequence[Path], condition: str | None = None) -> "list[Run]":
         click.echo(line, err=True)
     if not found.runs:
         raise SelectionError(f"no finished run below {_listed(folders) or 'outputs'}")
-    if condition is None:
-        return found.runs
-    fulfils = parse_condition(condition, Names.of(found.runs))
-    runs = [run for run in found.runs if fulfils(run)]
+    runs = found.runs
+    if condition is not None:
+        fulfils = parse_condition(condition, Names.of(runs))
+        runs = [run for run in runs if fulfils(run)]
     if not runs:
         raise SelectionError(f"none of {len(found.runs)} runs fulfils {condition!r}")
+    for task, ranked in rank(runs).items():
+        if warning := split_warning(ranked):
+            click.echo(f"warning: {task}: {warning}", err=True)
     return runs
 
 

@@ -198,11 +198,27 @@ def _errors(run: Run) -> Errors:
 
 def _command_of(run: Run) -> str:
     """Returns what repeats a run: what was typed, or for a job of a sweep its configuration."""
-    overrides = run.folder / ".hydra" / "overrides.yaml"
-    if run.study is None and overrides.exists():
-        typed = yaml.safe_load(overrides.read_text(encoding="utf-8"))
-        return _command(*typed)
-    return _command("--config-path", str(run.folder.resolve()))
+    typed = None if run.study else _typed(run.folder / ".hydra")
+    return _command("--config-path", str(run.folder.resolve())) if typed is None else typed
+
+
+def _typed(folder: Path) -> str | None:
+    """Returns the command of a run of the project's own configuration, None for that of another."""
+    try:
+        hydra, overrides = (
+            yaml.safe_load((folder / name).read_text(encoding="utf-8"))
+            for name in ("hydra.yaml", "overrides.yaml")
+        )
+        sources = {
+            source["provider"]: Path(source["path"]).name
+            for source in hydra["hydra"]["runtime"]["config_sources"]
+        }
+        own = sources["main"] == "conf" and "command-line" not in sources
+        if not own or hydra["hydra"]["job"]["config_name"] != "config":
+            return None
+        return _command(*map(str, overrides))
+    except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError):
+        return None
 
 
 def _command(*arguments: str) -> str:

@@ -42,7 +42,7 @@ def confusion_heatmap(classes: Sequence[str], counts: Indices) -> go.Figure:
     diagonal = np.eye(len(classes), dtype=bool)
     size = max(380, 150 + 14 * len(classes))
     ticks = {"tickfont": {"size": 10}, "tickmode": "linear", "showgrid": False, "type": "category"}
-    names = [escape(name) for name in classes]  # plotly reads some tags
+    names = [escape(name, quote=False) for name in classes]  # plotly reads some tags
     figure = _figure(
         height=size,
         xaxis={"title": {"text": "predicted class"}, "tickangle": -90, **ticks},

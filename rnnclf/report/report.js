@@ -73,6 +73,9 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
 matchMedia("print").addEventListener("change", () => {
   for (const canvas of figures.keys()) draw(canvas);
 });
+addEventListener("beforeprint", () => {
+  for (const details of document.querySelectorAll("details")) details.open = true;
+});
 let width = innerWidth;
 addEventListener("resize", () => {
   if (innerWidth !== width) redraw();

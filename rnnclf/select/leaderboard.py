@@ -12,7 +12,13 @@ from rnnclf.select.runs import Run
 
 # Where and how a run was made, or what has a column of its own.
 NEVER_A_COLUMN = ("paths.", "evaluate_test", "device", "threads", "dataset.name", "model.cell")
-SPLIT = ("dataset.split_seed", "dataset.train_fraction", "dataset.validation_fraction")
+# By what the validation texts differ.
+SPLIT = (
+    "dataset.folder",
+    "dataset.split_seed",
+    "dataset.train_fraction",
+    "dataset.validation_fraction",
+)
 
 Row = dict[str, Any]
 
@@ -50,15 +56,16 @@ class Ranked:
     run: Run
 
 
-def quality(run: Run) -> tuple[float, float, int, str]:
+def quality(run: Run) -> tuple[float, bool, float, int, str]:
     """Returns what runs are sorted by, the best first.
 
-    Validation accuracy, then validation loss, then fewer parameters; runs without a validation part
-    come last.
+    Validation accuracy; among equals the winner that its study trained again, then validation
+    loss, then fewer parameters. Runs without a validation part come last.
     """
     if run.val_accuracy is None:
-        return (math.inf, math.inf, 0, str(run.folder))
-    return (-run.val_accuracy, run.result["val_loss"], run.result["parameters"], str(run.folder))
+        return (math.inf, True, math.inf, 0, str(run.folder))
+    loss, parameters = run.result["val_loss"], run.result["parameters"]
+    return (-run.val_accuracy, run.refit is None, loss, parameters, str(run.folder))
 
 
 def rank(runs: Iterable[Run]) -> dict[str, list[Ranked]]:
@@ -98,12 +105,15 @@ def differing_keys(runs: Sequence[Run]) -> list[str]:
 
 def split_warning(ranked: Iterable[Ranked]) -> str | None:
     """Says so when runs of a task were not measured on the same validation texts."""
-    splits = {tuple(one.run.value(key) for key in SPLIT) for one in ranked}
-    if len(splits) == 1:
+    splits = [[one.run.value(key) for key in SPLIT] for one in ranked]
+    differing = [
+        key for number, key in enumerate(SPLIT) if len({split[number] for split in splits}) > 1
+    ]
+    if not differing:
         return None
-    ends = ", ".join(key.rpartition(".")[2] for key in SPLIT)
     return (
-        f"{len(splits)} different splits, whose accuracies do not compare; --filter one by {ends}"
+        f"{len(set(map(tuple, splits)))} different splits, whose accuracies do not compare; "
+        f"--filter one by {', '.join(differing)}"
     )
 
 

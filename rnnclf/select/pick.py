@@ -8,7 +8,7 @@ from rnnclf.bundle import write_bundle
 from rnnclf.errors import SelectionError
 from rnnclf.paths import ModelPaths
 from rnnclf.select.leaderboard import quality
-from rnnclf.select.runs import Run
+from rnnclf.select.runs import Run, read_run
 
 
 @dataclass(frozen=True)
@@ -16,12 +16,12 @@ class Pick:
     """What was chosen for a task and a cell.
 
     Attributes:
-        run: The best run by validation accuracy whose weights are still there.
-        better: Better runs whose weights are not there.
+        run: The best run by validation accuracy that can be used.
+        better: Better runs, with the reason why they cannot.
     """
 
     run: Run
-    better: tuple[Run, ...]
+    better: tuple[tuple[Run, str], ...]
 
     @property
     def name(self) -> str:
@@ -29,26 +29,44 @@ class Pick:
         return f"{self.run.task}-{self.run.cell}"
 
 
-def choose(runs: Iterable[Run]) -> list[Pick]:
+def choose(runs: Iterable[Run], *, tested: bool = False) -> list[Pick]:
     """Chooses the best run of each task and cell, by validation accuracy.
 
+    Args:
+        runs: From which to choose.
+        tested: Whether only a model whose test accuracy is known will do.
+
     Raises:
-        SelectionError: If no run of a task and cell has its weights.
+        SelectionError: If no run of a task and cell can be used.
     """
     groups: dict[tuple[str, str], list[Run]] = {}
     for run in sorted(runs, key=lambda run: (run.task, run.cell, *quality(run))):
         groups.setdefault((run.task, run.cell), []).append(run)
-    return [_first_with_weights(group) for group in groups.values()]
+    return [_first_usable(group, tested=tested) for group in groups.values()]
 
 
-def _first_with_weights(runs: list[Run]) -> Pick:
-    for position, run in enumerate(runs):
-        if ModelPaths(run.model_folder).weights.is_file():
-            return Pick(run, tuple(runs[:position]))
+def _first_usable(runs: list[Run], *, tested: bool) -> Pick:
+    better: list[tuple[Run, str]] = []
+    for run in runs:
+        reason = _why_not(run, tested=tested)
+        if reason is None:
+            return Pick(run, tuple(better))
+        better.append((run, reason))
+    best, reason = better[0]
     raise SelectionError(
-        f"{runs[0].task} with {runs[0].cell}: none of {len(runs)} runs has its model.safetensors "
-        "any more; train the best one again, or leave them out with --filter"
+        f"{best.task} with {best.cell}: none of {len(runs)} runs can be used, the best "
+        f"({best.folder}) since {reason}; train it again alone: "
+        f"python run.py --config-path {best.folder.resolve()}"
     )
+
+
+def _why_not(run: Run, *, tested: bool) -> str | None:
+    """Returns why the model of a run cannot be used."""
+    if not ModelPaths(run.model_folder).weights.is_file():
+        return "its weights were deleted"
+    if tested and read_run(run.model_folder).result["test_accuracy"] is None:
+        return "it was never tested"
+    return None
 
 
 def write_picks(picks: Iterable[Pick], folder: Path) -> list[Path]:

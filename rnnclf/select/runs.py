@@ -13,12 +13,14 @@ import yaml
 
 from rnnclf.errors import SelectionError
 from rnnclf.paths import RESULT_FORMAT, RunPaths
+from rnnclf.select.records import check_config, check_result, check_study
 from rnnclf.study.paths import StudyPaths
 
 REFIT_FOLDER = re.compile(r"refit-of-(\d+)")
 HYDRA_FOLDER = ".hydra"
 FOREIGN = "not a run of rnnclf"
-UNFINISHED = "unfinished"
+UNFINISHED = "unfinished or failed"
+DAMAGED = (OSError, ValueError, KeyError, TypeError, RecursionError)  # by what a file then raises
 
 
 @dataclass(frozen=True)
@@ -118,8 +120,19 @@ def find_runs(folders: Iterable[Path]) -> Found:
     for folder in folders:
         if not folder.is_dir():
             raise SelectionError(f"{folder}: no such folder")
-        _walk(folder, None, {}, found, seen)
+        study, states = _study_around(folder)
+        _walk(folder, study, states, found, seen)
     return found
+
+
+def _study_around(folder: Path) -> tuple[Study | None, Mapping[str, str]]:
+    """Returns the study of which a folder may be a trial, and the states of its trials."""
+    parent = folder.resolve().parent
+    try:
+        names = [entry.name for entry in parent.iterdir()]
+    except OSError:
+        return None, {}
+    return _read_study(parent, names, Found()) if _is_study(names) else (None, {})
 
 
 def read_run(folder: Path) -> Run:
@@ -131,7 +144,8 @@ def read_run(folder: Path) -> Run:
     found = Found()
     if not folder.is_dir():
         raise SelectionError(f"{folder}: no such folder")
-    reason = _read_run(folder, [entry.name for entry in folder.iterdir()], None, found)
+    study, _ = _study_around(folder)
+    reason = _read_run(folder, [entry.name for entry in folder.iterdir()], study, found)
     if not found.runs:
         raise SelectionError(f"{folder}: {reason or 'no run here'}")
     return found.runs[0]
@@ -155,7 +169,7 @@ def _walk(
     seen.add(resolved)
     try:
         with os.scandir(folder) as entries:
-            names = {entry.name: entry.is_dir(follow_symlinks=False) for entry in entries}
+            names = {entry.name: entry.is_dir() for entry in entries}
     except OSError as error:
         found.left_out.append((folder, f"cannot be read: {error.strerror}"))
         return
@@ -188,21 +202,13 @@ def _read_study(
         return None, states
     try:
         summary = json.loads(paths.summary.read_text(encoding="utf-8"))
-        study = Study(folder, summary)
-        _check_study(study)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        check_study(summary)
+    except DAMAGED as error:
         found.left_out.append((paths.summary, _unreadable(error)))
         return None, states
+    study = Study(folder, summary)
     found.studies.append(study)
     return study, states
-
-
-def _check_study(study: Study) -> None:
-    for key in ("name", "n_trials", "finished", "states", "best"):
-        study.summary[key]
-    if study.winner is not None:
-        refit = study.summary["refit"]
-        refit["model"]["folder"], refit["validate"]["mean"], refit["final"]["mean"]
 
 
 def _trial_states(paths: StudyPaths) -> Iterator[tuple[str, str]]:
@@ -227,12 +233,13 @@ def _read_run(
             return FOREIGN
         if result["format"] > RESULT_FORMAT:
             return f"made by a newer rnnclf (format {result['format']})"
-        refit = study.summary["refit"] if study and str(study.winner) == folder.name else None
-        run = Run(folder, result, _flat(_config_of(result, paths)), study, refit)
-        _check_run(run)
-    except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError) as error:
+        check_result(result)
+        config = _flat(_config_of(result, paths))
+        check_config(config)
+    except (*DAMAGED, yaml.YAMLError) as error:
         return _unreadable(error)
-    found.runs.append(run)
+    refit = study.summary["refit"] if study and str(study.winner) == folder.name else None
+    found.runs.append(Run(folder, result, config, study, refit))
     return None
 
 
@@ -244,17 +251,9 @@ def _config_of(result: Mapping[str, Any], paths: RunPaths) -> Any:
     return yaml.load(paths.config.read_text(encoding="utf-8"), loader)  # noqa: S506
 
 
-def _check_run(run: Run) -> None:
-    for key in ("parameters", "vocabulary_size", "seed", "best_epoch", "epochs"):
-        int(run.result[key])
-    float(run.result["seconds"]["total"])
-    str(run.result["started"]), str(run.task), run.result["texts"]["test"]
-    for key in ("val_accuracy", "val_macro_f1", "val_loss"):
-        if run.result[key] is not None:
-            float(run.result[key])
-
-
 def _flat(config: Any, prefix: str = "") -> dict[str, Any]:
+    if not isinstance(config, dict):
+        raise TypeError("its configuration is no mapping")
     flat: dict[str, Any] = {}
     for name, value in config.items():
         if isinstance(value, dict):

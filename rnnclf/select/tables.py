@@ -48,11 +48,11 @@ def render(tables: Mapping[str, Sequence[Row]], kind: str, title: str = "task") 
 
 def _table(title: str, rows: Sequence[Row]) -> str:
     """Writes a table as wide as it is: a folder in one piece can be copied from a terminal."""
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    table = Table(title=Text(title), title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     columns = _filled_columns(rows)
     for name in columns:
         number = all(isinstance(row.get(name), int | float | None) for row in rows)
-        table.add_column(name, justify="right" if number else "left")
+        table.add_column(Text(name), justify="right" if number else "left")
     for row in rows:
         table.add_row(*(Text(_shown(name, row.get(name))) for name in columns))
     output = io.StringIO()
@@ -71,6 +71,8 @@ def _markdown(title: str, rows: Sequence[Row]) -> str:
 
 
 def _csv(rows: Sequence[Row]) -> str:
+    if not rows:
+        return ""
     flat: list[Row] = []
     for row in rows:
         flat.append({})

@@ -92,10 +92,7 @@ def check_that_chosen_arrived(
             arrived = OmegaConf.select(config, dimension.key.lstrip("+"))
             if OmegaConf.is_config(arrived):
                 continue
-            if (
-                not dimension.contains(arrived)
-                or dimension.member(arrived) != chosen[dimension.key]
-            ):
+            if not dimension.is_spelling(chosen[dimension.key], arrived):
                 raise ValueError(
                     f"{dimension.key} was chosen as {chosen[dimension.key]}, "
                     f"but the configuration has {arrived}"

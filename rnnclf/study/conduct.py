@@ -2,7 +2,7 @@
 
 import logging
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -48,17 +48,28 @@ def conduct(
         for plan in plans:
             _show(plan)
         return []
+    for plan in plans:
+        _check_journal(plan)
     summaries = []
     for number, plan in enumerate(plans, start=1):
         place = f" ({number} of {len(plans)})" if len(plans) > 1 else ""
         summaries.append(_conduct_one(with_deadline(plan), place))
-    stopped = [s for s in summaries if s["stopped"] or not s["best"]]
-    if stopped:
-        reasons = "; ".join(
-            f"{s['name']}: {s['stopped'] or 'no trial ended well'}" for s in stopped
-        )
-        raise StudyError(f"stopped: {reasons}; the same command continues")
+    problems = [problem for summary in summaries if (problem := _problem(summary))]
+    if problems:
+        raise StudyError("; ".join(problems))
     return summaries
+
+
+def _problem(summary: Mapping[str, Any]) -> str | None:
+    """Says why a study came to nothing, if it did, and what to do."""
+    if summary["stopped"]:
+        return f"{summary['name']} stopped: {summary['stopped']}; the same command continues"
+    if summary["best"]:
+        return None
+    first = f"; the first failure: {summary['first_failure']}" if summary["first_failure"] else ""
+    anew = "hydra.sweeper.restart=true begins anew"
+    on = anew if summary["finished"] else "the same command continues"
+    return f"{summary['name']}: no trial ended well{first}; {on}"
 
 
 def _conduct_one(plan: StudyPlan, place: str) -> dict[str, Any]:
@@ -116,10 +127,26 @@ def _agree(trials: Trials, plan: StudyPlan) -> None:
         ConfigError: If the old study is another one.
     """
     old: Definition | None = trials.study.user_attrs.get(DEFINITION)
-    if old is None:
+    _refuse_differences(plan, old)
+    if trials.remaining() > 0:
         for point in plan.queue:
             trials.study.enqueue_trial(point, skip_if_exists=True)
+    if old is None:
         trials.study.set_user_attr(DEFINITION, plan.definition)
+
+
+def _check_journal(plan: StudyPlan) -> None:
+    """Makes sure, before any study begins, that an old one in the place of this one can go on.
+
+    Raises:
+        ConfigError: If it cannot.
+    """
+    if StudyPaths(plan.spec.folder).journal.exists() and not plan.options.restart:
+        _refuse_differences(plan, Trials(plan.spec).study.user_attrs.get(DEFINITION))
+
+
+def _refuse_differences(plan: StudyPlan, old: Definition | None) -> None:
+    if old is None:
         return
     found = differences(old, plan.definition)
     if found:
@@ -147,14 +174,19 @@ def _owning(paths: StudyPaths) -> Iterator[None]:
 def _put_aside(spec: StudySpec) -> None:
     """Moves an old study away, and in a database renames it."""
     now = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+    paths = StudyPaths(spec.folder)
     if spec.folder.exists():
-        with _owning(StudyPaths(spec.folder)):
+        if not (paths.journal.exists() or paths.summary.exists() or spec.storage):
+            raise ConfigError(
+                f"{spec.folder} holds no study that hydra.sweeper.restart=true could put aside"
+            )
+        with _owning(paths):
             aside = spec.folder.with_name(f"{spec.folder.name}.{now}")
             spec.folder.rename(aside)
         log.info("the old study is in %s now", aside)
     if spec.storage is None:
         return
-    storage = open_storage(spec.storage, StudyPaths(spec.folder))
+    storage = open_storage(spec.storage, paths)
     if spec.name in optuna.get_all_study_names(storage):
         optuna.copy_study(
             from_study_name=spec.name,
@@ -187,7 +219,8 @@ def _report(plan: StudyPlan, summary: dict[str, Any]) -> Iterator[str]:
     lost = f", {summary['lost']} lost and tried again" if summary["lost"] else ""
     yield f"study {plan.spec.name}: {states or 'no trials'}{lost}"
     if not summary["finished"] and not summary["stopped"]:
-        yield f"its time is up before it has {plan.spec.n_trials}; the same command continues"
+        why = "its time is up" if plan.spec.deadline else "it ended"
+        yield f"{why} before it has {plan.spec.n_trials} trials; the same command continues"
     for best in summary["best"]:
         values = " ".join(f"{value:.4f}" for value in best["values"])
         chosen = shlex.join(as_overrides(best["params"]))
@@ -198,6 +231,8 @@ def _report(plan: StudyPlan, summary: dict[str, Any]) -> Iterator[str]:
     if refit:
         yield f"trained again, as in the search: {_interval(refit[VALIDATE])}"
         yield f"trained again, for use:          {_interval(refit[FINAL])}"
+        if refit["failed"]:
+            yield f"{refit['failed']} of these runs failed; the same command tries them again"
         yield f"final model (median of the first line): {folder / refit['model']['folder']}"
 
 

@@ -52,7 +52,7 @@ class StudySweeperConf:
 
     _target_: str = "rnnclf.study.sweeper.StudySweeper"
     defaults: list[Any] = field(
-        default_factory=lambda: [{"sampler": "default"}, {"pruner": "none"}]
+        default_factory=lambda: [{"sampler": "default"}, {"pruner": "asha"}]
     )
     sampler: Any = MISSING
     pruner: Any = MISSING

@@ -7,17 +7,17 @@ import shutil
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from hydra.core.plugins import Plugins
 from omegaconf import DictConfig
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 
 from rnnclf.errors import StudyError
 from rnnclf.study.pool import Pool
 from rnnclf.study.progress import StudyProgress
-from rnnclf.study.trials import Trials, worker_is_gone
-from rnnclf.study.worker import Worker, describe_error
+from rnnclf.study.trials import WORKER, Trials
+from rnnclf.study.worker import UNTIL_KILLED, Worker, describe_error
 
 log = logging.getLogger(__name__)
 BASIC_LAUNCHER = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
@@ -47,7 +47,11 @@ def launch_workers(worker: Worker, config: DictConfig, workers: int | str, title
         if config.hydra.launcher["_target_"] == BASIC_LAUNCHER:
             Pool(worker, environments, progress.update).run()
         else:
-            _run_jobs(worker, config, len(environments), trials, progress)
+            try:
+                _run_jobs(worker, config, len(environments), trials, progress)
+            except KeyboardInterrupt:
+                _settle_interrupted(trials)
+                raise
         wait_for_others(trials)
 
 
@@ -107,13 +111,33 @@ def _run_jobs(
 def wait_for_others(trials: Trials) -> None:
     """Waits for running trials, and settles those whose workers are gone."""
     said = False
-    trials.settle(worker_is_gone)
-    while running := [t.number for t in trials.all() if t.state is TrialState.RUNNING]:
+    trials.settle_lost()
+    while running := _running(trials):
         if not said:
-            log.info("waiting for trials that other workers run: %s", running)
+            log.info("waiting for trials that other workers run: %s", _with_workers(running))
             said = True
         time.sleep(WATCH_SECONDS)
-        trials.settle(worker_is_gone)
+        trials.settle_lost()
+
+
+def _settle_interrupted(trials: Trials) -> None:
+    """Gives the interrupted workers of a launcher time to end, and settles what they ran."""
+    deadline = time.monotonic() + UNTIL_KILLED
+    while _running(trials) and time.monotonic() < deadline:
+        trials.settle_lost(blameless=True)
+        time.sleep(WATCH_SECONDS)
+
+
+def _running(trials: Trials) -> list[FrozenTrial]:
+    return [trial for trial in trials.all() if trial.state is TrialState.RUNNING]
+
+
+def _with_workers(running: Sequence[FrozenTrial]) -> str:
+    workers = [(trial.number, trial.user_attrs.get(WORKER, {})) for trial in running]
+    return ", ".join(
+        f"{number} (process {worker.get('pid')} on {worker.get('host')})"
+        for number, worker in workers
+    )
 
 
 def _ended(trials: Trials) -> int:

@@ -98,6 +98,14 @@ def _summary(
         "stopped": trials.stopped,
         "states": dict(states),
         "lost": len(trials.all()) - len(counted),
+        "first_failure": next(
+            (
+                f"trial {trial.number}: {trial.user_attrs.get(REASON, '')}"
+                for trial in counted
+                if trial.state is TrialState.FAIL
+            ),
+            None,
+        ),
         "space": {dimension.key: str(dimension) for dimension in plan.worker.dimensions},
         "overrides": list(plan.worker.overrides),
         "best": [
@@ -133,7 +141,7 @@ def _best_config(plan: StudyPlan, trial: FrozenTrial) -> str:
     number, value = trial.number, ", ".join(f"{v:.6g}" for v in trial.values)
     head = (
         f"# Trial {number} of the study {plan.spec.name}: {value}. To run it:\n"
-        f"#     --config-dir {plan.spec.folder} --config-name best\n"
+        "#     --config-dir FOLDER --config-name best    (FOLDER: where this file is)\n"
     )
     return head + OmegaConf.to_yaml(OmegaConf.create(content))
 

@@ -35,6 +35,11 @@ class StudyPaths:
         return self.folder / ".study.lock"
 
     @property
+    def presence(self) -> Path:
+        """Has a file that each living worker keeps locked."""
+        return self.folder / ".living"
+
+    @property
     def trials(self) -> Path:
         """One line a trial (CSV)."""
         return self.folder / "trials.csv"

@@ -27,7 +27,7 @@ from rnnclf.study.space import (
     suggest,
 )
 from rnnclf.study.trials import Direction, StudySpec
-from rnnclf.study.worker import Worker
+from rnnclf.study.worker import Worker, make_pruner, make_sampler
 
 GRID = "optuna.samplers.GridSampler"
 NUMBER_OF_SAMPLES = 3
@@ -136,6 +136,7 @@ def _plan(
         keep=options.keep,
         weights=list(options.weights),
     )
+    _check_makeable(worker)
     samples = _samples(dimensions)
     facts = _check_samples(worker, [*every_choice(dimensions), *samples], options.check)
     definition = define(config, dimensions, spec.directions, options.ignore, facts)
@@ -202,6 +203,15 @@ def _check_options(options: DictConfig) -> None:
         raise ConfigError(f"hydra.sweeper.workers is auto or a number from 1; it is {workers}")
 
 
+def _check_makeable(worker: Worker) -> None:
+    try:
+        make_sampler(worker.sampler, 0, 0)
+        make_pruner(worker.pruner)
+    except Exception as error:  # of whatever kind: it comes from what the user chose
+        cause = error.__cause__ or error
+        raise ConfigError(f"the sampler or the pruner cannot be made: {cause}") from error
+
+
 def _queue(
     config: DictConfig, dimensions: Sequence[Dimension], enqueue: Sequence[Mapping[str, Any]]
 ) -> tuple[list[dict[str, Value]], list[str]]:
@@ -221,6 +231,10 @@ def _queue(
     queue = [defaults]
     by_key = {dimension.key: dimension for dimension in dimensions}
     for point in enqueue:
+        if not isinstance(point, Mapping):
+            raise ConfigError(
+                f"hydra.sweeper.enqueue is a list of points like {{KEY: VALUE}}; one is {point}"
+            )
         for key in point:
             if key not in by_key:
                 raise ConfigError(f"hydra.sweeper.enqueue: {key} is not a dimension of the search")

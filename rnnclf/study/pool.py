@@ -15,7 +15,7 @@ from optuna.trial import FrozenTrial, TrialState
 from rnnclf.errors import StudyError
 from rnnclf.study.paths import StudyPaths
 from rnnclf.study.process import INTERRUPTED, pack
-from rnnclf.study.trials import LOST_KIND, WORKER, Trials, worker_is_gone
+from rnnclf.study.trials import LOST_KIND, WORKER, Trials
 from rnnclf.study.worker import UNTIL_KILLED, Worker
 
 POLL_SECONDS = 0.1
@@ -52,7 +52,8 @@ class Pool:
         self._trials = Trials(worker.spec)
         self._paths = StudyPaths(worker.spec.folder)
         self._packed = pack(worker)
-        self._deaths_without_trial = 0
+        self._bad_ends = 0  # in a row, of processes without a trial or interrupted by others
+        self._interrupted = False
 
     def run(self) -> None:
         """Starts the processes and returns when all of them have ended well.
@@ -108,13 +109,16 @@ class Pool:
         _close(process)
         reason = f"{LOST_KIND}: process {process.pid} {_describe_exit(code)}"
         lost = self._trials.settle(lambda trial: reason if _runs(process.pid, trial) else None)
-        if code not in (0, INTERRUPTED) and not lost:
-            self._deaths_without_trial += 1
-            if self._deaths_without_trial >= self._worker.spec.max_failures:
-                log = self._paths.worker_log(slot.number)
-                raise StudyError(
-                    f"workers end before they begin a trial: {_last_line(log)} ({log})"
-                )
+        lost += self._trials.settle_lost()  # it may have died before a trial had its name
+        if code == 0 or (lost and code != INTERRUPTED):
+            self._bad_ends = 0
+            return
+        self._bad_ends += 1
+        if self._bad_ends >= self._worker.spec.max_failures:
+            log = self._paths.worker_log(slot.number)
+            if code == INTERRUPTED:
+                raise StudyError("workers are interrupted, but not by this process")
+            raise StudyError(f"workers end before they begin a trial: {_last_line(log)} ({log})")
 
     def _kill_overdue(self) -> None:
         """Kills workers whose trial goes on long after its time is up, in code that cannot hear."""
@@ -140,9 +144,11 @@ class Pool:
                 self._trials.settle(
                     lambda trial: reason if trial.number == trial_number else None, retry=False
                 )
+                self._trials.settle_lost()  # if it had gone on to the next meanwhile
 
     def _stop(self) -> None:
-        """Asks the processes to end, waits a while, and settles what was running."""
+        """Asks the processes to end and waits a while."""
+        self._interrupted = True
         running = [slot.process for slot in self._slots if slot.process is not None]
         for process in running:
             process.send_signal(signal.SIGINT)
@@ -158,7 +164,7 @@ class Pool:
                 process.wait()
                 _close(process)
                 slot.process = None
-        self._trials.settle(worker_is_gone)
+        self._trials.settle_lost(blameless=self._interrupted)
 
 
 def _runs(pid: int, trial: FrozenTrial) -> bool:

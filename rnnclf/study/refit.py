@@ -13,7 +13,7 @@ import logging
 import math
 import statistics
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import optuna
@@ -23,23 +23,42 @@ from scipy.special import stdtrit
 
 from rnnclf.errors import StudyError
 from rnnclf.study.cleaning import Cleaner
-from rnnclf.study.launch import launch_workers
+from rnnclf.study.launch import launch_workers, wait_for_others
 from rnnclf.study.outcome import best_step
 from rnnclf.study.paths import StudyPaths
 from rnnclf.study.plan import StudyPlan
 from rnnclf.study.space import as_overrides
-from rnnclf.study.trials import LOST, OVERRIDES, REASON, Trials
+from rnnclf.study.trials import OVERRIDES, REASON, Trials, counts
 from rnnclf.study.worker import Worker
 
 log = logging.getLogger(__name__)
 
 ROLE, SEED = "role", "seed"
+DELETED = "deleted"  # the attribute of the study that lists the runs without their weights
 VALIDATE, FINAL = "validate", "final"
 CONFIDENCE = 0.95
 
 
+@dataclass(frozen=True)
+class Job:
+    """A run that trains the winner again.
+
+    Attributes:
+        role: `validate` or `final`.
+        seed: Its seed.
+        overrides: What it sets beside the winner's parameters.
+    """
+
+    role: str
+    seed: int
+    overrides: list[str]
+
+
 def refit_winner(plan: StudyPlan, study: optuna.Study, winner: FrozenTrial) -> dict[str, Any]:
     """Trains the winner again as the study's options say.
+
+    Runs that ended well before are not repeated, except the one whose model is to be used if that
+    was deleted, since then with other seeds another was the median.
 
     Returns:
         The values of all runs, mean, standard deviation and interval of both kinds, and the
@@ -48,36 +67,62 @@ def refit_winner(plan: StudyPlan, study: optuna.Study, winner: FrozenTrial) -> d
     Raises:
         StudyError: If no run of a kind ended well.
     """
+    jobs = _jobs(plan, study, winner)
+    worker = _worker(plan, winner)
+    worker.spec.folder.mkdir(parents=True, exist_ok=True)
+    trials = Trials(worker.spec)
+    wait_for_others(trials)
+    trials.resume()
+    title = f"{plan.spec.name}: training trial {winner.number} again"
+    done = {_job_of(trial) for trial in _complete(trials)}
+    _run(plan, worker, title, [job for job in jobs if (job.role, job.seed) not in done])
+    chosen = _choose(trials, winner)
+    if chosen.number in trials.study.user_attrs.get(DELETED, ()):
+        _run(plan, worker, title, [job for job in jobs if (job.role, job.seed) == _job_of(chosen)])
+        chosen = _choose(trials, winner)
+    done = {_job_of(trial) for trial in _complete(trials)}
+    failed = sum((job.role, job.seed) not in done for job in jobs)
+    if not failed:
+        _delete_others(trials, plan, chosen)
+    return _summary(trials, plan, winner, chosen) | {"failed": failed}
+
+
+def _jobs(plan: StudyPlan, study: optuna.Study, winner: FrozenTrial) -> list[Job]:
     options = plan.options.refit
-    folder = StudyPaths(plan.spec.folder).refit(winner.number)
-    folder.mkdir(parents=True, exist_ok=True)
     step = best_step(study, winner)
     if step is None and any("{best_step}" in line for line in options[VALIDATE] + options[FINAL]):
         raise StudyError("refit asks for {best_step}, but the trials report no steps")
-    jobs = [
-        (role, seed, _filled(options[role], seed=seed, best_step=step))
+    return [
+        Job(role, seed, _filled(options[role], seed=seed, best_step=step))
         for seed in range(options.seeds)
         for role in (VALIDATE, FINAL)
     ]
-    worker = _worker(plan, winner, len(jobs))
+
+
+def _run(plan: StudyPlan, worker: Worker, title: str, jobs: Sequence[Job]) -> None:
+    """Runs jobs that do not wait in the queue already, and those that do."""
     trials = Trials(worker.spec)
-    missing = jobs[len([t for t in trials.all() if LOST not in t.user_attrs]) :]
-    for role, seed, overrides in missing:
-        trials.enqueue({}, {ROLE: role, SEED: seed, OVERRIDES: overrides})
-    title = f"{plan.spec.name}: training trial {winner.number} again"
-    if missing:
-        log.info("%s: %d runs to go, %d for each seed", title, len(missing), len((VALIDATE, FINAL)))
+    waiting = [trial for trial in trials.all() if trial.state is TrialState.WAITING]
+    for job in jobs:
+        if (job.role, job.seed) not in map(_job_of, waiting):
+            attributes = {ROLE: job.role, SEED: job.seed, OVERRIDES: job.overrides}
+            trials.enqueue({}, attributes)
+    to_go = sum(trial.state is TrialState.WAITING for trial in trials.all())
+    if to_go == 0:
+        return
+    n_trials = to_go + sum(counts(trial) for trial in trials.all())
+    worker = replace(worker, spec=replace(worker.spec, n_trials=n_trials))
+    log.info("%s: %d runs to go, %d for each seed", title, to_go, len((VALIDATE, FINAL)))
     launch_workers(worker, plan.config, plan.options.workers, title)
-    return _summarize(trials, plan, winner)
 
 
-def _worker(plan: StudyPlan, winner: FrozenTrial, n_trials: int) -> Worker:
+def _worker(plan: StudyPlan, winner: FrozenTrial) -> Worker:
     folder = StudyPaths(plan.spec.folder).refit(winner.number)
     spec = replace(
         plan.spec,
         name=f"{plan.spec.name}-{folder.name}",
         folder=folder,
-        n_trials=n_trials,
+        n_trials=0,
         trial_timeout=None,
         deadline=None,
     )
@@ -102,52 +147,59 @@ def _filled(overrides: Sequence[str], **fillings: object) -> list[str]:
     return filled
 
 
-def _summarize(trials: Trials, plan: StudyPlan, winner: FrozenTrial) -> dict[str, Any]:
-    complete = {
-        role: sorted(
-            (
-                trial
-                for trial in trials.all()
-                if trial.state is TrialState.COMPLETE and trial.user_attrs[ROLE] == role
-            ),
-            key=lambda trial: trial.user_attrs[SEED],
-        )
-        for role in (VALIDATE, FINAL)
-    }
-    for role, ended in complete.items():
-        if not ended:
+def _complete(trials: Trials) -> list[FrozenTrial]:
+    return [trial for trial in trials.all() if trial.state is TrialState.COMPLETE]
+
+
+def _job_of(trial: FrozenTrial) -> tuple[str, int]:
+    return trial.user_attrs[ROLE], trial.user_attrs[SEED]
+
+
+def _by_seed(trials: Trials, role: str) -> dict[int, FrozenTrial]:
+    """Returns the last complete run of each seed, in the order of the seeds."""
+    found = {t.user_attrs[SEED]: t for t in _complete(trials) if t.user_attrs[ROLE] == role}
+    return dict(sorted(found.items()))
+
+
+def _choose(trials: Trials, winner: FrozenTrial) -> FrozenTrial:
+    """Returns the final run of the seed with the median validation (the lower of two)."""
+    for role in (VALIDATE, FINAL):
+        if not _by_seed(trials, role):
             failed = next(t for t in trials.all() if t.state is TrialState.FAIL)
             raise StudyError(
                 f"training trial {winner.number} again failed ({role}): "
-                f"{failed.user_attrs[REASON]}; the folder is {trials.spec.folder}"
+                f"{failed.user_attrs[REASON]}; the folder is {trials.spec.folder}; "
+                "the same command tries again"
             )
-    chosen = _median_run(complete[VALIDATE], complete[FINAL])
-    paths = StudyPaths(trials.spec.folder)
-    others = [t.number for t in trials.all() if t.number != chosen.number]
+    final = _by_seed(trials, FINAL)
+    usable = [trial for seed, trial in _by_seed(trials, VALIDATE).items() if seed in final]
+    if not usable:
+        return next(iter(final.values()))
+    usable.sort(key=lambda trial: (trial.value, trial.user_attrs[SEED]))
+    return final[usable[(len(usable) - 1) // 2].user_attrs[SEED]]
+
+
+def _delete_others(trials: Trials, plan: StudyPlan, chosen: FrozenTrial) -> None:
+    """Deletes the weights of all runs but one."""
+    others = [trial.number for trial in trials.all() if trial.number != chosen.number]
+    trials.study.set_user_attr(DELETED, others)
     Cleaner(trials.spec.folder, plan.worker.weights, keep=None).delete(others)
+
+
+def _summary(
+    trials: Trials, plan: StudyPlan, winner: FrozenTrial, chosen: FrozenTrial
+) -> dict[str, Any]:
+    runs = {role: _by_seed(trials, role) for role in (VALIDATE, FINAL)}
+    folder = StudyPaths(trials.spec.folder).trial(chosen.number)
     return {
         "trial": winner.number,
-        VALIDATE: describe([t.value for t in complete[VALIDATE]]),
-        FINAL: describe([t.value for t in complete[FINAL]]),
-        "failed": sum(
-            t.state is TrialState.FAIL and LOST not in t.user_attrs for t in trials.all()
-        ),
+        **{role: describe([trial.value for trial in runs[role].values()]) for role in runs},
         "model": {
             "seed": chosen.user_attrs[SEED],
             "value": chosen.value,
-            "folder": str(paths.trial(chosen.number).relative_to(plan.spec.folder)),
+            "folder": str(folder.relative_to(plan.spec.folder)),
         },
     }
-
-
-def _median_run(validated: Sequence[FrozenTrial], final: Sequence[FrozenTrial]) -> FrozenTrial:
-    """Returns the final run of the seed with the median validation (the lower of two)."""
-    by_seed = {trial.user_attrs[SEED]: trial for trial in final}
-    usable = [trial for trial in validated if trial.user_attrs[SEED] in by_seed]
-    if not usable:
-        return final[0]
-    usable.sort(key=lambda trial: (trial.value, trial.user_attrs[SEED]))
-    return by_seed[usable[(len(usable) - 1) // 2].user_attrs[SEED]]
 
 
 def describe(values: Sequence[float | None]) -> dict[str, Any]:

@@ -62,6 +62,13 @@ class Dimension:
                 return cast(Value, spelling)
         raise ValueError(f"{self.key}={value} is not in {self}")
 
+    def is_spelling(self, chosen: Value, value: Any) -> bool:
+        """Tells whether a configuration's value is what `chosen`, one of its values, stands for."""
+        try:
+            return self.member(value) == chosen
+        except ValueError:
+            return False
+
     def __str__(self) -> str:
         """Says in one line what it may be."""
         if isinstance(self.distribution, CategoricalDistribution):

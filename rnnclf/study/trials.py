@@ -3,17 +3,16 @@
 The storage is the only thing that the workers of a study share, whichever launcher runs them.
 """
 
-import socket
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import optuna
-import psutil
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
+from rnnclf.study.liveness import is_gone, process_identity
 from rnnclf.study.paths import StudyPaths
 from rnnclf.study.storage import brief_lock, open_storage
 
@@ -67,6 +66,7 @@ class Trials:
     def __init__(self, spec: StudySpec) -> None:
         paths = StudyPaths(spec.folder)
         self.spec = spec
+        self._paths = paths
         self.study = optuna.create_study(
             study_name=spec.name,
             storage=open_storage(spec.storage, paths),
@@ -137,14 +137,23 @@ class Trials:
         with self._lock:
             self._lose(self.all()[trial.number], "Interrupted: the study was interrupted", 0)
 
+    def settle_lost(self, *, blameless: bool = False) -> list[FrozenTrial]:
+        """Fails every running trial whose worker is gone, and queues it again; see `settle`."""
+        return self.settle(self._why_lost, blameless=blameless)
+
     def settle(
-        self, reason_of: Callable[[FrozenTrial], str | None], *, retry: bool = True
+        self,
+        reason_of: Callable[[FrozenTrial], str | None],
+        *,
+        retry: bool = True,
+        blameless: bool = False,
     ) -> list[FrozenTrial]:
         """Fails every running trial for which `reason_of` has a reason.
 
         Args:
             reason_of: Why the worker of a trial must be taken for lost, or None.
             retry: Whether the trial is queued again, if it was not lost before.
+            blameless: Whether the loss does not count as one, since the study was interrupted.
 
         Returns:
             The trials that were failed.
@@ -153,13 +162,21 @@ class Trials:
             running = [t for t in self.all() if t.state is TrialState.RUNNING]
             lost = [(t, reason) for t in running if (reason := reason_of(t)) is not None]
             for trial, reason in lost:
-                if retry and trial.user_attrs.get(LOSSES, 0) < 1:
-                    self._lose(trial, reason, 1)
+                if blameless or (retry and trial.user_attrs.get(LOSSES, 0) < 1):
+                    self._lose(trial, reason, 0 if blameless else 1)
                 else:
                     self._end(trial, reason)
             if lost:
                 self._stop_after_too_many_failures()
         return [trial for trial, _ in lost]
+
+    def _why_lost(self, trial: FrozenTrial) -> str | None:
+        worker = trial.user_attrs.get(WORKER)
+        if worker is None:  # nobody is taking it: that happens under the lock
+            return f"{LOST_KIND}: the worker was lost before it began"
+        if not is_gone(worker, self._paths):
+            return None
+        return f"{LOST_KIND}: process {worker['pid']} on {worker['host']} is gone"
 
     def _lose(self, trial: FrozenTrial, reason: str, losses: int) -> None:
         # In this order a process that dies in between leaves nothing that is settled twice.
@@ -211,35 +228,3 @@ def failure_kind(trial: FrozenTrial) -> str | None:
     if trial.state is not TrialState.FAIL:
         return None
     return str(trial.user_attrs.get(REASON, "")).split(":")[0]
-
-
-def process_identity() -> dict[str, Any]:
-    """Names this process so that others can tell whether it still lives."""
-    process = psutil.Process()
-    return {
-        "host": socket.gethostname(),
-        "pid": process.pid,
-        "started": round(process.create_time(), 1),
-    }
-
-
-def worker_is_gone(trial: FrozenTrial) -> str | None:
-    """Says why the worker of a running trial must be taken for lost, if it must.
-
-    A worker on another host is believed to live.
-    """
-    worker = trial.user_attrs.get(WORKER)
-    if worker is None:
-        return f"{LOST_KIND}: the worker was lost before it began"
-    if worker["host"] != socket.gethostname():
-        return None
-    try:
-        process = psutil.Process(worker["pid"])
-        if (
-            abs(process.create_time() - worker["started"]) < 1
-            and process.status() != psutil.STATUS_ZOMBIE
-        ):
-            return None
-    except psutil.NoSuchProcess:
-        pass
-    return f"{LOST_KIND}: process {worker['pid']} on {worker['host']} is gone"

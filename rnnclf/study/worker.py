@@ -20,6 +20,8 @@ from omegaconf import DictConfig
 
 from rnnclf.study.cleaning import Cleaner
 from rnnclf.study.compose import TrialComposer, check_that_chosen_arrived
+from rnnclf.study.liveness import presence
+from rnnclf.study.paths import StudyPaths
 from rnnclf.study.reporting import current
 from rnnclf.study.space import Dimension, suggest
 from rnnclf.study.trials import OVERRIDES, StudySpec, Trials
@@ -80,9 +82,13 @@ class Worker:
             How many trials it ran.
         """
         optuna.logging.set_verbosity(optuna.logging.WARNING)
+        with presence(StudyPaths(self.spec.folder)):
+            return self._run_trials(number)
+
+    def _run_trials(self, number: int) -> int:
         trials = Trials(self.spec)
         trials.study.sampler = make_sampler(self.sampler, len(trials.all()), number)
-        trials.study.pruner = instantiate(self.pruner, _execution_whitelist_=TRUSTED)
+        trials.study.pruner = make_pruner(self.pruner)
         composer = TrialComposer(self.context, self.config, self.overrides, str(self.spec.folder))
         cleaner = Cleaner(self.spec.folder, self.weights, self.keep)
         ran = 0
@@ -180,6 +186,12 @@ def make_sampler(
         settings["seed"] = int(np.random.SeedSequence(entropy).generate_state(1)[0])
     sampler: optuna.samplers.BaseSampler = instantiate(settings, _execution_whitelist_=TRUSTED)
     return sampler
+
+
+def make_pruner(config: DictConfig) -> optuna.pruners.BasePruner:
+    """Makes the configured pruner."""
+    pruner: optuna.pruners.BasePruner = instantiate(config, _execution_whitelist_=TRUSTED)
+    return pruner
 
 
 @contextmanager

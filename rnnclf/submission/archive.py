@@ -56,12 +56,12 @@ class SubmissionPaths:
         return self.folder / "search" / name
 
 
-def write_submission(group: Group, runs: Sequence[Run], project: Path, to: Path) -> Path:
-    """Writes `GROUP_N_PROJECT_PART2.zip` with the group's best models.
+def write_submission(group: Group, picks: Sequence[Pick], project: Path, to: Path) -> Path:
+    """Writes `GROUP_N_PROJECT_PART2.zip` with the group's models.
 
     Args:
         group: Whose.
-        runs: From which to choose, by validation accuracy.
+        picks: The models, as `choose_for` returns them.
         project: The folder of `run.py`, from which the code is taken.
         to: Where the zip goes.
 
@@ -69,10 +69,9 @@ def write_submission(group: Group, runs: Sequence[Run], project: Path, to: Path)
         The zip.
 
     Raises:
-        SelectionError: If a data set has no finished, tested model of the group's cell.
         ModelError: If a model is damaged.
     """
-    entries = [_entry(pick) for pick in _choose(group, runs)]
+    entries = [Entry(pick, read_run(pick.run.model_folder)) for pick in picks]
     name = f"GROUP_{group.number}_PROJECT_PART2"
     with tempfile.TemporaryDirectory(dir=to, prefix=f".{name}-") as temporary:
         paths = SubmissionPaths(Path(temporary) / name)
@@ -87,7 +86,12 @@ def write_submission(group: Group, runs: Sequence[Run], project: Path, to: Path)
         return Path(packed).replace(to / f"{name}.zip")
 
 
-def _choose(group: Group, runs: Sequence[Run]) -> list[Pick]:
+def choose_for(group: Group, runs: Sequence[Run]) -> list[Pick]:
+    """Chooses a group's best tested model of each of its data sets, by validation accuracy.
+
+    Raises:
+        SelectionError: If a data set has no finished, tested model of the group's cell.
+    """
     assigned = [run for run in runs if run.task in group.datasets and run.cell == group.cell]
     missing = [name for name in group.datasets if name not in {run.task for run in assigned}]
     if missing:
@@ -96,18 +100,8 @@ def _choose(group: Group, runs: Sequence[Run]) -> list[Pick]:
             + " and of ".join(f"{name} with {group.cell}" for name in missing)
             + f"; python run.py -m +group={group.number} makes what is missing"
         )
-    picks = {pick.run.task: pick for pick in choose(assigned)}
+    picks = {pick.run.task: pick for pick in choose(assigned, tested=True)}
     return [picks[name] for name in group.datasets]
-
-
-def _entry(pick: Pick) -> Entry:
-    model = read_run(pick.run.model_folder)
-    if model.result["test_accuracy"] is None:
-        raise SelectionError(
-            f"{pick.name}: the best run was never tested ({pick.run.folder}); let its study "
-            "finish, or run its configuration alone"
-        )
-    return Entry(pick, model)
 
 
 def _copy_search(pick: Pick, to: Path) -> None:

@@ -1,0 +1,40 @@
+"""Whether a worker still lives, as its own host and as others see it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from rnnclf.study.liveness import is_gone
+from rnnclf.study.paths import StudyPaths
+
+WORKER = """
+import json, sys, time
+from pathlib import Path
+from rnnclf.study.liveness import presence, process_identity
+from rnnclf.study.paths import StudyPaths
+with presence(StudyPaths(Path(sys.argv[1]))):
+    print(json.dumps(process_identity()), flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("renamed", [False, True], ids=["same host", "host has another name"])
+def test_a_worker_lives_until_its_process_ends(renamed, tmp_path: Path, monkeypatch):
+    worker = subprocess.Popen(
+        [sys.executable, "-c", WORKER, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    )
+    with worker:
+        identity = json.loads(worker.stdout.readline())
+        if renamed:
+            monkeypatch.setattr("socket.gethostname", lambda: "another")
+        assert not is_gone(identity, StudyPaths(tmp_path))
+        worker.kill()
+    assert is_gone(identity, StudyPaths(tmp_path))
+
+
+def test_a_worker_elsewhere_that_does_not_share_the_folder_is_believed_to_live(tmp_path):
+    identity = {"host": "far away", "pid": 1, "started": 0.0}
+    assert not is_gone(identity, StudyPaths(tmp_path))

@@ -1,0 +1,103 @@
+"""The winner trained again: nothing is lost here either, and the final model is always there."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import psutil
+from test_study import OUTPUT, SWEEP, states_of, trials_of
+
+REFIT = [
+    "hydra.sweeper.n_trials=2",
+    "hydra.sweeper.weights=[app.log]",
+    "hydra.sweeper.refit.validate=['name=validate-{seed}']",
+    "hydra.sweeper.refit.final=['name=final-{seed}']",
+]
+
+
+def study_with(folder: Path, seeds: int, *more: str) -> subprocess.CompletedProcess[str]:
+    command = [*SWEEP, *REFIT, f"hydra.sweeper.refit.seeds={seeds}", *more]
+    return subprocess.run(command, cwd=folder, check=False, **OUTPUT)
+
+
+def runs_of_the_refit(folder: Path) -> list[Path]:
+    return list(folder.glob("study/refit-of-*/[0-9]*"))
+
+
+def refit_of(folder: Path) -> dict:
+    return json.loads((folder / "study" / "study.json").read_text())["refit"]
+
+
+def model_is_there(folder: Path) -> bool:
+    return (folder / "study" / refit_of(folder)["model"]["folder"] / "app.log").exists()
+
+
+def test_killed_while_it_trains_the_winner_again_it_goes_on(tmp_path):
+    """The first two starts are killed in the refit; the third has all its seeds."""
+    command = [*SWEEP, *REFIT, "hydra.sweeper.refit.seeds=3", "steps=1", "seconds=0.4"]
+    for _ in range(2):
+        begun = len(runs_of_the_refit(tmp_path))
+        process = subprocess.Popen(command, cwd=tmp_path, **OUTPUT)
+        while len(runs_of_the_refit(tmp_path)) == begun:
+            assert process.poll() is None, process.communicate()[0]
+            time.sleep(0.02)
+        parent = psutil.Process(process.pid)
+        for one in [*parent.children(recursive=True), parent]:
+            one.kill()
+        process.communicate()
+    done = subprocess.run(command, cwd=tmp_path, check=False, **OUTPUT)
+    assert done.returncode == 0, done.stdout
+    refit = refit_of(tmp_path)
+    assert [len(refit[role]["values"]) for role in ("validate", "final")] == [3, 3]
+    assert refit["failed"] == 0
+    assert model_is_there(tmp_path)
+    (folder,) = tmp_path.glob("study/refit-of-*")
+    assert states_of(folder, f"study-{folder.name}") == {"COMPLETE": 6}
+
+
+def test_with_more_seeds_the_final_model_is_there_again(tmp_path):
+    for seeds in (2, 3, 4):
+        assert study_with(tmp_path, seeds).returncode == 0
+        assert len(refit_of(tmp_path)["final"]["values"]) == seeds
+        assert model_is_there(tmp_path)
+        assert len(list(tmp_path.glob("study/refit-of-*/*/app.log"))) == 1
+
+
+def test_a_refit_that_failed_is_tried_again_by_the_same_command(tmp_path):
+    """What fails is the folder of the second run, which a file stands in place of."""
+    assert study_with(tmp_path, 0).returncode == 0
+    trial = json.loads((tmp_path / "study" / "study.json").read_text())["best"][0]["number"]
+    obstacle = tmp_path / "study" / f"refit-of-{trial}" / "1"
+    obstacle.parent.mkdir()
+    obstacle.touch()
+    done = study_with(tmp_path, 1)
+    assert done.returncode == 1
+    assert "again failed (final)" in done.stdout
+    assert "the same command tries again" in done.stdout
+    done = study_with(tmp_path, 1)
+    assert done.returncode == 0, done.stdout
+    assert model_is_there(tmp_path)
+    assert len(trials_of(obstacle.parent, f"study-refit-of-{trial}")) == 3
+
+
+def test_ctrl_c_under_another_launcher_leaves_no_trial_running(tmp_path):
+    command = [*SWEEP, "hydra/launcher=joblib", "steps=1", "seconds=5", "hydra.sweeper.n_trials=8"]
+    process = subprocess.Popen(command, cwd=tmp_path, start_new_session=True, **OUTPUT)
+    while len(list(tmp_path.glob("study/[01]"))) < 2:
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)
+    process.communicate(timeout=60)
+    assert process.returncode != 0
+    states = [trial.state.name for trial in trials_of(tmp_path / "study")]
+    assert "RUNNING" not in states
+    assert "COMPLETE" not in states
+    done = subprocess.run(
+        [*command, "seconds=0", "hydra.sweeper.ignore=[seconds]"],
+        cwd=tmp_path,
+        check=False,
+        **OUTPUT,
+    )
+    assert "differs" in done.stdout, "what a study is made of does not change on the way"
