@@ -1,5 +1,6 @@
 """What a study's journal tells of the search."""
 
+import warnings
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -67,7 +68,9 @@ def _draw(study: optuna.Study, names: list[str]) -> dict[str, go.Figure]:
 
     figures = {"history": _plain(draw.plot_optimization_history(study, target_name=OBJECTIVE))}
     if names:
-        importances = draw.plot_param_importances(study, params=names, target_name=OBJECTIVE)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of few trials; the page has their number
+            importances = draw.plot_param_importances(study, params=names, target_name=OBJECTIVE)
         parallel = draw.plot_parallel_coordinate(study, params=names, target_name=OBJECTIVE)
         figures["importances"] = _plain(importances)
         figures["parallel coordinates"] = _recoloured(_plain(parallel))
