@@ -115,8 +115,8 @@ def start(datasets: list[str]) -> None:
                     process.stdout.readline()  # is written right before the first batch
                     seconds = time.perf_counter() - begun
                     process.stdout.read()
-                    _, _, usage = os.wait4(process.pid, 0)
-                    process.returncode = 0
+                    _, process.returncode, usage = os.wait4(process.pid, 0)
+                assert process.returncode == 0, "its error is above"
                 memory = usage.ru_maxrss / 2**20
                 print(f"{dataset:10} {what:6} start {seconds:5.1f} s  memory {memory:5.2f} GiB")
 

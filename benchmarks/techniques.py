@@ -7,6 +7,7 @@ spread, and the ratio to those of the loop as it is. Needs the raw files in $RNN
 """
 
 import argparse
+import ctypes
 import statistics
 import time
 from collections.abc import Callable, Iterator
@@ -20,12 +21,18 @@ from hydra import compose, initialize_config_dir
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from rnnclf import recurrence
 from rnnclf.config import from_omegaconf, register_schema
 from rnnclf.data.encoding import Batch, EncodedTexts, make_batch, training_batches
 from rnnclf.data.prepared import prepare
 from rnnclf.fit import _step
 from rnnclf.optimizers import make_optimizer
-from rnnclf.reproducibility import prepare_torch
+from rnnclf.reproducibility import (
+    LARGEST_KEPT,
+    M_MMAP_THRESHOLD,
+    M_TRIM_THRESHOLD,
+    prepare_torch,
+)
 from rnnclf.schema import Config
 from rnnclf.train import build_classifier
 
@@ -100,6 +107,24 @@ def mkl() -> Iterator[None]:
 
 
 @contextmanager
+def torchs_layers() -> Iterator[None]:
+    ours = dict(recurrence._OURS)
+    recurrence._OURS.clear()
+    yield
+    recurrence._OURS.update(ours)
+
+
+@contextmanager
+def memory_given_back() -> Iterator[None]:
+    mallopt = ctypes.CDLL(None).mallopt
+    for option in (M_MMAP_THRESHOLD, M_TRIM_THRESHOLD):
+        mallopt(option, 128 * 1024)
+    yield
+    for option in (M_MMAP_THRESHOLD, M_TRIM_THRESHOLD):
+        mallopt(option, LARGEST_KEPT)
+
+
+@contextmanager
 def two_threads() -> Iterator[None]:
     torch.set_num_threads(2)
     yield
@@ -114,6 +139,8 @@ def measure(config: Config, rounds: int) -> None:
         "as it is": (ours, nullcontext),
         "denormals are kept": (ours, denormals),
         "products are MKL's": (ours, mkl),
+        "torch's own RNN and GRU": (ours, torchs_layers),
+        "memory is given back": (ours, memory_given_back),
         "packed sequences": (variant(config, packed=True), nullcontext),
         "batches in any order": (variant(config, batches=in_any_order), nullcontext),
         "Adam moves all vectors": (dense, nullcontext),

@@ -9,6 +9,8 @@ turns each text around within its own length.
 import torch
 from torch import Tensor, nn
 
+from rnnclf.recurrence import states_of
+
 CELLS: dict[str, type[nn.RNN | nn.LSTM | nn.GRU]] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
 
 
@@ -64,10 +66,10 @@ class RecurrentLayers(nn.Module):
         for depth, forwards in enumerate(self.forwards):
             if depth:
                 states = self.dropout(states)
-            outputs = [forwards(states)[0]]
+            outputs = [states_of(forwards, states)]
             lasts = [_at(outputs[0], lengths - 1)]
             if self.backwards:
-                reversed_outputs = self.backwards[depth](reverse(states, lengths))[0]
+                reversed_outputs = states_of(self.backwards[depth], reverse(states, lengths))
                 lasts.append(_at(reversed_outputs, lengths - 1))
                 outputs.append(reverse(reversed_outputs, lengths))
             states = torch.cat(outputs, dim=-1)

@@ -1,5 +1,7 @@
 """What makes a run repeatable, and what is written down so that it can be repeated."""
 
+import contextlib
+import ctypes
 import platform
 import random
 import subprocess
@@ -12,6 +14,8 @@ import torch
 from rnnclf.errors import ConfigError
 
 FLOAT32_ACCURACY = 1e-5  # relative; rounding to bfloat16 gives errors of 1e-3
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of malloc.h
+LARGEST_KEPT = 2**26  # bytes
 RECORDED_PACKAGES = ("rnnclf", "torch", "torchtext", "numpy", "hydra-core", "omegaconf", "optuna")
 
 
@@ -32,8 +36,8 @@ def prepare_torch(threads: int = 1, device: torch.device | None = None) -> None:
 
     Numbers too small for float32's normal range become zero: over long texts gradients vanish
     into that range, where a matrix product is many times slower. Matrix products are oneDNN's
-    where it keeps float32's accuracy (docs/performance.md). Operations whose result depends on
-    chance are replaced or warned of.
+    where it keeps float32's accuracy, and freed memory is kept (docs/performance.md). Operations
+    whose result depends on chance are replaced or warned of.
 
     Args:
         threads: Threads within an operation on the CPU.
@@ -42,6 +46,7 @@ def prepare_torch(threads: int = 1, device: torch.device | None = None) -> None:
     torch.set_flush_denormal(True)
     torch.set_num_threads(threads)
     _choose_products()
+    _keep_freed_memory()
     if threads > 1 or (device and device.type == "cuda"):
         # One thread leaves nothing to chance, and the call imports torch's compiler for 1.5 s.
         torch.use_deterministic_algorithms(True, warn_only=True)
@@ -58,6 +63,18 @@ def _choose_products() -> None:
     product, exact = fractions @ fractions, fractions.double() @ fractions.double()
     if (product / exact - 1).abs().max() > FLOAT32_ACCURACY:
         torch.backends.mkldnn.matmul.fp32_precision = "ieee"  # type: ignore[attr-defined]
+
+
+def _keep_freed_memory() -> None:
+    """Has glibc, where that is the C library, keep freed memory for the next batch.
+
+    It would give back every large block and get it again, zeroed page by page; a batch of long
+    texts takes hundreds of megabytes in such blocks.
+    """
+    with contextlib.suppress(AttributeError, OSError):
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(M_MMAP_THRESHOLD, LARGEST_KEPT)
+        mallopt(M_TRIM_THRESHOLD, LARGEST_KEPT)
 
 
 def choose_device(name: str) -> torch.device:

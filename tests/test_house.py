@@ -15,7 +15,7 @@ LAYERS = (
     {"errors", "schema", "atomic", "paths", "metrics", "reproducibility"},
     {"config", "study"},
     {"data"},
-    {"recurrent", "model", "deferred_adam", "optimizers", "command_line"},
+    {"recurrence", "recurrent", "model", "deferred_adam", "optimizers", "command_line"},
     {"evaluate", "fit"},
     {"classifier", "figures", "progress", "card"},
     {"model_folder", "record"},
