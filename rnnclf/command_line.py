@@ -17,27 +17,33 @@ _UNHELPFUL = re.compile(
     r"provider=|'.*' -> '|See https|To append to your config use).*$",
     re.MULTILINE,
 )
-_NUMBERED_GROUP = re.compile(r"^\+group=\d+$")
-_SEVERAL = re.compile(r"^(\+group|sweeps)=[^(\[{]*,")
+_NUMBERED_GROUP = re.compile(r"^\+?group=(\d+)$")
+_SEVERAL_SWEEPS = re.compile(r"^(\+?group|sweeps)=.*,")
+_SEVERAL_OPTIONS = re.compile(r"^(dataset|cell|optimizer)=\[")
+_NOT_IN_SCHEMA = re.compile(
+    r"Could not override '[\w.]+'\. Key '([\w.]+)' (?:is )?not in '(?:Composed)?Config'"
+)
+_UNQUOTED = re.compile(r"LexerNoViableAlt|mismatched input|no viable alternative|token recognition")
 _UNKNOWN_KEY = re.compile(r"Could not override '([\w.]+)'")
 
 
 def name_numbered_groups(arguments: list[str]) -> list[str]:
     """Quotes the number in `+group=7`, which Hydra would not take for the name of an option."""
-    return [
-        re.sub(r"\d+", r"'\g<0>'", argument) if _NUMBERED_GROUP.match(argument) else argument
-        for argument in arguments
-    ]
+    return [_NUMBERED_GROUP.sub(r"+group='\1'", argument) for argument in arguments]
 
 
 def refuse_several(arguments: list[str]) -> None:
-    """Refuses to sweep over what makes a sweep.
+    """Refuses to sweep over what makes a sweep, and lists where there can be one option.
 
     Raises:
-        ConfigError: If an argument names several groups or several search spaces.
+        ConfigError: If an argument is such a one.
     """
     for argument in arguments:
-        if _SEVERAL.match(argument):
+        if _SEVERAL_OPTIONS.match(argument):
+            raise ConfigError(
+                f"{argument}: one option; for a run of each: -m {re.sub('[][]', '', argument)}"
+            )
+        if _SEVERAL_SWEEPS.match(argument):
             raise ConfigError(
                 f"{argument}: one at a time; for several data sets or cells in one command: "
                 "-m sweeps=auto dataset=questions,spam cell=gru,lstm"
@@ -64,12 +70,16 @@ def _explain(error: BaseException) -> str:
         message += f"\n{cause}"
     unknown = _UNKNOWN_KEY.search(message)
     message = " ".join(_UNHELPFUL.sub("", message).split())
+    message = _NOT_IN_SCHEMA.sub(r"There is no key '\1'.", message)
+    if _UNQUOTED.search(message):
+        message += " A value with blanks or signs needs quotes of its own: 'KEY=\"VALUE\"'."
     if unknown and "Did you mean" not in message:
         message += " " + _suggest(unknown[1])
     return message.strip()
 
 
 def _suggest(key: str) -> str:
-    candidates = [*keys(Config), *(full.split(".")[1] for full in keys(Config) if "." in full)]
-    close = difflib.get_close_matches(key, candidates, n=1)
-    return f"Did you mean '{close[0]}'?" if close else "All keys: python run.py --help"
+    full_names = {name: name for name in keys(Config)}
+    full_names |= {name.rpartition(".")[2]: name for name in keys(Config)}
+    close = difflib.get_close_matches(key, full_names, n=1)
+    return f"Did you mean '{full_names[close[0]]}'?" if close else "All keys: python run.py --help"

@@ -43,7 +43,10 @@ FRACTIONS = (
     "training.warmup",
     "training.label_smoothing",
 )
-BELOW = {"seed": 2**32}  # what NumPy's generators take
+BELOW = {
+    "seed": 2**32,  # what NumPy's generators take
+    "threads": 1025,  # torch crashes with too many
+}
 RATES = ("optimizer.lr", "optimizer.weight_decay")
 LARGEST_RATE = 1000  # far from what torch's optimizers cannot hold as float32
 FORMERLY = {"precision": "float32"}  # keys that earlier versions did not have: what they did
@@ -225,6 +228,12 @@ def _check_combinations(model: ModelConfig, optimizer: OptimizerConfig) -> None:
         raise ConfigError(
             f"model.layer_dropout={model.layer_dropout} acts between recurrent layers "
             "and needs model.num_layers of at least 2"
+        )
+    decay = optimizer.lr * optimizer.weight_decay
+    if optimizer.name == "adamw" and decay >= 1:
+        raise ConfigError(
+            "optimizer.lr times optimizer.weight_decay, the share of the weights that adamw takes "
+            f"away in each step, must be below 1; it is {decay:g}"
         )
     if optimizer.momentum and optimizer.name != "sgd":
         raise ConfigError(

@@ -49,8 +49,9 @@ class ModelError(UserError):
 def errors_in_one_line() -> Iterator[None]:
     """Turns exceptions into one line on standard error and an exit code.
 
-    Exit codes: `UserError.exit_code` (1, or 2 for `ConfigError`), 1 for an `OSError`, 130 after
-    Ctrl-C. Anything else is a defect and keeps its traceback (exit code 1).
+    Exit codes: `UserError.exit_code` (1, or 2 for `ConfigError`), 1 for an `OSError` and where
+    there is not enough memory, 130 after Ctrl-C. Anything else is a defect and keeps its traceback
+    (exit code 1).
     `RNNCLF_TRACEBACK=1` in the environment shows the traceback of every error.
 
     Raises:
@@ -64,9 +65,20 @@ def errors_in_one_line() -> Iterator[None]:
         _exit(str(error), error.exit_code)
     except OSError as error:
         _exit(str(error), 1)
+    except (MemoryError, RuntimeError) as error:
+        if not _lacks_memory(error):
+            traceback.print_exc()
+            raise SystemExit(1) from None
+        _exit("there is not enough memory; try a smaller model, batch_size or max_length", 1)
     except Exception:
         traceback.print_exc()
         raise SystemExit(1) from None
+
+
+def _lacks_memory(error: BaseException) -> bool:
+    """Tells whether Python or torch could not get memory; torch has no exception for that."""
+    said = str(error)
+    return isinstance(error, MemoryError) or "allocate memory" in said or "out of memory" in said
 
 
 def _exit(message: str, exit_code: int) -> NoReturn:

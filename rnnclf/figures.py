@@ -1,5 +1,6 @@
 """Pictures of a run."""
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -46,6 +47,8 @@ def draw_confusion_matrix(confusion: Indices, classes: Sequence[str], path: Path
     ticks = range(len(classes))
     axes.set_xticks(ticks, classes, rotation=90, fontsize=8)
     axes.set_yticks(ticks, classes, fontsize=8)
+    for label in (*axes.get_xticklabels(), *axes.get_yticklabels()):
+        label.set_parse_math(False)  # a class may have dollars in its name
     axes.set(xlabel="predicted class", ylabel="true class")
     if len(classes) <= MOST_CLASSES_WITH_COUNTS:
         for (row, column), count in np.ndenumerate(confusion):
@@ -62,5 +65,6 @@ def _figure(width: float, height: float) -> "Figure":
 
 
 def _save(figure: "Figure", path: Path) -> None:
-    with replacing(path) as temporary:
+    with replacing(path) as temporary, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph")  # it draws a box for what its font lacks
         figure.savefig(temporary, dpi=120)

@@ -106,7 +106,7 @@ def fit(
         The metrics of the best epoch.
 
     Raises:
-        TrainingError: If the loss becomes NaN or infinite.
+        TrainingError: If the loss on the training or the validation texts becomes NaN or infinite.
     """
     device = device or torch.device("cpu")
     scheduler = LambdaLR(optimizer, schedule)
@@ -120,7 +120,7 @@ def fit(
         for step, batch in enumerate((batch.to(device) for batch in batches), start=1):
             lr = float(scheduler.get_last_lr()[0])
             loss, logits = _step(model, batch, optimizer, label_smoothing, clip_norm, precision)
-            _check_finite(loss, lr, step, epoch)
+            _check_finite(loss, f"the loss became {{}} in step {step} of epoch {epoch}", lr)
             scheduler.step()
             loss_sum += loss * len(batch.labels)
             right += (logits.argmax(1) == batch.labels).sum().item()
@@ -128,6 +128,8 @@ def fit(
         _settle(optimizer)
         trained = time.perf_counter()
         scores = _validate(model, validation, device)
+        if scores:
+            _check_finite(scores.loss, f"the validation loss is {{}} after epoch {epoch}", lr)
         metrics = EpochMetrics(
             epoch=epoch,
             train_loss=loss_sum / len(train),
@@ -192,9 +194,8 @@ def _validate(
     return score(logits, validation.labels)
 
 
-def _check_finite(loss: float, lr: float, step: int, epoch: int) -> None:
+def _check_finite(loss: float, what: str, lr: float) -> None:
     if not math.isfinite(loss):
         raise TrainingError(
-            f"the loss became {loss} in step {step} of epoch {epoch}; try a lower lr "
-            f"(it was {lr:g}) or training.clip_norm=1"
+            f"{what.format(loss)}; try a lower lr (it was {lr:g}) or training.clip_norm=1"
         )

@@ -53,7 +53,7 @@ class MetricsFile:
     def append(self, metrics: EpochMetrics) -> None:
         """Writes one line, so that it is there even if the run ends now."""
         assert self._file is not None, "entered as a context manager"
-        self._file.write(json.dumps(asdict(metrics)) + "\n")
+        self._file.write(json.dumps(asdict(metrics), allow_nan=False) + "\n")
         self._file.flush()
         self.epochs.append(metrics)
 
@@ -107,7 +107,7 @@ def outcome(
 
 def write_result(result: dict[str, Any], path: Path) -> None:
     """Writes `result.json`; the last thing that a run does."""
-    write_text(path, json.dumps(result, indent=2) + "\n")
+    write_text(path, json.dumps(result, indent=2, allow_nan=False) + "\n")
 
 
 def summary(result: dict[str, Any], folder: Path) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """One run: load, build, fit, evaluate, record."""
 
 import logging
+import math
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,7 +13,7 @@ from rnnclf.classifier import Classifier, build_model
 from rnnclf.data.corpus import Texts
 from rnnclf.data.prepared import PreparedTexts, load_test, prepare
 from rnnclf.data.torchtext_adapter import read_vectors
-from rnnclf.errors import ConfigError
+from rnnclf.errors import ConfigError, TrainingError
 from rnnclf.evaluate import predict_logits, score
 from rnnclf.figures import draw_learning_curves
 from rnnclf.fit import EVALUATION_BATCH_SIZE, EpochMetrics, fit
@@ -78,6 +79,8 @@ def train(config: Config, folder: Path) -> float:
         test = load_test(config.dataset, Path(config.paths.data))
         test_logits = _logits(classifier, test, device)
         test_scores = score(test_logits, classifier.class_indices(test.labels))
+        if not math.isfinite(test_scores.loss):
+            raise TrainingError(f"the test loss is {test_scores.loss}; try a lower lr")
         shown = shown if len(shown) else test
     if len(shown):
         logits = _logits(classifier, shown, device)

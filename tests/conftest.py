@@ -14,6 +14,7 @@ from hydra import compose, initialize_config_dir
 from processes import run_program
 
 from rnnclf.config import from_omegaconf, register_schema
+from rnnclf.data.sources import SOURCES
 from rnnclf.schema import Config
 
 REPO = Path(__file__).resolve().parents[1]
@@ -26,7 +27,7 @@ RunCommand = Callable[..., subprocess.CompletedProcess[str]]
 def real_data_folder() -> Path | None:
     """The folder of the raw files, if all of them are there."""
     folder = os.environ.get("RNNCLF_DATA")
-    names = ("rt-polaritydata.tar.gz", "enron1.tar.gz", "train_5500.label", "20news-18828.tar.gz")
+    names = [raw_file.name for source in SOURCES.values() for raw_file in source.raw_files]
     if folder and all((Path(folder).resolve() / name).exists() for name in names):
         return Path(folder).resolve()
     return None

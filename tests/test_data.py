@@ -169,3 +169,29 @@ def test_ordered_batches_say_where_their_texts_come_from():
     for positions, batch in ordered_batches(texts, 16):
         assert batch.labels.tolist() == positions.tolist()
         assert batch.lengths.tolist() == texts.lengths[positions].tolist()
+
+
+def test_the_overview_has_the_columns_of_table_1(rnnclf, tmp_path):
+    done = rnnclf("data", "info", "--data", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    sample = next(line for line in done.stdout.splitlines() if "sample" in line)
+    assert [cell.strip() for cell in sample.strip("│").split("│")] == [
+        *("sample", "6", "1160", "", "450", "150", "0")
+    ]
+    assert "not here" in done.stdout
+
+
+@pytest.mark.real_data
+def test_the_overview_of_the_published_data_sets_is_table_1(rnnclf):
+    done = rnnclf("data", "info", "--data", str(REAL_DATA))
+    rows = [
+        [cell.strip() for cell in line.strip("│").split("│")]
+        for line in done.stdout.splitlines()
+        if line.startswith("│")
+    ]
+    assert rows[1:] == [
+        ["sentiment", "2", "17515", "18298", "7996", "2666", "0"],
+        ["spam", "2", "42503", "28049", "3879", "1293", "61"],
+        ["questions", "50", "7442", "7694", "4464", "1488", "29"],
+        ["newsgroups", "20", "217657", "160792", "14121", "4707", "2"],
+    ]

@@ -125,6 +125,11 @@ def test_hydras_own_optuna_sweeper_works_with_it(run_py, tmp_path):
         ("cell=gruu", "gru lstm rnn"),
         ("lrr=0.1", "Did you mean 'lr'?"),
         ("model.hiden_size=3", "Did you mean: 'hidden_size'?"),
+        ("dropout=1.5", "There is no key 'dropout'. Did you mean 'model.dropout'?"),
+        ("model.dropout=1.5", "model.dropout must be at least 0 and below 1; it is 1.5"),
+        ("dataset=[sample,spam]", "for a run of each: -m dataset=sample,spam"),
+        ("threads=100000", "threads must be below 1025"),
+        ("dataset.folder=~/my texts", "needs quotes of its own"),
         ("+colour=red", "'colour'"),
         ("lr=fast", "optimizer.lr=fast"),
         ("seed=1.5", "Integer"),
@@ -261,3 +266,40 @@ def test_an_altered_archive_is_refused(run_py, tmp_path):
     done = run_py("dataset=sentiment", "paths.data=data")
     assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
     assert "rt-polaritydata.tar.gz" in done.stderr
+
+
+def test_a_validation_loss_that_is_not_finite_is_no_result(run_py, tmp_path):
+    """The weights become infinite in the last step, after its loss."""
+    done = run_py(
+        *("optimizer=sgd", "lr=1000", "optimizer.weight_decay=1000", "batch_size=405"),
+        *("epochs=1", "hydra.run.dir=run"),
+    )
+    assert done.returncode == 1
+    assert "loss" in done.stderr
+    assert "try a lower lr" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert not (tmp_path / "run" / "result.json").exists()
+
+
+def test_classes_of_any_name_are_drawn_as_they_are(run_py, tmp_path):
+    rows = "".join(f"text {i},$\\frac{{$\nwords {i},日本 🙂\n" for i in range(20))
+    for name in ("train", "test"):
+        (tmp_path / f"{name}.csv").write_text("sentence,label\n" + rows, encoding="utf-8")
+    done = run_py("dataset=csv", "dataset.folder=.", "epochs=1", "hydra.run.dir=run")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "run" / "confusion_matrix.png").exists()
+
+
+@pytest.mark.parametrize("size", ["model.hidden_size=1000000000", "embedding_size=1000000000"])
+def test_a_model_that_does_not_fit_in_memory_is_one_line(run_py, size):
+    done = run_py(size)
+    assert done.returncode == 1
+    assert done.stderr == (
+        "error: there is not enough memory; try a smaller model, batch_size or max_length\n"
+    )
+
+
+def test_adamw_does_not_take_away_more_than_there_is(run_py):
+    done = run_py("optimizer=adamw", "lr=1", "optimizer.weight_decay=1")
+    assert done.returncode == 2
+    assert "must be below 1; it is 1" in done.stderr

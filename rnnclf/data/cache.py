@@ -62,16 +62,30 @@ def kept(name: str, key: object, build: Callable[[], Entry]) -> Entry:
     path = cache_folder() / f"{name}-{digest}.safetensors"
     if entry := _read(path):
         return entry
+    lock = FileLock(path.with_suffix(".lock"))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(path.with_suffix(".lock")):
-            if entry := _read(path):
-                return entry
-            _write(built := build(), path)
+        lock.acquire()
     except OSError as error:
-        log.warning("%s: cannot be written (%s); nothing is kept", path.parent, error.strerror)
+        _say_that_nothing_is_kept(path, error)
         return build()
+    try:
+        return _read(path) or _made(build, path)
+    finally:
+        lock.release()
+
+
+def _made(build: Callable[[], Entry], path: Path) -> Entry:
+    built = build()
+    try:
+        _write(built, path)
+    except OSError as error:
+        _say_that_nothing_is_kept(path, error)
     return _read(path) or built
+
+
+def _say_that_nothing_is_kept(path: Path, error: OSError) -> None:
+    log.warning("%s: cannot be written (%s); nothing is kept", path.parent, error.strerror)
 
 
 def _read(path: Path) -> Entry | None:

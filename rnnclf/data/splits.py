@@ -57,8 +57,8 @@ def stratified_split(texts: Texts, fraction: float, seed: int) -> tuple[Texts, T
     taken = {index for label in counts for index in generator.sample(members[label], counts[label])}
     if not taken and fraction:
         raise DataError(
-            f"{len(texts)} training texts are too few to hold out {fraction:.0%} for validation; "
-            "raise dataset.validation_fraction or add texts"
+            f"{len(texts)} training texts are too few to hold out {100 * fraction:g}% for "
+            "validation; raise dataset.validation_fraction or add texts"
         )
     rest = [index for index in range(len(texts)) if index not in taken]
     return texts.take(rest), texts.take(sorted(taken))
