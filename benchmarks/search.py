@@ -3,7 +3,7 @@
     python benchmarks/search.py questions [--trials 20] [--epochs 10] [--cell gru]
 
 Both search the same space (`sweeps/space/default.yaml`) over the same texts, cut at 256 words, with
-the same number of epochs. The study may have ten times as many trials, since it prunes most of them.
+the same number of epochs. The study may have ten times as many trials, since it prunes most.
 Prints when each reached the best validation accuracy of the first. Needs the raw files of the data
 set in $RNNCLF_DATA.
 """
