@@ -1,6 +1,6 @@
 """A whole search: Hydra's Optuna sweeper around the hand-out's way, and a study of ours.
 
-    python benchmarks/search.py questions [--trials 20] [--epochs 10] [--cell gru]
+    python benchmarks/search.py questions [--trials 20] [--epochs 10] [--cell gru] [--pruner asha]
 
 Both search the same space (`sweeps/space/default.yaml`) over the same texts, cut at 256 words, with
 the same number of epochs. The study may have ten times as many trials, since it prunes most.
@@ -50,8 +50,13 @@ def ours(dataset: str, options: argparse.Namespace, folder: Path) -> list[tuple]
     """Returns for each trial of our study its end (s) and best validation accuracy."""
     command = [
         *(sys.executable, str(REPO / "run.py"), "-m", "sweeps=default", f"dataset={dataset}"),
-        *(f"cell={options.cell}", f"epochs={options.epochs}", f"n_trials={10 * options.trials}"),
-        *("dataset.max_length=256", "hydra.sweeper.refit.seeds=0", f"hydra.sweep.dir={folder}"),
+        *(f"cell={options.cell}", f"epochs={options.epochs}", f"n_trials={options.study_trials}"),
+        *(
+            f"pruner={options.pruner}",
+            "dataset.max_length=256",
+            "hydra.sweeper.refit.seeds=0",
+            f"hydra.sweep.dir={folder}",
+        ),
     ]
     start = time.time()
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
@@ -79,7 +84,10 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=20)
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--cell", default="gru")
+    parser.add_argument("--pruner", default="asha")
+    parser.add_argument("--study-trials", type=int, help="default: ten times as many")
     options = parser.parse_args()
+    options.study_trials = options.study_trials or 10 * options.trials
     with tempfile.TemporaryDirectory() as temporary:
         study = ours(options.dataset, options, Path(temporary, "study"))
         sweep = handouts_way(options.dataset, options, Path(temporary))

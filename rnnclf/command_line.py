@@ -12,6 +12,7 @@ from rnnclf.config import keys
 from rnnclf.errors import ConfigError, UserError
 from rnnclf.schema import Config
 
+ALIASES = ("lr", "epochs", "batch_size", "embedding_size", "hidden_size")  # of conf/config.yaml
 _UNHELPFUL = re.compile(
     r"^\s*(Config search path:|Alias expansion|full_key:|reference_type=|object_type=|"
     r"provider=|'.*' -> '|See https|To append to your config use).*$",
@@ -81,5 +82,6 @@ def _explain(error: BaseException) -> str:
 def _suggest(key: str) -> str:
     full_names = {name: name for name in keys(Config)}
     full_names |= {name.rpartition(".")[2]: name for name in keys(Config)}
+    full_names |= {name: name for name in ALIASES}
     close = difflib.get_close_matches(key, full_names, n=1)
     return f"Did you mean '{full_names[close[0]]}'?" if close else "All keys: python run.py --help"

@@ -62,7 +62,8 @@ def export_onnx(classifier: Classifier, path: Path) -> float:
         raise UserError(f"{error.name} is not there; pip install 'rnnclf[export]'") from error
     model = _Exported(classifier.model).eval()
     with replacing(path) as temporary:
-        with warnings.catch_warnings():
+        # Without gradients a layer is torch's own, which the exporter knows.
+        with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")  # of the exporter, about itself and about tracing
             torch.onnx.export(
                 model,

@@ -127,9 +127,7 @@ def fit(
             on_step(step)
         _settle(optimizer)
         trained = time.perf_counter()
-        scores = _validate(model, validation, device)
-        if scores:
-            _check_finite(scores.loss, f"the validation loss is {{}} after epoch {epoch}", lr)
+        scores = _validate(model, validation, device, epoch, lr)
         metrics = EpochMetrics(
             epoch=epoch,
             train_loss=loss_sum / len(train),
@@ -186,12 +184,14 @@ def _settle(optimizer: Optimizer) -> None:
 
 
 def _validate(
-    model: nn.Module, validation: EncodedTexts | None, device: torch.device
+    model: nn.Module, validation: EncodedTexts | None, device: torch.device, epoch: int, lr: float
 ) -> Scores | None:
     if validation is None:
         return None
     logits = predict_logits(model, validation, EVALUATION_BATCH_SIZE, device)
-    return score(logits, validation.labels)
+    scores = score(logits, validation.labels)
+    _check_finite(scores.loss, f"the validation loss is {{}} after epoch {epoch}", lr)
+    return scores
 
 
 def _check_finite(loss: float, what: str, lr: float) -> None:

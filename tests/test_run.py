@@ -271,7 +271,7 @@ def test_an_altered_archive_is_refused(run_py, tmp_path):
 def test_a_validation_loss_that_is_not_finite_is_no_result(run_py, tmp_path):
     """The weights become infinite in the last step, after its loss."""
     done = run_py(
-        *("optimizer=sgd", "lr=1000", "optimizer.weight_decay=1000", "batch_size=405"),
+        *("optimizer=sgd", "lr=1000", "optimizer.weight_decay=1000", "batch_size=58"),
         *("epochs=1", "hydra.run.dir=run"),
     )
     assert done.returncode == 1
