@@ -17,6 +17,9 @@ from rnnclf.config import from_omegaconf, register_schema
 from rnnclf.data.sources import SOURCES
 from rnnclf.schema import Config
 
+# The tests' own torch has a thread; more threads than cores wait for each other.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 REPO = Path(__file__).resolve().parents[1]
 RUN_PY = REPO / "run.py"
 RNNCLF = Path(sys.executable).with_name("rnnclf")

@@ -1,5 +1,6 @@
 """What is set in torch before a computation; each test in a process of its own."""
 
+import os
 import subprocess
 import sys
 
@@ -7,8 +8,13 @@ BEGIN = "import torch; from rnnclf.reproducibility import prepare_torch; prepare
 
 
 def printed_by(code: str) -> str:
+    environment = {k: v for k, v in os.environ.items() if k != "OMP_NUM_THREADS"}
     done = subprocess.run(
-        [sys.executable, "-c", BEGIN + code], capture_output=True, text=True, check=True
+        [sys.executable, "-c", BEGIN + code],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     return done.stdout.strip()
 
