@@ -125,7 +125,8 @@ def test_other_launchers_run_the_same_study(tmp_path, launcher):
 
 
 def test_a_failing_trial_is_recorded_and_the_study_goes_on(sweep, tmp_path):
-    done = sweep("outcome=fail_above", "hydra.sweeper.n_trials=8")
+    above = "hydra.sweeper.enqueue=[{x: 0.9}]"
+    done = sweep("outcome=fail_above", "hydra.sweeper.n_trials=8", above)
     assert done.returncode == 0, done.stdout
     failed = [t for t in trials_of(tmp_path / "study") if t.state is TrialState.FAIL]
     assert failed
