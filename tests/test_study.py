@@ -411,7 +411,7 @@ def test_ten_lines_are_enough_to_prune_and_resume(tmp_path):
     command = [sys.executable, "app.py", "-m", "hydra/sweeper=study", "+x=interval(0,1)"]
     command += ["hydra.sweep.dir=study", "hydra.sweeper.workers=1", "hydra/sweeper/pruner=median"]
     command += ["hydra.sweeper.pruner.n_startup_trials=1", "hydra.sweeper.pruner.n_warmup_steps=0"]
-    command += ["hydra.sweeper.enqueue=[{+x: 0.2},{+x: 0.9},{+x: 0.1}]"]
+    command += ["hydra.sweeper.enqueue=[{+x: 0.0},{+x: 1.0}]"]
     for n_trials, finished in ((2, "1 complete, 1 pruned"), (3, "2 complete, 1 pruned")):
         more = ["hydra.sweeper.direction=maximize", f"hydra.sweeper.n_trials={n_trials}"]
         done = subprocess.run([*command, *more], cwd=tmp_path, check=False, **OUTPUT)
