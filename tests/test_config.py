@@ -4,8 +4,10 @@ import itertools
 from pathlib import Path
 
 import pytest
+import yaml
 from conftest import REPO, composed
 
+from rnnclf.command_line import ALIASES
 from rnnclf.config import identity, keys, load, settle_test, to_yaml
 from rnnclf.errors import ConfigError
 from rnnclf.schema import Config
@@ -113,3 +115,9 @@ def test_a_configuration_of_an_earlier_version_means_what_it_did(tmp_path):
     path.write_text(to_yaml(composed()).replace("precision: float32\n", ""))
     assert "precision" not in path.read_text()
     assert load(path).precision == "float32"
+
+
+def test_the_short_names_that_are_suggested_are_those_of_the_configuration():
+    hydra = yaml.safe_load((REPO / "conf" / "config.yaml").read_text(encoding="utf-8"))["hydra"]
+    of_runs = {name for name, key in hydra["aliases"].items() if not key.startswith("hydra")}
+    assert set(ALIASES) == of_runs
