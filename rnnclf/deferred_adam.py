@@ -16,27 +16,33 @@ fraction. That is exact for an epsilon of zero and for one that is large beside 
 close between: within 2e-4 of the way that the weights go (tests/test_deferred_adam.py).
 """
 
+import inspect
 import math
 from collections.abc import Iterable
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.optim import AdamW
+from torch.optim import Optimizer
+from torch.optim.adam import adam
 
 NEGLIGIBLE = 1e-20  # the part of a first move at which later ones are left out
 ROWS_AT_ONCE = 2**16
 
 
-class _Rows(NamedTuple):
-    """Rows of the embedding with Adam's moments."""
+class _Moments(NamedTuple):
+    """Weights with Adam's moments."""
 
     weights: Tensor
     means: Tensor
     squares: Tensor
 
+    @classmethod
+    def of(cls, weights: Tensor) -> "_Moments":
+        return cls(weights, torch.zeros_like(weights), torch.zeros_like(weights))
 
-class DeferredAdam(AdamW):
+
+class DeferredAdam(Optimizer):
     """Adam (AdamW with a `weight_decay`) for a model with an embedding, on a CPU.
 
     For each batch the model is called with the rows that `take_rows` gives in place of the
@@ -49,6 +55,11 @@ class DeferredAdam(AdamW):
         weight_decay: Decoupled weight decay.
     """
 
+    # At the first call of a method that torch keeps from its compiler it imports the compiler,
+    # which takes a second. Nothing is compiled here.
+    add_param_group = inspect.unwrap(Optimizer.add_param_group)
+    zero_grad = inspect.unwrap(Optimizer.zero_grad)
+
     def __init__(
         self,
         embedding: nn.Parameter,
@@ -57,12 +68,14 @@ class DeferredAdam(AdamW):
         lr: float,
         weight_decay: float = 0.0,
     ) -> None:
-        super().__init__(others, lr=lr, weight_decay=weight_decay, fused=True)
-        weight = embedding.detach()
-        self._table = _Rows(weight, torch.zeros_like(weight), torch.zeros_like(weight))
-        self._last = torch.zeros(len(weight), dtype=torch.int64)  # the last step of each row
-        self._moves = _DeferredMoves(*self.param_groups[0]["betas"])
-        self._taken: tuple[Tensor, _Rows] | None = None
+        betas = (0.9, 0.999)
+        settings = {"lr": lr, "weight_decay": weight_decay, "betas": betas, "eps": 1e-8}
+        super().__init__(others, settings)
+        self._others = [_Moments.of(weights) for weights in self.param_groups[0]["params"]]
+        self._table = _Moments.of(embedding.detach())
+        self._last = torch.zeros(len(embedding), dtype=torch.int64)  # the last step of each row
+        self._moves = _DeferredMoves(*betas)
+        self._taken: tuple[Tensor, _Moments] | None = None
 
     def take_rows(self, words: Tensor, always: int = 0) -> tuple[Tensor, Tensor]:
         """Brings the rows of a batch's words up to date and hands them out.
@@ -87,23 +100,35 @@ class DeferredAdam(AdamW):
         rows = [self._taken[1].weights] if self._taken else []
         return [*self.param_groups[0]["params"], *rows]
 
+    @torch.no_grad()
     def step(self) -> None:  # type: ignore[override]
         """Changes the other parameters and the rows that are handed out, which it takes back."""
         assert self._taken is not None, "take_rows comes first"
-        super().step()
         (indices, rows), self._taken = self._taken, None
         group = self.param_groups[0]
-        (beta1, beta2), lr, decay = group["betas"], float(group["lr"]), group["weight_decay"]
-        step = self._moves.count(lr, decay)
-        gradient = rows.weights.grad
-        assert gradient is not None, "the rows were used"
-        with torch.no_grad():
-            rows.means.lerp_(gradient, 1 - beta1)
-            rows.squares.mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
-            roots = (rows.squares / (1 - beta2**step)).sqrt_().add_(group["eps"])
-            rows.weights.mul_(1 - lr * decay)
-            rows.weights.addcdiv_(rows.means, roots, value=-lr / (1 - beta1**step))
-            self._put_back(indices, rows)
+        beta1, beta2 = group["betas"]
+        lr, decay = float(group["lr"]), group["weight_decay"]
+        before = float(self._moves.steps)
+        self._moves.count(lr, decay)
+        changed = [x for x in (*self._others, rows) if x.weights.grad is not None]
+        adam(
+            [x.weights for x in changed],
+            [x.weights.grad for x in changed if x.weights.grad is not None],
+            [x.means for x in changed],
+            [x.squares for x in changed],
+            [],
+            [torch.tensor(before) for _ in changed],
+            fused=True,
+            decoupled_weight_decay=True,
+            amsgrad=False,
+            beta1=beta1,
+            beta2=beta2,
+            lr=lr,
+            weight_decay=decay,
+            eps=group["eps"],
+            maximize=False,
+        )
+        self._put_back(indices, rows)
 
     @torch.no_grad()
     def settle(self) -> None:
@@ -112,8 +137,8 @@ class DeferredAdam(AdamW):
             self._put_back(indices, self._up_to_date(indices))
 
     @torch.no_grad()
-    def _up_to_date(self, indices: Tensor) -> "_Rows":
-        rows = _Rows(*(table.index_select(0, indices) for table in self._table))
+    def _up_to_date(self, indices: Tensor) -> _Moments:
+        rows = _Moments(*(table.index_select(0, indices) for table in self._table))
         due = self._moves.since(self._last[indices], self.param_groups[0]["eps"])
         kept, moved, epsilon, mean_left, square_left = (
             column.to(rows.weights.dtype).unsqueeze(1) for column in due
@@ -124,7 +149,7 @@ class DeferredAdam(AdamW):
         rows.squares.mul_(square_left)
         return rows
 
-    def _put_back(self, indices: Tensor, rows: "_Rows") -> None:
+    def _put_back(self, indices: Tensor, rows: _Moments) -> None:
         for table, values in zip(self._table, rows, strict=True):
             table.index_copy_(0, indices, values)
         self._last[indices] = self._moves.steps
@@ -140,8 +165,8 @@ class _DeferredMoves:
         self._sums = [_column(), _column()]  # A(s, now), B(s, now)
         self._log_kept = _column()  # log D(0, s)
 
-    def count(self, lr: float, decay: float) -> int:
-        """Notes a step and returns its number."""
+    def count(self, lr: float, decay: float) -> None:
+        """Notes a step."""
         beta1, beta2 = self._betas
         step = self.steps = self.steps + 1
         if step == len(self._log_kept):
@@ -154,7 +179,6 @@ class _DeferredMoves:
             recent = sums[max(0, step - len(fading)) : step]
             recent.add_(fading[-len(recent) :], alpha=new)
         self._log_kept[step] = self._log_kept[step - 1] + math.log1p(-lr * decay)
-        return step
 
     def since(self, steps: Tensor, epsilon: float) -> tuple[Tensor, ...]:
         """Returns D, A, epsilon A / B, and what is left of both moments, for each of the steps."""

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
+from torch.nn import init
+from torch.overrides import TorchFunctionMode
 
 from rnnclf.atomic import replacing, write_text
 from rnnclf.classifier import Classifier, build_model
@@ -125,7 +128,7 @@ def _built(
     if config.model.num_layers > len(weights):
         raise ModelError(f"{misfit}{paths.labels.name}: too few tensors for its layers")
     try:
-        with torch.device("meta"):
+        with torch.device("meta"), _Uninitialised():
             model = build_model(config.model, words, classes)
         expected = model.state_dict()
         model.load_state_dict(weights, assign=True)
@@ -137,6 +140,22 @@ def _built(
         if not value.isfinite().all():
             raise ModelError(f"{paths.weights}: {name} has a number that is not finite")
     return model
+
+
+class _Uninitialised(TorchFunctionMode):
+    """Makes modules without initial values, for which torch would import its compiler, too."""
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Iterable[type],
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        kwargs = kwargs or {}
+        if getattr(func, "__module__", None) == init.__name__:
+            return kwargs["tensor"]
+        return func(*args, **kwargs)
 
 
 def _read_lines(path: Path) -> list[str]:

@@ -121,3 +121,26 @@ def test_files_and_functions_are_small(path):
 def test_start_up_does_not_import_torch(statement):
     code = f"{statement}; import sys; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=REPO, check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        [REPO / "run.py", "epochs=1", "hidden_size=8", "embedding_size=8"],
+        ["-m", "rnnclf", "predict", "{trained}", "Who was it?"],
+    ],
+    ids=["train", "predict"],
+)
+def test_no_command_waits_for_torchs_compiler(command, trained, tmp_path):
+    """Its import takes a second, half of what a short run takes."""
+    command = [str(argument).format(trained=trained) for argument in command]
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", *command],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "torch" in imported
+    assert "torch._dynamo" not in imported
