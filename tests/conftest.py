@@ -1,5 +1,6 @@
 """Fixtures: a real `run.py` process in an empty folder, real data where it is, tiny models."""
 
+import copy
 import json
 import os
 import shutil
@@ -22,6 +23,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 REPO = Path(__file__).resolve().parents[1]
 RUN_PY = REPO / "run.py"
+FOREIGN_APP = REPO / "tests" / "foreign_app" / "app.py"
 RNNCLF = Path(sys.executable).with_name("rnnclf")
 
 RunCommand = Callable[..., subprocess.CompletedProcess[str]]
@@ -88,6 +90,18 @@ def rnnclf() -> RunCommand:
     return run
 
 
+@pytest.fixture
+def sweep(tmp_path: Path) -> RunCommand:
+    """Runs the foreign application's sweep in an empty folder."""
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        done = run_program(FOREIGN_APP, "-m", *arguments, cwd=tmp_path)
+        done.stdout += done.stderr
+        return done
+
+    return run
+
+
 @pytest.fixture(scope="session")
 def made_once(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Callable[..., Path]:
     """Runs `run.py` in a folder that all test processes share; copy it before changing it."""
@@ -121,6 +135,46 @@ def outputs(made_once: Callable[..., Path]) -> Path:
     study = ["-m", "sweeps=smoke", "cell=gru", "n_trials=3", "pruner=none"]
     single = ["cell=rnn", "epochs=1", "lr=0.01", "hidden_size=16", "embedding_size=16"]
     return made_once("project", study, single) / "outputs"
+
+
+@pytest.fixture(scope="module")
+def real_result(trained) -> dict:
+    """The result.json of a real run."""
+    return json.loads((trained / "result.json").read_text())
+
+
+@pytest.fixture
+def write_run(real_result, tmp_path):
+    """Writes a folder like that of the real run, with other values."""
+
+    def write(name: str, config: dict | None = None, **changes: object) -> Path:
+        result = copy.deepcopy(real_result) | changes
+        for key, value in (config or {}).items():
+            *parents, last = key.split(".")
+            node = result["config"]
+            for parent in parents:
+                node = node[parent]
+            node[last] = value
+        result["dataset"] = result["config"]["dataset"]["name"]
+        result["cell"] = result["config"]["model"]["cell"]
+        folder = tmp_path / name
+        folder.mkdir(parents=True)
+        (folder / "result.json").write_text(json.dumps(result))
+        return folder
+
+    return write
+
+
+@pytest.fixture
+def compare(rnnclf, tmp_path):
+    """Runs `rnnclf compare` and returns the rows of its JSON."""
+
+    def run(*arguments: str) -> list[dict]:
+        done = rnnclf("compare", "--format", "json", *arguments, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    return run
 
 
 def composed(*overrides: str) -> Config:

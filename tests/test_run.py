@@ -3,15 +3,9 @@
 import csv
 import json
 import os
-import resource
-import signal
-import subprocess
-import sys
-import time
-from pathlib import Path
 
 import pytest
-from conftest import REAL_DATA, RUN_PY, composed, result_of
+from conftest import REAL_DATA, composed, result_of
 
 import rnnclf as package
 from rnnclf.config import identity, load
@@ -92,14 +86,6 @@ def test_a_grid_runs_every_combination_and_never_reads_the_test_split(run_py, tm
     assert all(result["test_accuracy"] is None for result in results)
 
 
-def test_asking_for_the_test_split_in_a_grid_is_refused(run_py, tmp_path):
-    done = run_py("-m", *TINY, "evaluate_test=true", "cell=rnn,gru")
-    assert done.returncode == 2
-    assert "evaluate_test=true in a sweep" in done.stderr
-    assert "Traceback" not in done.stderr
-    assert not list(tmp_path.rglob("result.json"))
-
-
 def test_hydras_own_optuna_sweeper_works_with_it(run_py, tmp_path):
     done = run_py(
         "-m",
@@ -116,110 +102,6 @@ def test_hydras_own_optuna_sweeper_works_with_it(run_py, tmp_path):
     assert len({result["identity"] for result in results}) == 3
     (summary,) = tmp_path.rglob("optimization_results.yaml")
     assert f"best_value: {max(result['val_accuracy'] for result in results)}" in summary.read_text()
-
-
-@pytest.mark.parametrize(
-    ("argument", "message"),
-    [
-        ("dataset=question", "questions"),
-        ("cell=gruu", "gru lstm rnn"),
-        ("lrr=0.1", "Did you mean 'lr'?"),
-        ("model.hiden_size=3", "Did you mean: 'hidden_size'?"),
-        ("dropout=1.5", "There is no key 'dropout'. Did you mean 'model.dropout'?"),
-        ("model.dropout=1.5", "model.dropout must be at least 0 and below 1; it is 1.5"),
-        ("dataset=[sample,spam]", "for a run of each: -m dataset=sample,spam"),
-        ("threads=100000", "threads must be below 1025"),
-        ("dataset.folder=~/my texts", "needs quotes of its own"),
-        ("+colour=red", "'colour'"),
-        ("lr=fast", "optimizer.lr=fast"),
-        ("seed=1.5", "Integer"),
-        ("model.pooling=median", "'last', 'mean', 'max', 'attention'"),
-        ("lr=-1", "optimizer.lr must be a number above 0; it is -1"),
-        ("device=tpu", "device must be auto, cpu, cuda or cuda:N; it is tpu"),
-        ("batch_size", "batch_size"),
-    ],
-)
-def test_a_usage_error_is_one_line_and_exit_code_2(run_py, tmp_path, argument, message):
-    done = run_py(argument)
-    assert done.returncode == 2
-    assert done.stdout == ""
-    assert len(done.stderr.splitlines()) == 1
-    assert message in done.stderr
-    assert not list(tmp_path.rglob("result.json"))
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (("dataset=csv", "dataset.folder=nowhere"), "nowhere/train.csv: no such file"),
-        (("model.vectors=gone.txt",), "gone.txt: no such file"),
-        (("lr=1000", "optimizer=sgd", "optimizer.weight_decay=1000"), "try a lower lr"),
-    ],
-)
-def test_a_failure_is_one_line_and_exit_code_1(run_py, tmp_path, arguments, message):
-    done = run_py(*TINY, *arguments)
-    assert done.returncode == 1
-    assert len(done.stderr.splitlines()) == 1
-    assert message in done.stderr
-    assert not list(tmp_path.rglob("result.json"))
-
-
-def test_a_data_folder_without_permission_is_one_line(run_py, tmp_path):
-    if os.geteuid() == 0:
-        (tmp_path / "data").write_text("a file where a folder should be: root may write anywhere")
-    else:
-        (tmp_path / "data").mkdir(mode=0o500)
-    environment = {k: v for k, v in os.environ.items() if k != "RNNCLF_DATA"}
-    done = run_py("dataset=questions", env=environment)
-    assert done.returncode == 1
-    assert len(done.stderr.splitlines()) == 1
-    assert "data" in done.stderr
-
-
-def test_a_finished_run_is_never_overwritten(run_py, tmp_path):
-    assert run_py(*TINY, "hydra.run.dir=here").returncode == 0
-    before = {path: path.read_bytes() for path in (tmp_path / "here").glob("*.*s*")}
-    done = run_py(*TINY, "hydra.run.dir=here", "seed=1")
-    assert done.returncode == 2
-    assert "holds a finished run" in done.stderr
-    assert {path: path.read_bytes() for path in before} == before
-
-
-def test_a_disk_that_is_full_leaves_no_half_written_file(tmp_path):
-    def allow_small_files_only() -> None:
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, 30_000))
-
-    command = [sys.executable, str(RUN_PY), *TINY]
-    streams = {"stderr": subprocess.PIPE, "text": True}
-    done = subprocess.run(
-        command, cwd=tmp_path, preexec_fn=allow_small_files_only, check=False, **streams
-    )
-    assert done.returncode == 1
-    assert len(done.stderr.splitlines()) == 1
-    assert "model.safetensors" in done.stderr
-    (folder,) = (tmp_path / "outputs" / "sample-gru").iterdir()
-    names = {path.name for path in folder.iterdir()}
-    assert names == {".hydra", "config.yaml", "labels.txt", "metrics.jsonl", "run.log"} | {
-        "vocabulary.txt"
-    }
-
-
-def test_ctrl_c_keeps_what_was_finished(tmp_path):
-    command = [sys.executable, str(RUN_PY), "epochs=10000", "hydra.run.dir=here"]
-    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
-    metrics = tmp_path / "here" / "metrics.jsonl"
-    while not (metrics.exists() and len(metrics.read_text().splitlines()) >= 2):
-        assert process.poll() is None
-        time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=30)
-    assert process.returncode == 130
-    assert len(errors.splitlines()) == 1
-    assert "interrupted after" in errors
-    assert "here" in errors
-    assert package.load(tmp_path / "here").predict(["Who was it?"])
-    assert not (tmp_path / "here" / "result.json").exists()
 
 
 def test_help_names_groups_short_names_and_keys(run_py):
@@ -257,30 +139,6 @@ def test_the_main_job_on_the_real_questions(run_py, tmp_path):
     assert result["test_accuracy"] > 0.6
 
 
-@pytest.mark.real_data
-def test_an_altered_archive_is_refused(run_py, tmp_path):
-    data = tmp_path / "data"
-    data.mkdir()
-    content = (Path(str(REAL_DATA)) / "rt-polaritydata.tar.gz").read_bytes()
-    (data / "rt-polaritydata.tar.gz").write_bytes(content[:-100] + bytes(100))
-    done = run_py("dataset=sentiment", "paths.data=data")
-    assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
-    assert "rt-polaritydata.tar.gz" in done.stderr
-
-
-def test_a_validation_loss_that_is_not_finite_is_no_result(run_py, tmp_path):
-    """The weights become infinite in the last step, after its loss."""
-    done = run_py(
-        *("optimizer=sgd", "lr=1000", "optimizer.weight_decay=1000", "batch_size=58"),
-        *("epochs=1", "hydra.run.dir=run"),
-    )
-    assert done.returncode == 1
-    assert "loss" in done.stderr
-    assert "try a lower lr" in done.stderr
-    assert len(done.stderr.splitlines()) == 1
-    assert not (tmp_path / "run" / "result.json").exists()
-
-
 def test_classes_of_any_name_are_drawn_as_they_are(run_py, tmp_path):
     rows = "".join(f"text {i},$\\frac{{$\nwords {i},日本 🙂\n" for i in range(20))
     for name in ("train", "test"):
@@ -288,15 +146,6 @@ def test_classes_of_any_name_are_drawn_as_they_are(run_py, tmp_path):
     done = run_py("dataset=csv", "dataset.folder=.", "epochs=1", "hydra.run.dir=run")
     assert (done.returncode, done.stderr) == (0, "")
     assert (tmp_path / "run" / "confusion_matrix.png").exists()
-
-
-@pytest.mark.parametrize("size", ["model.hidden_size=1000000000", "embedding_size=1000000000"])
-def test_a_model_that_does_not_fit_in_memory_is_one_line(run_py, size):
-    done = run_py(size)
-    assert done.returncode == 1
-    assert done.stderr == (
-        "error: there is not enough memory; try a smaller model, batch_size or max_length\n"
-    )
 
 
 def test_adamw_does_not_take_away_more_than_there_is(run_py):

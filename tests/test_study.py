@@ -2,52 +2,16 @@
 
 import csv
 import json
-import os
-import signal
 import subprocess
 import sys
-import time
-from collections import Counter
-from collections.abc import Callable
-from pathlib import Path
 
 import optuna
 import pytest
-from conftest import REPO
+from conftest import FOREIGN_APP
+from foreign_study import OUTPUT, SWEEP, states_of, trials_of
 from omegaconf import OmegaConf
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import TrialState
 from processes import run_program
-
-from rnnclf.study.paths import StudyPaths
-from rnnclf.study.storage import open_storage
-from rnnclf.study.trials import counts
-
-APP = REPO / "tests" / "foreign_app" / "app.py"
-SWEEP = [sys.executable, str(APP), "-m"]
-OUTPUT = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-
-Sweep = Callable[..., subprocess.CompletedProcess[str]]
-
-
-@pytest.fixture
-def sweep(tmp_path: Path) -> Sweep:
-    """Runs the application's sweep in an empty folder."""
-
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        done = run_program(APP, "-m", *arguments, cwd=tmp_path)
-        done.stdout += done.stderr
-        return done
-
-    return run
-
-
-def trials_of(folder: Path, name: str = "study") -> list[FrozenTrial]:
-    storage = open_storage(None, StudyPaths(folder))
-    return optuna.load_study(study_name=name, storage=storage).trials
-
-
-def states_of(folder: Path, name: str = "study") -> Counter[str]:
-    return Counter(trial.state.name for trial in trials_of(folder, name) if counts(trial))
 
 
 def test_a_study_leaves_its_trials_its_winner_and_pictures(sweep, tmp_path):
@@ -73,29 +37,11 @@ def test_a_study_leaves_its_trials_its_winner_and_pictures(sweep, tmp_path):
 def test_the_winners_configuration_runs_by_itself(sweep, tmp_path):
     assert sweep("name='a, b'", "n_trials=3".replace("n_", "hydra.sweeper.n_")).returncode == 0
     best = ("--config-dir", "study", "--config-name", "best")
-    done = run_program(APP, *best, "--cfg", "job", cwd=tmp_path)
+    done = run_program(FOREIGN_APP, *best, "--cfg", "job", cwd=tmp_path)
     assert done.returncode == 0, done.stdout
     summary = json.loads((tmp_path / "study" / "study.json").read_text())
     assert f"x: {summary['best'][0]['params']['x']}\n" in done.stdout
     assert "name: a, b\n" in done.stdout
-
-
-def test_the_same_command_resumes_with_new_numbers_and_new_points(sweep, tmp_path):
-    seeded = "hydra.sweeper.sampler.seed=1"
-    assert sweep(seeded).returncode == 0
-    study = tmp_path / "study"
-    before = {p: p.stat().st_mtime_ns for n in range(4) for p in (study / str(n)).rglob("*")}
-    done = sweep(seeded, "hydra.sweeper.n_trials=7")
-    assert done.returncode == 0, done.stdout
-    assert "3 trials to go after 4" in done.stdout
-    trials = trials_of(study)
-    assert [trial.number for trial in trials] == list(range(7))
-    assert len({trial.params["x"] for trial in trials}) == 7, "no point is tried twice"
-    assert {p: p.stat().st_mtime_ns for p in before} == before, "finished folders are untouched"
-
-    done = sweep(seeded, "hydra.sweeper.n_trials=7")
-    assert (done.returncode, len(trials_of(study))) == (0, 7)
-    assert "is finished" in done.stdout
 
 
 def test_a_trial_that_is_not_promising_is_pruned(sweep, tmp_path):
@@ -122,123 +68,6 @@ def test_other_launchers_run_the_same_study(tmp_path, launcher):
     assert json.loads((tmp_path / "study" / "study.json").read_text())["finished"]
     workers = {trial.user_attrs["worker"]["pid"] for trial in trials_of(tmp_path / "study")}
     assert len(workers) == 2
-
-
-def test_a_failing_trial_is_recorded_and_the_study_goes_on(sweep, tmp_path):
-    above = "hydra.sweeper.enqueue=[{x: 0.9}]"
-    done = sweep("outcome=fail_above", "hydra.sweeper.n_trials=8", above)
-    assert done.returncode == 0, done.stdout
-    failed = [t for t in trials_of(tmp_path / "study") if t.state is TrialState.FAIL]
-    assert failed
-    for trial in failed:
-        assert trial.user_attrs["reason"] == f"RuntimeError: x is {trial.params['x']:.3f}"
-    assert sum(states_of(tmp_path / "study").values()) == 8
-
-
-@pytest.mark.parametrize(
-    ("outcome", "reason"),
-    [
-        ("fail", "RuntimeError: x is 0.500"),
-        ("not_a_number", "BadObjective: the task returned nan"),
-        ("text", "BadObjective: the task returned 'high', not a number"),
-        ("two", "BadObjective: the task returned 2 values for 1 directions"),
-    ],
-)
-def test_failures_alike_stop_the_study_and_the_first_is_shown(sweep, tmp_path, outcome, reason):
-    done = sweep(f"outcome={outcome}", "hydra.sweeper.max_failures=3", "hydra.sweeper.n_trials=50")
-    assert done.returncode == 1
-    assert "failed alike" in done.stdout
-    assert reason in done.stdout
-    assert "Traceback" not in done.stdout
-    assert 3 <= sum(states_of(tmp_path / "study").values()) <= 4, "one more may have been running"
-
-
-def test_a_worker_that_dies_is_replaced_and_its_trial_tried_again(sweep, tmp_path):
-    done = sweep("outcome=die_once")
-    assert done.returncode == 0, done.stdout
-    trials = trials_of(tmp_path / "study")
-    (lost,) = (trial for trial in trials if not counts(trial))
-    assert "SIGKILL (out of memory?)" in lost.user_attrs["reason"]
-    (again,) = (t for t in trials if t.user_attrs.get("retry_of") == lost.number)
-    assert (again.state, again.params) == (TrialState.COMPLETE, lost.params)
-    assert states_of(tmp_path / "study") == {"COMPLETE": 4}
-
-
-def test_a_trial_that_kills_its_worker_each_time_is_tried_twice(sweep, tmp_path):
-    done = sweep("outcome=die", "hydra.sweeper.n_trials=1", "hydra.sweeper.workers=1")
-    assert done.returncode == 1
-    assert "no trial ended well" in done.stdout
-    first, second = trials_of(tmp_path / "study")
-    assert (first.state, second.state) == (TrialState.FAIL, TrialState.FAIL)
-    assert second.user_attrs["retry_of"] == first.number
-
-
-def test_a_trial_that_hangs_is_ended(sweep, tmp_path):
-    done = sweep("outcome=hang", "hydra.sweeper.trial_timeout=0.3", "hydra.sweeper.n_trials=2")
-    assert done.returncode == 1
-    assert states_of(tmp_path / "study") == {"FAIL": 2}
-    assert "TrialTimeout: the trial took longer than 0.3 s" in done.stdout
-
-
-def test_ctrl_c_keeps_what_ended_and_the_same_command_goes_on(sweep, tmp_path):
-    arguments = ["steps=2", "seconds=0.2", "hydra.sweeper.n_trials=8"]
-    process = subprocess.Popen([*SWEEP, *arguments], cwd=tmp_path, **OUTPUT)
-    trials = tmp_path / "study" / "1" / ".hydra"
-    while not trials.exists():
-        assert process.poll() is None
-        time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    process.communicate(timeout=30)
-    assert process.returncode != 0
-    assert all(
-        trial.state.is_finished() or trial.state is TrialState.WAITING
-        for trial in trials_of(tmp_path / "study")
-    )
-    assert (tmp_path / "study" / "trials.csv").exists()
-    done = sweep(*arguments)
-    assert done.returncode == 0, done.stdout
-    assert states_of(tmp_path / "study") == {"COMPLETE": 8}
-
-
-def test_no_trial_is_begun_when_the_time_is_up(sweep, tmp_path):
-    limits = ("hydra.sweeper.timeout=2", "hydra.sweeper.n_trials=1000")
-    done = sweep(*limits, "steps=1", "seconds=0.3")
-    assert done.returncode == 0, done.stdout
-    assert "its time is up" in done.stdout
-    states = states_of(tmp_path / "study")
-    assert set(states) == {"COMPLETE"}, "the running trials ended"
-    assert 1 <= states["COMPLETE"] <= 20
-
-
-def test_another_study_in_the_same_place_is_refused_with_the_difference(sweep, tmp_path):
-    assert sweep("hydra.sweeper.n_trials=1").returncode == 0
-    before = trials_of(tmp_path / "study")
-    for argument, difference in (
-        ("x=interval(0.0,2.0)", "search space: x was 0 to 1 and is 0 to 2"),
-        ("name=other", "configuration: name was plain and is other"),
-    ):
-        done = sweep(argument)
-        assert done.returncode == 1
-        assert difference in done.stdout
-        assert "hydra.sweeper.restart=true" in done.stdout
-    assert trials_of(tmp_path / "study") == before
-    done = sweep("name=other", "hydra.sweeper.restart=true", "hydra.sweeper.n_trials=1")
-    assert done.returncode == 0, done.stdout
-    (aside,) = tmp_path.glob("study.*")
-    assert trials_of(aside) == before, "nothing is deleted"
-
-
-def test_a_second_process_on_a_running_study_is_refused(sweep, tmp_path):
-    process = subprocess.Popen([*SWEEP, "steps=1", "seconds=1.5"], cwd=tmp_path, **OUTPUT)
-    while not (tmp_path / "study" / "0").exists():
-        assert process.poll() is None
-        time.sleep(0.05)
-    done = sweep("steps=1", "seconds=1.5")
-    assert done.returncode == 1
-    assert "another process is running the study" in done.stdout
-    process.communicate(timeout=30)
-    assert process.returncode == 0
-    assert states_of(tmp_path / "study") == {"COMPLETE": 4}
 
 
 def test_known_good_points_come_first_after_the_defaults(sweep, tmp_path):
@@ -301,27 +130,6 @@ def test_a_dry_run_shows_the_space_and_samples_and_runs_nothing(sweep, tmp_path)
     assert not (tmp_path / "study").exists()
 
 
-@pytest.mark.parametrize(
-    ("argument", "message"),
-    [
-        ("x=interval(1.0,0.0)", "search space: x"),
-        ("colour=choice(1,2)", "colour"),
-        ("hydra.sweeper.params={x: choise(1,2)}", "choise"),
-        ("hydra.sweeper.n_trials=0", "n_trials must be at least 1"),
-        ("hydra.sweeper.workers=none", "workers is auto or a number from 1"),
-        ("hydra.sweeper.direction=up", "minimize, maximize or a list"),
-        ("hydra.sweeper.enqueue=[{y: 1}]", "y is not a dimension"),
-        ("x=0.3", "needs something to search"),
-    ],
-)
-def test_what_is_wrong_is_said_before_the_first_trial(sweep, tmp_path, argument, message):
-    done = sweep(argument)
-    assert done.returncode == 1
-    assert message in done.stdout
-    assert "Traceback" not in done.stdout
-    assert not (tmp_path / "study" / "0").exists()
-
-
 def test_choices_with_commas_blanks_and_quotes_arrive_as_they_are(sweep, tmp_path):
     names = ["a, b", "c d", "it's", "1", "plain"]
     quoted = ",".join("'" + name.replace("'", r"\'") + "'" for name in names)
@@ -335,61 +143,6 @@ def test_choices_with_commas_blanks_and_quotes_arrive_as_they_are(sweep, tmp_pat
         for number in range(5)
     ]
     assert sorted(config.name for config in configs) == sorted(names)
-
-
-def test_if_all_trials_fail_the_first_failure_is_shown(sweep):
-    done = sweep("outcome=fail", "hydra.sweeper.n_trials=3")
-    assert done.returncode == 1
-    assert (
-        "no trial ended well; the first failure: trial 0: RuntimeError: x is 0.500" in done.stdout
-    )
-    assert "hydra.sweeper.restart=true begins anew" in done.stdout
-
-
-def test_points_can_be_queued_when_a_study_goes_on(sweep, tmp_path):
-    assert sweep("hydra.sweeper.n_trials=2").returncode == 0
-    done = sweep("hydra.sweeper.n_trials=4", "hydra.sweeper.enqueue=[{x: 0.123}]")
-    assert done.returncode == 0, done.stdout
-    assert trials_of(tmp_path / "study")[2].params["x"] == 0.123
-
-
-def test_a_study_that_cannot_go_on_is_refused_before_another_begins(sweep, tmp_path):
-    place = "hydra.sweep.dir=study-${name}"
-    assert sweep("group=b", place).returncode == 0
-    done = sweep("group=a,b", place, "x=interval(0,2)")
-    assert done.returncode == 1
-    assert "study-b holds a study that differs: search space: x" in done.stdout
-    assert not (tmp_path / "study-a" / "0").exists()
-
-
-def test_a_folder_that_is_no_study_is_not_put_aside(sweep, tmp_path):
-    (tmp_path / "precious").mkdir()
-    done = sweep("hydra.sweep.dir=precious", "hydra.sweeper.restart=true")
-    assert done.returncode == 1
-    assert "holds no study" in done.stdout
-    assert [path.name for path in tmp_path.iterdir()] == ["precious"]
-
-
-def test_a_worker_that_dies_while_it_takes_a_trial_costs_none(tmp_path):
-    """The process is killed between Optuna's trial and the name of its worker."""
-    (tmp_path / "patch").mkdir()
-    (tmp_path / "patch" / "sitecustomize.py").write_text(
-        "import os, signal, sys\n"
-        "if 'rnnclf.study.process' in ' '.join(sys.orig_argv):\n"
-        "    import optuna\n"
-        "    set_attribute = optuna.Trial.set_user_attr\n"
-        "    def set_or_die(trial, key, value):\n"
-        "        if key == 'worker' and trial.number == 2:\n"
-        "            os.kill(os.getpid(), signal.SIGKILL)\n"
-        "        set_attribute(trial, key, value)\n"
-        "    optuna.Trial.set_user_attr = set_or_die\n"
-    )
-    environment = os.environ | {"PYTHONPATH": str(tmp_path / "patch")}
-    done = subprocess.run(SWEEP, cwd=tmp_path, env=environment, check=False, **OUTPUT)
-    assert done.returncode == 0, done.stdout
-    assert states_of(tmp_path / "study") == {"COMPLETE": 4}
-    lost = trials_of(tmp_path / "study")[2]
-    assert lost.user_attrs["reason"] == "WorkerLost: the worker was lost before it began"
 
 
 TEN_LINES = """

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import psutil
 import pytest
+from foreign_study import OUTPUT, SWEEP, trials_of
 from optuna.trial import TrialState
-from test_study import OUTPUT, SWEEP, trials_of
 
 from rnnclf.study.trials import LOSSES, LOST, RETRY_OF, counts
 

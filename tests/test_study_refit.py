@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import psutil
-from test_study import OUTPUT, SWEEP, states_of, trials_of
+from foreign_study import OUTPUT, SWEEP, states_of, trials_of
 
 REFIT = [
     "hydra.sweeper.n_trials=2",

@@ -1,0 +1,118 @@
+"""Failing, hanging and dying trials, and mistakes in the command: each is said, none is lost."""
+
+import os
+import subprocess
+
+import pytest
+from foreign_study import OUTPUT, SWEEP, states_of, trials_of
+from optuna.trial import TrialState
+
+from rnnclf.study.trials import counts
+
+
+def test_a_failing_trial_is_recorded_and_the_study_goes_on(sweep, tmp_path):
+    above = "hydra.sweeper.enqueue=[{x: 0.9}]"
+    done = sweep("outcome=fail_above", "hydra.sweeper.n_trials=8", above)
+    assert done.returncode == 0, done.stdout
+    failed = [t for t in trials_of(tmp_path / "study") if t.state is TrialState.FAIL]
+    assert failed
+    for trial in failed:
+        assert trial.user_attrs["reason"] == f"RuntimeError: x is {trial.params['x']:.3f}"
+    assert sum(states_of(tmp_path / "study").values()) == 8
+
+
+@pytest.mark.parametrize(
+    ("outcome", "reason"),
+    [
+        ("fail", "RuntimeError: x is 0.500"),
+        ("not_a_number", "BadObjective: the task returned nan"),
+        ("text", "BadObjective: the task returned 'high', not a number"),
+        ("two", "BadObjective: the task returned 2 values for 1 directions"),
+    ],
+)
+def test_failures_alike_stop_the_study_and_the_first_is_shown(sweep, tmp_path, outcome, reason):
+    done = sweep(f"outcome={outcome}", "hydra.sweeper.max_failures=3", "hydra.sweeper.n_trials=50")
+    assert done.returncode == 1
+    assert "failed alike" in done.stdout
+    assert reason in done.stdout
+    assert "Traceback" not in done.stdout
+    assert 3 <= sum(states_of(tmp_path / "study").values()) <= 4, "one more may have been running"
+
+
+def test_a_worker_that_dies_is_replaced_and_its_trial_tried_again(sweep, tmp_path):
+    done = sweep("outcome=die_once")
+    assert done.returncode == 0, done.stdout
+    trials = trials_of(tmp_path / "study")
+    (lost,) = (trial for trial in trials if not counts(trial))
+    assert "SIGKILL (out of memory?)" in lost.user_attrs["reason"]
+    (again,) = (t for t in trials if t.user_attrs.get("retry_of") == lost.number)
+    assert (again.state, again.params) == (TrialState.COMPLETE, lost.params)
+    assert states_of(tmp_path / "study") == {"COMPLETE": 4}
+
+
+def test_a_trial_that_kills_its_worker_each_time_is_tried_twice(sweep, tmp_path):
+    done = sweep("outcome=die", "hydra.sweeper.n_trials=1", "hydra.sweeper.workers=1")
+    assert done.returncode == 1
+    assert "no trial ended well" in done.stdout
+    first, second = trials_of(tmp_path / "study")
+    assert (first.state, second.state) == (TrialState.FAIL, TrialState.FAIL)
+    assert second.user_attrs["retry_of"] == first.number
+
+
+def test_a_trial_that_hangs_is_ended(sweep, tmp_path):
+    done = sweep("outcome=hang", "hydra.sweeper.trial_timeout=0.3", "hydra.sweeper.n_trials=2")
+    assert done.returncode == 1
+    assert states_of(tmp_path / "study") == {"FAIL": 2}
+    assert "TrialTimeout: the trial took longer than 0.3 s" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        ("x=interval(1.0,0.0)", "search space: x"),
+        ("colour=choice(1,2)", "colour"),
+        ("hydra.sweeper.params={x: choise(1,2)}", "choise"),
+        ("hydra.sweeper.n_trials=0", "n_trials must be at least 1"),
+        ("hydra.sweeper.workers=none", "workers is auto or a number from 1"),
+        ("hydra.sweeper.direction=up", "minimize, maximize or a list"),
+        ("hydra.sweeper.enqueue=[{y: 1}]", "y is not a dimension"),
+        ("x=0.3", "needs something to search"),
+    ],
+)
+def test_what_is_wrong_is_said_before_the_first_trial(sweep, tmp_path, argument, message):
+    done = sweep(argument)
+    assert done.returncode == 1
+    assert message in done.stdout
+    assert "Traceback" not in done.stdout
+    assert not (tmp_path / "study" / "0").exists()
+
+
+def test_if_all_trials_fail_the_first_failure_is_shown(sweep):
+    done = sweep("outcome=fail", "hydra.sweeper.n_trials=3")
+    assert done.returncode == 1
+    assert (
+        "no trial ended well; the first failure: trial 0: RuntimeError: x is 0.500" in done.stdout
+    )
+    assert "hydra.sweeper.restart=true begins anew" in done.stdout
+
+
+def test_a_worker_that_dies_while_it_takes_a_trial_costs_none(tmp_path):
+    """The process is killed between Optuna's trial and the name of its worker."""
+    (tmp_path / "patch").mkdir()
+    (tmp_path / "patch" / "sitecustomize.py").write_text(
+        "import os, signal, sys\n"
+        "if 'rnnclf.study.process' in ' '.join(sys.orig_argv):\n"
+        "    import optuna\n"
+        "    set_attribute = optuna.Trial.set_user_attr\n"
+        "    def set_or_die(trial, key, value):\n"
+        "        if key == 'worker' and trial.number == 2:\n"
+        "            os.kill(os.getpid(), signal.SIGKILL)\n"
+        "        set_attribute(trial, key, value)\n"
+        "    optuna.Trial.set_user_attr = set_or_die\n"
+    )
+    environment = os.environ | {"PYTHONPATH": str(tmp_path / "patch")}
+    done = subprocess.run(SWEEP, cwd=tmp_path, env=environment, check=False, **OUTPUT)
+    assert done.returncode == 0, done.stdout
+    assert states_of(tmp_path / "study") == {"COMPLETE": 4}
+    lost = trials_of(tmp_path / "study")[2]
+    assert lost.user_attrs["reason"] == "WorkerLost: the worker was lost before it began"

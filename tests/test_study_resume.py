@@ -1,0 +1,111 @@
+"""The same command again: a study goes on where it ended, or says why it cannot."""
+
+import signal
+import subprocess
+import time
+
+from foreign_study import OUTPUT, SWEEP, states_of, trials_of
+from optuna.trial import TrialState
+
+
+def test_the_same_command_resumes_with_new_numbers_and_new_points(sweep, tmp_path):
+    seeded = "hydra.sweeper.sampler.seed=1"
+    assert sweep(seeded).returncode == 0
+    study = tmp_path / "study"
+    before = {p: p.stat().st_mtime_ns for n in range(4) for p in (study / str(n)).rglob("*")}
+    done = sweep(seeded, "hydra.sweeper.n_trials=7")
+    assert done.returncode == 0, done.stdout
+    assert "3 trials to go after 4" in done.stdout
+    trials = trials_of(study)
+    assert [trial.number for trial in trials] == list(range(7))
+    assert len({trial.params["x"] for trial in trials}) == 7, "no point is tried twice"
+    assert {p: p.stat().st_mtime_ns for p in before} == before, "finished folders are untouched"
+
+    done = sweep(seeded, "hydra.sweeper.n_trials=7")
+    assert (done.returncode, len(trials_of(study))) == (0, 7)
+    assert "is finished" in done.stdout
+
+
+def test_ctrl_c_keeps_what_ended_and_the_same_command_goes_on(sweep, tmp_path):
+    arguments = ["steps=2", "seconds=0.2", "hydra.sweeper.n_trials=8"]
+    process = subprocess.Popen([*SWEEP, *arguments], cwd=tmp_path, **OUTPUT)
+    trials = tmp_path / "study" / "1" / ".hydra"
+    while not trials.exists():
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=30)
+    assert process.returncode != 0
+    assert all(
+        trial.state.is_finished() or trial.state is TrialState.WAITING
+        for trial in trials_of(tmp_path / "study")
+    )
+    assert (tmp_path / "study" / "trials.csv").exists()
+    done = sweep(*arguments)
+    assert done.returncode == 0, done.stdout
+    assert states_of(tmp_path / "study") == {"COMPLETE": 8}
+
+
+def test_no_trial_is_begun_when_the_time_is_up(sweep, tmp_path):
+    limits = ("hydra.sweeper.timeout=2", "hydra.sweeper.n_trials=1000")
+    done = sweep(*limits, "steps=1", "seconds=0.3")
+    assert done.returncode == 0, done.stdout
+    assert "its time is up" in done.stdout
+    states = states_of(tmp_path / "study")
+    assert set(states) == {"COMPLETE"}, "the running trials ended"
+    assert 1 <= states["COMPLETE"] <= 20
+
+
+def test_another_study_in_the_same_place_is_refused_with_the_difference(sweep, tmp_path):
+    assert sweep("hydra.sweeper.n_trials=1").returncode == 0
+    before = trials_of(tmp_path / "study")
+    for argument, difference in (
+        ("x=interval(0.0,2.0)", "search space: x was 0 to 1 and is 0 to 2"),
+        ("name=other", "configuration: name was plain and is other"),
+    ):
+        done = sweep(argument)
+        assert done.returncode == 1
+        assert difference in done.stdout
+        assert "hydra.sweeper.restart=true" in done.stdout
+    assert trials_of(tmp_path / "study") == before
+    done = sweep("name=other", "hydra.sweeper.restart=true", "hydra.sweeper.n_trials=1")
+    assert done.returncode == 0, done.stdout
+    (aside,) = tmp_path.glob("study.*")
+    assert trials_of(aside) == before, "nothing is deleted"
+
+
+def test_a_second_process_on_a_running_study_is_refused(sweep, tmp_path):
+    process = subprocess.Popen([*SWEEP, "steps=1", "seconds=1.5"], cwd=tmp_path, **OUTPUT)
+    while not (tmp_path / "study" / "0").exists():
+        assert process.poll() is None
+        time.sleep(0.05)
+    done = sweep("steps=1", "seconds=1.5")
+    assert done.returncode == 1
+    assert "another process is running the study" in done.stdout
+    process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert states_of(tmp_path / "study") == {"COMPLETE": 4}
+
+
+def test_points_can_be_queued_when_a_study_goes_on(sweep, tmp_path):
+    assert sweep("hydra.sweeper.n_trials=2").returncode == 0
+    done = sweep("hydra.sweeper.n_trials=4", "hydra.sweeper.enqueue=[{x: 0.123}]")
+    assert done.returncode == 0, done.stdout
+    assert trials_of(tmp_path / "study")[2].params["x"] == 0.123
+
+
+def test_a_study_that_cannot_go_on_is_refused_before_another_begins(sweep, tmp_path):
+    place = "hydra.sweep.dir=study-${name}"
+    assert sweep("group=b", place).returncode == 0
+    done = sweep("group=a,b", place, "x=interval(0,2)")
+    assert done.returncode == 1
+    assert "study-b holds a study that differs: search space: x" in done.stdout
+    assert not (tmp_path / "study-a" / "0").exists()
+
+
+def test_a_folder_that_is_no_study_is_not_put_aside(sweep, tmp_path):
+    (tmp_path / "precious").mkdir()
+    done = sweep("hydra.sweep.dir=precious", "hydra.sweeper.restart=true")
+    assert done.returncode == 1
+    assert "holds no study" in done.stdout
+    assert [path.name for path in tmp_path.iterdir()] == ["precious"]
