@@ -1,7 +1,11 @@
 """The sweeper `study` in an application that is not ours: real processes, real signals."""
 
+import contextlib
 import csv
 import json
+import os
+import pty
+import re
 import subprocess
 import sys
 
@@ -84,9 +88,30 @@ def test_choices_over_a_group_make_a_study_each(sweep, tmp_path):
         assert states_of(tmp_path / f"study-{name}", f"study-{name}") == {"COMPLETE": 2}
         config = (tmp_path / f"study-{name}" / "1" / ".hydra" / "config.yaml").read_text()
         assert f"name: {name}" in config
+    assert re.search(r"study-a  best 0.\d+\n.*study-b  best 0.\d+\n", done.stdout)
     done = sweep("group=a,b")
     assert done.returncode == 1
     assert "several studies would share the folder" in done.stdout
+
+
+def test_a_terminal_shows_all_studies_and_the_running_trials(tmp_path):
+    terminal, program = pty.openpty()
+    command = [*SWEEP, "group=a,b", "hydra.sweep.dir=study-${name}", "hydra.sweeper.n_trials=3"]
+    environment = os.environ | {"TERM": "xterm", "COLUMNS": "120"}
+    streams = dict.fromkeys(("stdin", "stdout", "stderr"), program)
+    process = subprocess.Popen([*command, "seconds=0.5"], cwd=tmp_path, env=environment, **streams)
+    os.close(program)
+    shown = ""
+    with contextlib.suppress(OSError):  # that is how a terminal says that its program ended
+        while part := os.read(terminal, 2**16):
+            shown += part.decode()
+    os.close(terminal)
+    assert process.wait() == 0, shown
+    assert "2 studies" in shown
+    assert re.search(r"study-a │ 3      │ best [0-9.]+ │\s+│ study-b │ 3      │ running", shown), (
+        shown
+    )
+    assert "for all studies" in shown
 
 
 def test_two_objectives_give_a_front(sweep, tmp_path):

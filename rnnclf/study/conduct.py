@@ -14,6 +14,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 from rnnclf.errors import ConfigError, StudyError
+from rnnclf.study.agenda import Agenda
 from rnnclf.study.cleaning import ranked
 from rnnclf.study.definition import Definition, differences
 from rnnclf.study.launch import launch_workers, wait_for_others
@@ -50,10 +51,15 @@ def conduct(
         return []
     for plan in plans:
         _check_journal(plan)
+    agenda = Agenda([(plan.spec.name, plan.spec.n_trials) for plan in plans])
     summaries = []
-    for number, plan in enumerate(plans, start=1):
-        place = f" ({number} of {len(plans)})" if len(plans) > 1 else ""
-        summaries.append(_conduct_one(with_deadline(plan), place))
+    for plan in plans:
+        summary = _conduct_one(with_deadline(plan), agenda)
+        agenda.outcomes.append(_outcome(summary))
+        summaries.append(summary)
+    if len(plans) > 1:
+        for line in agenda.lines():
+            log.info("%s", line)
     problems = [problem for summary in summaries if (problem := _problem(summary))]
     if problems:
         raise StudyError("; ".join(problems))
@@ -72,7 +78,16 @@ def _problem(summary: Mapping[str, Any]) -> str | None:
     return f"{summary['name']}: no trial ended well{first}; {on}"
 
 
-def _conduct_one(plan: StudyPlan, place: str) -> dict[str, Any]:
+def _outcome(summary: Mapping[str, Any]) -> str:
+    """Says in a few words what came of a study."""
+    if problem := _problem(summary):
+        return problem.removeprefix(f"{summary['name']} ").removeprefix(f"{summary['name']}: ")
+    best = " or ".join(_values(best) for best in summary["best"])
+    refit = summary["refit"]
+    return f"best {best}" + (f", trained again {_interval(refit[VALIDATE])}" if refit else "")
+
+
+def _conduct_one(plan: StudyPlan, agenda: Agenda) -> dict[str, Any]:
     paths = StudyPaths(plan.spec.folder)
     if plan.options.restart:
         _put_aside(plan.spec)
@@ -86,10 +101,10 @@ def _conduct_one(plan: StudyPlan, place: str) -> dict[str, Any]:
         trials.resume()
         refit = None
         try:
-            _search(plan, trials, place)
+            _search(plan, trials, agenda)
             best = ranked(trials.study)
             if best and plan.options.refit.seeds and not trials.stopped and _single(plan):
-                refit = refit_winner(plan, trials.study, best[0])
+                refit = refit_winner(plan, trials.study, best[0], agenda)
         except KeyboardInterrupt as error:
             ended = plan.spec.n_trials - trials.remaining()
             raise KeyboardInterrupt(
@@ -103,17 +118,17 @@ def _conduct_one(plan: StudyPlan, place: str) -> dict[str, Any]:
     return summary
 
 
-def _search(plan: StudyPlan, trials: Trials, place: str) -> None:
+def _search(plan: StudyPlan, trials: Trials, agenda: Agenda) -> None:
     missing = trials.remaining()
     if missing <= 0:
-        log.info("study %s%s is finished: it has its trials", plan.spec.name, place)
+        log.info("study %s is finished: it has its trials", agenda.title)
         return
     done = plan.spec.n_trials - missing
     log.info(
-        "study %s%s: %d trials to go%s, in %s",
-        *(plan.spec.name, place, missing, f" after {done}" if done else "", plan.spec.folder),
+        "study %s: %d trials to go%s, in %s",
+        *(agenda.title, missing, f" after {done}" if done else "", plan.spec.folder),
     )
-    launch_workers(plan.worker, plan.config, plan.options.workers, f"{plan.spec.name}{place}")
+    launch_workers(plan.worker, plan.config, plan.options.workers, agenda.title, agenda)
 
 
 def _single(plan: StudyPlan) -> bool:
@@ -222,9 +237,9 @@ def _report(plan: StudyPlan, summary: dict[str, Any]) -> Iterator[str]:
         why = "its time is up" if plan.spec.deadline else "it ended"
         yield f"{why} before it has {plan.spec.n_trials} trials; the same command continues"
     for best in summary["best"]:
-        values = " ".join(f"{value:.4f}" for value in best["values"])
         chosen = shlex.join(as_overrides(best["params"]))
-        yield f"best: {values}, trial {best['number']}, in {folder / best['folder']}: {chosen}"
+        place = f"trial {best['number']}, in {folder / best['folder']}"
+        yield f"best: {_values(best)}, {place}: {chosen}"
     if summary["best"]:
         yield f"its configuration: --config-dir {folder} --config-name best"
     refit = summary["refit"]
@@ -234,6 +249,10 @@ def _report(plan: StudyPlan, summary: dict[str, Any]) -> Iterator[str]:
         if refit["failed"]:
             yield f"{refit['failed']} of these runs failed; the same command tries them again"
         yield f"final model (median of the first line): {folder / refit['model']['folder']}"
+
+
+def _values(best: Mapping[str, Any]) -> str:
+    return " ".join(f"{value:.4f}" for value in best["values"])
 
 
 def _interval(described: dict[str, Any]) -> str:

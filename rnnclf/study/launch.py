@@ -14,6 +14,7 @@ from omegaconf import DictConfig
 from optuna.trial import FrozenTrial, TrialState
 
 from rnnclf.errors import StudyError
+from rnnclf.study.agenda import Agenda
 from rnnclf.study.pool import Pool
 from rnnclf.study.progress import StudyProgress
 from rnnclf.study.trials import WORKER, Trials
@@ -24,7 +25,9 @@ BASIC_LAUNCHER = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
 WATCH_SECONDS = 0.5
 
 
-def launch_workers(worker: Worker, config: DictConfig, workers: int | str, title: str) -> None:
+def launch_workers(
+    worker: Worker, config: DictConfig, workers: int | str, title: str, agenda: Agenda
+) -> None:
     """Runs the trials of a study until it has all of them, is stopped, or its time is up.
 
     Hydra's basic launcher stands for processes on this machine, which are started again when they
@@ -36,6 +39,7 @@ def launch_workers(worker: Worker, config: DictConfig, workers: int | str, title
         config: The composed configuration of the study.
         workers: How many, or `auto`.
         title: Of the progress display.
+        agenda: The study among those of the command.
 
     Raises:
         StudyError: If workers or jobs end without doing anything.
@@ -43,7 +47,7 @@ def launch_workers(worker: Worker, config: DictConfig, workers: int | str, title
     """
     environments = worker_environments(workers)
     trials = Trials(worker.spec)
-    with StudyProgress(trials, title, len(environments)) as progress:
+    with StudyProgress(trials, title, len(environments), agenda) as progress:
         if config.hydra.launcher["_target_"] == BASIC_LAUNCHER:
             Pool(worker, environments, progress.update).run()
         else:

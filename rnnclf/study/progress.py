@@ -8,10 +8,11 @@ from datetime import datetime
 from types import TracebackType
 
 from optuna.trial import FrozenTrial, TrialState
-from rich.console import Console
+from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 
+from rnnclf.study.agenda import Agenda
 from rnnclf.study.cleaning import ranked
 from rnnclf.study.trials import LOST, OVERRIDES, REASON, Trials
 
@@ -24,14 +25,16 @@ class StudyProgress:
 
     Args:
         trials: The trials.
-        title: What the study is called, for example with its place among several.
+        title: What is done, above the table.
         workers: How many trials run at a time.
+        agenda: This study among those of the command.
     """
 
-    def __init__(self, trials: Trials, title: str, workers: int) -> None:
+    def __init__(self, trials: Trials, title: str, workers: int, agenda: Agenda) -> None:
         self._trials = trials
         self._title = title
         self._workers = workers
+        self._agenda = agenda
         self._seen = {t.number for t in trials.all() if t.state.is_finished()}
         console = Console()
         self._live = Live(console=console, transient=True, refresh_per_second=2)
@@ -59,7 +62,9 @@ class StudyProgress:
                 self._seen.add(trial.number)
                 self._say(describe(trial, ranked(self._trials.study)))
         if self._on_terminal:
-            self._live.update(self._table(trials))
+            table = self._table(trials)
+            several = len(self._agenda.studies) > 1
+            self._live.update(Group(self._agenda.table(), table) if several else table)
 
     def _say(self, line: str) -> None:
         if self._on_terminal:
@@ -98,8 +103,11 @@ class StudyProgress:
             parts.append(f"best {_values(best[0])} (trial {best[0].number})")
         if done:
             mean = statistics.fmean(_seconds(t) for t in trials if t.state in ENDED)
-            left = mean * (total - done) / self._workers
-            parts.append(f"about {_duration(left)} left")
+            each = mean / self._workers
+            parts.append(f"about {_duration(each * (total - done))} left")
+            if waiting := self._agenda.waiting_trials:
+                in_all = each * (total - done + waiting)
+                parts.append(f"{_duration(in_all)} for all studies")
         return ", ".join(parts)
 
 

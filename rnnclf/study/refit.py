@@ -22,6 +22,7 @@ from optuna.trial import FrozenTrial, TrialState
 from scipy.special import stdtrit
 
 from rnnclf.errors import StudyError
+from rnnclf.study.agenda import Agenda
 from rnnclf.study.cleaning import Cleaner
 from rnnclf.study.launch import launch_workers, wait_for_others
 from rnnclf.study.outcome import best_step
@@ -54,7 +55,9 @@ class Job:
     overrides: list[str]
 
 
-def refit_winner(plan: StudyPlan, study: optuna.Study, winner: FrozenTrial) -> dict[str, Any]:
+def refit_winner(
+    plan: StudyPlan, study: optuna.Study, winner: FrozenTrial, agenda: Agenda
+) -> dict[str, Any]:
     """Trains the winner again as the study's options say.
 
     Runs that ended well before are not repeated, except the one whose model is to be used if that
@@ -75,10 +78,16 @@ def refit_winner(plan: StudyPlan, study: optuna.Study, winner: FrozenTrial) -> d
     trials.resume()
     title = f"{plan.spec.name}: training trial {winner.number} again"
     done = {_job_of(trial) for trial in _complete(trials)}
-    _run(plan, worker, title, [job for job in jobs if (job.role, job.seed) not in done])
+    _run(plan, worker, title, [job for job in jobs if (job.role, job.seed) not in done], agenda)
     chosen = _choose(trials, winner)
     if chosen.number in trials.study.user_attrs.get(DELETED, ()):
-        _run(plan, worker, title, [job for job in jobs if (job.role, job.seed) == _job_of(chosen)])
+        _run(
+            plan,
+            worker,
+            title,
+            [job for job in jobs if (job.role, job.seed) == _job_of(chosen)],
+            agenda,
+        )
         chosen = _choose(trials, winner)
     done = {_job_of(trial) for trial in _complete(trials)}
     failed = sum((job.role, job.seed) not in done for job in jobs)
@@ -99,7 +108,7 @@ def _jobs(plan: StudyPlan, study: optuna.Study, winner: FrozenTrial) -> list[Job
     ]
 
 
-def _run(plan: StudyPlan, worker: Worker, title: str, jobs: Sequence[Job]) -> None:
+def _run(plan: StudyPlan, worker: Worker, title: str, jobs: Sequence[Job], agenda: Agenda) -> None:
     """Runs jobs that do not wait in the queue already, and those that do."""
     trials = Trials(worker.spec)
     waiting = [trial for trial in trials.all() if trial.state is TrialState.WAITING]
@@ -113,7 +122,7 @@ def _run(plan: StudyPlan, worker: Worker, title: str, jobs: Sequence[Job]) -> No
     n_trials = to_go + sum(counts(trial) for trial in trials.all())
     worker = replace(worker, spec=replace(worker.spec, n_trials=n_trials))
     log.info("%s: %d runs to go, %d for each seed", title, to_go, len((VALIDATE, FINAL)))
-    launch_workers(worker, plan.config, plan.options.workers, title)
+    launch_workers(worker, plan.config, plan.options.workers, title, agenda)
 
 
 def _worker(plan: StudyPlan, winner: FrozenTrial) -> Worker:
