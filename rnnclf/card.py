@@ -127,8 +127,10 @@ def _limits(config: Config, result: Mapping[str, Any]) -> Iterator[str]:
     yield "- Probabilities are those of a softmax and were not calibrated."
     yield (
         f"- It knows the {result['vocabulary_size']:,} words of its training texts; every other "
-        "word is the same to it."
+        + ("one only by its letters." if config.model.ngram_buckets else "word is the same to it.")
     )
-    if config.dataset.max_length:
-        yield f"- It reads the first {config.dataset.max_length} words of a text."
+    if limit := config.dataset.max_length:
+        where = "first" if config.dataset.truncation == "head" else "first and the last"
+        count = limit if config.dataset.truncation == "head" else f"{limit // 2:,}"
+        yield f"- It reads the {where} {count} words of a text."
     yield "- The terms of its training texts are their publishers'; rnnclf's licence is not theirs."

@@ -1,17 +1,20 @@
 """A trained model with its words and labels, asked for classes."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from rnnclf.data.encoding import EncodedTexts, encode
+from rnnclf.data.encoding import EncodedTexts, encode, make_batch
+from rnnclf.data.ngrams import Spelling, spell, spell_vocabulary
 from rnnclf.data.torchtext_adapter import tokenize
 from rnnclf.data.vocabulary import Vocabulary
 from rnnclf.evaluate import predict_logits
-from rnnclf.model import RecurrentClassifier
+from rnnclf.model import EMBEDDING, RecurrentClassifier
 from rnnclf.schema import Config, ModelConfig
 
 
@@ -26,6 +29,7 @@ def build_model(config: ModelConfig, vocabulary_size: int, num_classes: int) -> 
         num_layers=config.num_layers,
         bidirectional=config.bidirectional,
         pooling=config.pooling,
+        ngram_buckets=config.ngram_buckets,
         word_dropout=config.word_dropout,
         embedding_dropout=config.embedding_dropout,
         layer_dropout=config.layer_dropout,
@@ -52,8 +56,41 @@ class Classifier:
     def encode(self, texts: Sequence[str], labels: Sequence[str] | None = None) -> EncodedTexts:
         """Turns texts (and their class names, if they are known) into indices."""
         indices = self.class_indices(labels) if labels else np.zeros(len(texts), dtype=np.int64)
-        max_length = self.config.dataset.max_length
-        return encode(texts, indices, tokenize, self.vocabulary, max_length)
+        dataset = self.config.dataset
+        encoded = encode(texts, indices, tokenize, self.vocabulary)
+        return self.spelled(encoded.cut(dataset.max_length, dataset.truncation))
+
+    def spelled(self, texts: EncodedTexts) -> EncodedTexts:
+        """Adds the spelling of their words to texts, if the model reads that."""
+        if self._spelling is None:
+            return texts
+        strangers = spell(texts.strangers, self.config.model.ngram_buckets)
+        return replace(texts, spelling=self._spelling + strangers)
+
+    @cached_property
+    def _spelling(self) -> Spelling | None:
+        buckets = self.config.model.ngram_buckets
+        return spell_vocabulary(self.vocabulary.words, buckets) if buckets else None
+
+    def without_ngrams(self) -> "Classifier":
+        """Returns a classifier that has the n-grams of the words it knows in their own vectors.
+
+        It gives the same answers, except that every word that it does not know is `<unk>`.
+        """
+        if self._spelling is None:
+            return self
+        config = deepcopy(self.config)
+        config.model.ngram_buckets = 0
+        every_word = np.arange(len(self.vocabulary))
+        words, ones = every_word.astype(np.int32), np.ones_like(every_word)
+        texts = EncodedTexts(words, every_word, ones, every_word, (), self._spelling)
+        batch = make_batch(texts, every_word)
+        weights = self.model.state_dict()
+        with torch.inference_mode():
+            weights[EMBEDDING] = self.model.vectors_of(batch.words[0], batch.spelled).clone()
+        model = build_model(config.model, len(self.vocabulary), len(self.classes))
+        model.load_state_dict(weights)
+        return Classifier(config, self.vocabulary, self.classes, model.eval())
 
     def class_indices(self, labels: Sequence[str]) -> npt.NDArray[np.int64]:
         """Returns the positions of class names among the model's outputs."""

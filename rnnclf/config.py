@@ -20,7 +20,9 @@ AT_LEAST = {
     "model.embedding_size": 1,
     "model.hidden_size": 1,
     "model.num_layers": 1,
+    "model.ngram_buckets": 0,
     "optimizer.weight_decay": 0,
+    "training.pretrain_epochs": 0,
     "training.epochs": 1,
     "training.batch_size": 1,
     "training.patience": 1,
@@ -49,7 +51,12 @@ BELOW = {
 }
 RATES = ("optimizer.lr", "optimizer.weight_decay")
 LARGEST_RATE = 1000  # far from what torch's optimizers cannot hold as float32
-FORMERLY = {"precision": "float32"}  # keys that earlier versions did not have: what they did
+FORMERLY = {  # keys that earlier versions did not have: what they did
+    "precision": "float32",
+    "dataset": {"truncation": "head"},
+    "model": {"ngram_buckets": 0},
+    "training": {"pretrain_epochs": 0},
+}
 NOT_IN_IDENTITY = ("paths", "evaluate_test", "device", "threads")
 
 
@@ -200,6 +207,15 @@ def check(config: Config) -> None:
             raise ConfigError(f"{key} must be at most {LARGEST_RATE}; it is {values[key]}")
     _check_dataset(config.dataset)
     _check_combinations(config.model, config.optimizer)
+    if (
+        config.training.pretrain_epochs
+        and config.model.bidirectional
+        and config.model.num_layers > 1
+    ):
+        raise ConfigError(
+            "training.pretrain_epochs predicts the next word, which the second layer of a "
+            "bidirectional model has seen; it needs model.num_layers=1 or bidirectional=false"
+        )
     if config.training.patience is not None and not config.dataset.validation_fraction:
         raise ConfigError(
             "training.patience waits for a better validation accuracy; "

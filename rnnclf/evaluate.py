@@ -14,7 +14,7 @@ def predict_logits(
     """Runs the model over texts, without dropout and without gradients.
 
     Args:
-        model: Takes words (sequence, batch) and lengths (batch), returns logits (batch, classes).
+        model: Takes the inputs of a batch, returns logits (batch, classes).
         texts: What to classify.
         batch_size: Texts in a batch at most; changes the speed only.
         device: Where the model is.
@@ -27,8 +27,7 @@ def predict_logits(
     positions: list[Indices] = []
     with torch.inference_mode():
         for where, batch in ordered_batches(texts, batch_size):
-            words, lengths = batch.words.to(device), batch.lengths.to(device)
-            rows.append(model(words, lengths).float().cpu())
+            rows.append(model(*batch.to(device).inputs).float().cpu())
             positions.append(where)
     order = torch.from_numpy(np.argsort(np.concatenate(positions)))
     return torch.cat(rows)[order]

@@ -42,7 +42,8 @@ def export_onnx(classifier: Classifier, path: Path) -> float:
 
     The graph takes `words` (batch, length), word indices padded with 1 (int64), and `lengths`
     (batch), at least 1 (int64), and gives `probabilities` (batch, classes), for batches and texts
-    of any length.
+    of any length. The character n-grams of known words are in their vectors; those of unknown
+    words, which a graph of word indices cannot see, are left out.
 
     Args:
         classifier: The model.
@@ -60,6 +61,7 @@ def export_onnx(classifier: Classifier, path: Path) -> float:
         import onnxruntime
     except ImportError as error:
         raise UserError(f"{error.name} is not there; pip install 'rnnclf[export]'") from error
+    classifier = classifier.without_ngrams()
     model = _Exported(classifier.model).eval()
     with replacing(path) as temporary:
         # Without gradients a layer is torch's own, which the exporter knows.

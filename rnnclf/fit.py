@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
 
@@ -120,12 +120,12 @@ def fit(
         for step, batch in enumerate((batch.to(device) for batch in batches), start=1):
             lr = float(scheduler.get_last_lr()[0])
             loss, logits = _step(model, batch, optimizer, label_smoothing, clip_norm, precision)
-            _check_finite(loss, f"the loss became {{}} in step {step} of epoch {epoch}", lr)
+            check_finite(loss, f"the loss became {{}} in step {step} of epoch {epoch}", lr)
             scheduler.step()
             loss_sum += loss * len(batch.labels)
             right += (logits.argmax(1) == batch.labels).sum().item()
             on_step(step)
-        _settle(optimizer)
+        settle(optimizer)
         trained = time.perf_counter()
         scores = _validate(model, validation, device, epoch, lr)
         metrics = EpochMetrics(
@@ -160,24 +160,39 @@ def _step(
     precision: torch.dtype,
 ) -> tuple[float, Tensor]:
     optimizer.zero_grad()
-    device = batch.words.device.type
-    with torch.autocast(device, precision, enabled=precision != torch.float32):
-        if isinstance(optimizer, DeferredAdam):
-            words, rows = optimizer.take_rows(batch.words, always=NUM_SPECIAL_WORDS)
-            logits = functional_call(model, {EMBEDDING: rows}, (words, batch.lengths)).float()
-            changed: Iterable[Tensor] = optimizer.parameters
-        else:
-            logits = model(batch.words, batch.lengths).float()
-            changed = model.parameters()
+    logits = call(model, batch, optimizer, precision).float()
     loss = nn.functional.cross_entropy(logits, batch.labels, label_smoothing=label_smoothing)
-    loss.backward()  # type: ignore[no-untyped-call]
-    if clip_norm is not None:
-        nn.utils.clip_grad_norm_(changed, clip_norm)
-    optimizer.step()
+    change(model, loss, optimizer, clip_norm)
     return loss.item(), logits.detach()
 
 
-def _settle(optimizer: Optimizer) -> None:
+def call(model: nn.Module, batch: Batch, optimizer: Optimizer, precision: torch.dtype) -> Tensor:
+    """Calls a model with a batch, and with the weights as its optimizer has them."""
+    device = batch.words.device.type
+    with torch.autocast(device, precision, enabled=precision != torch.float32):
+        if isinstance(optimizer, DeferredAdam):
+            numbers, rows = optimizer.take_rows(batch.rows, always=NUM_SPECIAL_WORDS)
+            inputs = batch.with_rows(numbers).inputs
+            output: Tensor = functional_call(model, {EMBEDDING: rows}, inputs, tie_weights=False)
+        else:
+            output = model(*batch.inputs)
+    return output
+
+
+def change(
+    model: nn.Module, loss: Tensor, optimizer: Optimizer, clip_norm: float | None = None
+) -> None:
+    """Takes a step against the gradient of the loss, whose norm is at most `clip_norm`."""
+    loss.backward()  # type: ignore[no-untyped-call]
+    if clip_norm is not None:
+        changed = (
+            optimizer.parameters if isinstance(optimizer, DeferredAdam) else model.parameters()
+        )
+        nn.utils.clip_grad_norm_(changed, clip_norm)
+    optimizer.step()
+
+
+def settle(optimizer: Optimizer) -> None:
     """Makes the model's weights current."""
     if isinstance(optimizer, DeferredAdam):
         optimizer.settle()
@@ -190,11 +205,12 @@ def _validate(
         return None
     logits = predict_logits(model, validation, EVALUATION_BATCH_SIZE, device)
     scores = score(logits, validation.labels)
-    _check_finite(scores.loss, f"the validation loss is {{}} after epoch {epoch}", lr)
+    check_finite(scores.loss, f"the validation loss is {{}} after epoch {epoch}", lr)
     return scores
 
 
-def _check_finite(loss: float, what: str, lr: float) -> None:
+def check_finite(loss: float, what: str, lr: float) -> None:
+    """Raises a `TrainingError` that says `what` happened to a loss that is not finite."""
     if not math.isfinite(loss):
         raise TrainingError(
             f"{what.format(loss)}; try a lower lr (it was {lr:g}) or training.clip_norm=1"

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from rnnclf.data.encoding import SpelledWords
 from rnnclf.data.vocabulary import PADDING_INDEX, UNKNOWN_INDEX
 from rnnclf.recurrent import RecurrentLayers
 
@@ -24,7 +25,9 @@ class RecurrentClassifier(nn.Module):
         hidden_size: Width of the hidden state, for each direction.
         num_layers: Stacked recurrent layers.
         bidirectional: Whether texts are also read from their end.
-        pooling: `last`, `mean`, `max` or `attention`.
+        pooling: `last`, `mean`, `max`, `attention`, or `attention_max` for the last two together.
+        ngram_buckets: Vectors of character n-grams, which the embedding has after those of the
+            words; a word's vector is its own plus the mean of those of its n-grams.
         word_dropout: Probability that a word becomes `<unk>` in training.
         embedding_dropout: Dropout on word vectors.
         layer_dropout: Dropout between recurrent layers.
@@ -42,6 +45,7 @@ class RecurrentClassifier(nn.Module):
         num_layers: int = 1,
         bidirectional: bool = False,
         pooling: str = "last",
+        ngram_buckets: int = 0,
         word_dropout: float = 0.0,
         embedding_dropout: float = 0.0,
         layer_dropout: float = 0.0,
@@ -50,7 +54,9 @@ class RecurrentClassifier(nn.Module):
         super().__init__()
         self.word_dropout = word_dropout
         self.pooling = pooling
-        self.embedding = nn.Embedding(vocabulary_size, embedding_size, padding_idx=PADDING_INDEX)
+        self.embedding = nn.Embedding(
+            vocabulary_size + ngram_buckets, embedding_size, padding_idx=PADDING_INDEX
+        )
         self.embedding_dropout = nn.Dropout(embedding_dropout)
         self.recurrent = RecurrentLayers(
             cell,
@@ -61,39 +67,63 @@ class RecurrentClassifier(nn.Module):
             dropout=layer_dropout,
         )
         width = self.recurrent.output_size
-        self.attention = nn.Linear(width, 1, bias=False) if pooling == "attention" else None
+        attends = pooling in ("attention", "attention_max")
+        self.attention = nn.Linear(width, 1, bias=False) if attends else None
         self.dropout = nn.Dropout(dropout)
-        self.linear = nn.Linear(width, num_classes)
+        self.linear = nn.Linear(2 * width if pooling == "attention_max" else width, num_classes)
 
-    def forward(self, words: Tensor, lengths: Tensor) -> Tensor:
+    def forward(
+        self, words: Tensor, lengths: Tensor, spelled: SpelledWords | None = None
+    ) -> Tensor:
         """Computes the logits.
 
         Args:
-            words: Word indices (sequence, batch), padded at the end.
+            words: (sequence, batch), padded at the end: word indices, or numbers of the spelled
+                words.
             lengths: Words in each text (batch), at least 1.
+            spelled: The words with their n-grams, if the model reads those.
 
         Returns:
             (batch, classes).
         """
-        if self.training and self.word_dropout:
-            dropped = torch.rand(words.shape, device=words.device) < self.word_dropout
-            words = words.masked_fill(dropped & (words != PADDING_INDEX), UNKNOWN_INDEX)
-        vectors = self.embedding_dropout(self.embedding(words))
-        states, last = self.recurrent(vectors, lengths)
+        states, last = self.read(words, lengths, spelled)
         pooled = last if self.pooling == "last" else self._pool(states, lengths)
         logits: Tensor = self.linear(self.dropout(pooled))
         return logits
+
+    def read(
+        self, words: Tensor, lengths: Tensor, spelled: SpelledWords | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Computes the states of the recurrent layers, and the last ones, as those return them."""
+        if self.training and self.word_dropout:
+            dropped = torch.rand(words.shape, device=words.device) < self.word_dropout
+            words = words.masked_fill(dropped & (words != PADDING_INDEX), UNKNOWN_INDEX)
+        vectors = self.vectors_of(words, spelled)
+        states, last = self.recurrent(self.embedding_dropout(vectors), lengths)
+        return states, last
+
+    def vectors_of(self, words: Tensor, spelled: SpelledWords | None = None) -> Tensor:
+        """Looks up the vectors of words of any shape: (..., embedding size)."""
+        if spelled is None:
+            vectors: Tensor = self.embedding(words)
+            return vectors
+        own, ngrams, offsets = spelled
+        of_ngrams = nn.functional.embedding_bag(ngrams, self.embedding.weight, offsets, mode="mean")
+        distinct = self.embedding(own) + of_ngrams
+        return nn.functional.embedding(words, distinct, padding_idx=PADDING_INDEX)
 
     def _pool(self, states: Tensor, lengths: Tensor) -> Tensor:
         positions = torch.arange(states.shape[0], device=states.device).unsqueeze(1)
         is_word = (positions < lengths).unsqueeze(-1)
         if self.pooling == "mean":
             return states.where(is_word, 0).sum(0) / lengths.unsqueeze(-1)
-        if self.pooling == "max":
-            return states.where(is_word, -torch.inf).amax(0)
-        assert self.attention is not None
-        weights: Tensor = self.attention(states).where(is_word, -torch.inf).softmax(0)
-        return (weights * states).sum(0)
+        pooled = []
+        if self.attention is not None:
+            weights: Tensor = self.attention(states).where(is_word, -torch.inf).softmax(0)
+            pooled.append((weights * states).sum(0))
+        if self.pooling != "attention":
+            pooled.append(states.where(is_word, -torch.inf).amax(0))
+        return torch.cat(pooled, dim=-1)
 
 
 def count_parameters(model: nn.Module) -> int:

@@ -2,13 +2,13 @@
 
 import logging
 from types import TracebackType
+from typing import Self
 
 from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
-    TaskID,
     TextColumn,
     TimeRemainingColumn,
 )
@@ -27,18 +27,19 @@ class ConsoleHandler(logging.Handler):
         console.print(self.format(record), markup=False, highlight=False, soft_wrap=True)
 
 
-class TrainingProgress:
-    """Shows the epochs of a run; a context manager around `fit`.
+class _EpochsProgress:
+    """A bar for the steps of an epoch; a context manager around all of them.
 
     Args:
         epochs: Epochs at most.
         steps: Steps in an epoch.
     """
 
+    what = ""
+
     def __init__(self, epochs: int, steps: int) -> None:
         self._epochs = epochs
         self._steps = steps
-        self._task: TaskID | None = None
         self._live = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -49,10 +50,11 @@ class TrainingProgress:
             transient=True,
             disable=not console.is_terminal,
         )
+        self._task = self._live.add_task("", total=steps)
+        self._begin(1)
 
-    def __enter__(self) -> "TrainingProgress":
+    def __enter__(self) -> Self:
         self._live.start()
-        self._task = self._live.add_task(f"epoch 1/{self._epochs}", total=self._steps)
         return self
 
     def __exit__(
@@ -65,8 +67,31 @@ class TrainingProgress:
 
     def on_step(self, step: int) -> None:
         """Moves the bar to a step of the epoch."""
-        assert self._task is not None, "entered as a context manager"
         self._live.update(self._task, completed=step)
+
+    def _begin(self, epoch: int) -> None:
+        description = f"{self.what} {min(epoch, self._epochs)}/{self._epochs}"
+        self._live.update(self._task, completed=0, description=description)
+
+    def _numbered(self, epoch: int) -> str:
+        return f"{self.what} {epoch:{len(str(self._epochs))}}/{self._epochs}"
+
+
+class PretrainingProgress(_EpochsProgress):
+    """Shows the epochs of `pretrain`."""
+
+    what = "pretraining epoch"
+
+    def on_epoch(self, epoch: int, loss: float) -> None:
+        """Logs one line and begins the bar again."""
+        log.info("%s  loss %.4f", self._numbered(epoch), loss)
+        self._begin(epoch + 1)
+
+
+class TrainingProgress(_EpochsProgress):
+    """Shows the epochs of `fit`."""
+
+    what = "epoch"
 
     def on_epoch(self, metrics: EpochMetrics, is_best: bool) -> None:
         """Logs one line and begins the bar again."""
@@ -76,16 +101,12 @@ class TrainingProgress:
             validation = f"validation loss {metrics.val_loss:.4f} "
             validation += f"accuracy {metrics.val_accuracy:.4f}{star}  "
         log.info(
-            "epoch %*d/%d  train loss %.4f accuracy %.4f  %s%.1f s  %.0f tokens/s",
-            len(str(self._epochs)),
-            metrics.epoch,
-            self._epochs,
+            "%s  train loss %.4f accuracy %.4f  %s%.1f s  %.0f tokens/s",
+            self._numbered(metrics.epoch),
             metrics.train_loss,
             metrics.train_accuracy,
             validation,
             metrics.seconds,
             metrics.tokens_per_second,
         )
-        assert self._task is not None, "entered as a context manager"
-        coming = min(metrics.epoch + 1, self._epochs)
-        self._live.update(self._task, completed=0, description=f"epoch {coming}/{self._epochs}")
+        self._begin(metrics.epoch + 1)

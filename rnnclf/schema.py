@@ -16,7 +16,9 @@ class DatasetConfig:
         validation_fraction: Share of the training split that is held out for validation; with 0
             the last epoch counts as the best.
         split_seed: Seed of the shuffles behind both splits.
-        max_length: Words after this many are cut off; null keeps all.
+        max_length: How many words of a text are read at most; null reads all.
+        truncation: Which those are: the first (`head`), or the first half of them and the last
+            (`head_tail`).
         min_frequency: Words rarer than this in the training part become `<unk>`.
     """
 
@@ -27,6 +29,7 @@ class DatasetConfig:
     validation_fraction: float
     split_seed: int
     max_length: int | None
+    truncation: Literal["head", "head_tail"]
     min_frequency: int
 
 
@@ -41,7 +44,11 @@ class ModelConfig:
         num_layers: How many recurrent layers are stacked.
         bidirectional: Whether a second layer reads each text from its end.
         pooling: How the states of a text become one vector: its `last` state, the `mean` or `max`
-            over its words, or a learned weighted mean (`attention`).
+            over its words, a learned weighted mean (`attention`), or that and the maximum
+            (`attention_max`).
+        ngram_buckets: How many vectors the character n-grams of words share (3 to 5 letters,
+            hashed); their mean is added to a word's own vector, that of `<unk>` where the word is
+            not known. 0: none.
         word_dropout: Probability that a training word is replaced by `<unk>`.
         embedding_dropout: Dropout on the word vectors.
         layer_dropout: Dropout between stacked recurrent layers.
@@ -55,7 +62,8 @@ class ModelConfig:
     hidden_size: int
     num_layers: int
     bidirectional: bool
-    pooling: Literal["last", "mean", "max", "attention"]
+    pooling: Literal["last", "mean", "max", "attention", "attention_max"]
+    ngram_buckets: int
     word_dropout: float
     embedding_dropout: float
     layer_dropout: float
@@ -85,6 +93,8 @@ class TrainingConfig:
     """The training loop.
 
     Attributes:
+        pretrain_epochs: Passes over the training part before those, in which each direction of the
+            recurrent layer learns to predict the word that it reads next.
         epochs: Passes over the training part at most.
         batch_size: Texts in a step.
         schedule: Learning rate over the steps: constant (`none`), or down to 0 along a line
@@ -95,6 +105,7 @@ class TrainingConfig:
         patience: Stop after this many epochs without a better validation accuracy; null never.
     """
 
+    pretrain_epochs: int
     epochs: int
     batch_size: int
     schedule: Literal["none", "linear", "cosine"]

@@ -3,14 +3,20 @@
 import logging
 import math
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import nn
+from torch.optim import Optimizer
 
 from rnnclf.classifier import Classifier, build_model
 from rnnclf.data.corpus import Texts
+from rnnclf.data.encoding import EncodedTexts
 from rnnclf.data.prepared import PreparedTexts, load_test, prepare
 from rnnclf.data.torchtext_adapter import read_vectors
 from rnnclf.errors import ConfigError, TrainingError
@@ -21,7 +27,8 @@ from rnnclf.metrics import Scores
 from rnnclf.model_folder import save_description, save_weights
 from rnnclf.optimizers import make_optimizer, schedule_factor
 from rnnclf.paths import RunPaths
-from rnnclf.progress import TrainingProgress
+from rnnclf.pretrain import pretrain
+from rnnclf.progress import PretrainingProgress, TrainingProgress
 from rnnclf.record import (
     MetricsFile,
     draw_confusions,
@@ -70,6 +77,11 @@ def train(config: Config, folder: Path) -> float:
     save_description(config, classifier.vocabulary, classifier.classes, paths)
     clock.append(time.perf_counter())
 
+    data = replace(
+        data,
+        training=classifier.spelled(data.training),
+        validation=classifier.spelled(data.validation),
+    )
     epochs, best = _fit(classifier, data, device=device, order=order, paths=paths)
     clock.append(time.perf_counter())
 
@@ -127,7 +139,7 @@ def build_classifier(config: Config, data: PreparedTexts) -> Classifier:
             Path(config.model.vectors), vocabulary.words, config.model.embedding_size
         )
         with torch.no_grad():
-            model.embedding.weight.copy_(vectors)
+            model.embedding.weight[: len(vocabulary)] = vectors
     return Classifier(config, vocabulary, classes, model)
 
 
@@ -148,13 +160,9 @@ def _fit(
         *(config.dataset.name, config.model.cell, len(data.training), len(data.validation)),
         *(len(classifier.classes), len(classifier.vocabulary), describe(device)),
     )
-    optimizer = make_optimizer(
-        config.optimizer.name,
-        model,
-        lr=config.optimizer.lr,
-        weight_decay=config.optimizer.weight_decay,
-        momentum=config.optimizer.momentum,
-    )
+    optimizer_for = _optimizer_for(config)
+    if settings.pretrain_epochs:
+        _pretrain(classifier, data.training, optimizer_for, order, device)
     with MetricsFile(paths.metrics) as file, TrainingProgress(settings.epochs, steps) as progress:
 
         def on_epoch(metrics: EpochMetrics, is_best: bool) -> None:
@@ -170,7 +178,7 @@ def _fit(
                 model,
                 data.training,
                 data.validation if len(data.validation) else None,
-                optimizer,
+                optimizer_for(model),
                 epochs=settings.epochs,
                 batch_size=settings.batch_size,
                 order=order,
@@ -191,6 +199,41 @@ def _fit(
                 f"what was finished is in {paths.folder}"
             ) from error
     return file.epochs, best
+
+
+def _optimizer_for(config: Config) -> Callable[[nn.Module], Optimizer]:
+    return partial(
+        make_optimizer,
+        config.optimizer.name,
+        lr=config.optimizer.lr,
+        weight_decay=config.optimizer.weight_decay,
+        momentum=config.optimizer.momentum,
+    )
+
+
+def _pretrain(
+    classifier: Classifier,
+    texts: EncodedTexts,
+    optimizer_for: Callable[[nn.Module], Optimizer],
+    order: np.random.Generator,
+    device: torch.device,
+) -> None:
+    settings = classifier.config.training
+    steps = -(-len(texts) // settings.batch_size)
+    with PretrainingProgress(settings.pretrain_epochs, steps) as progress:
+        pretrain(
+            classifier.model,
+            texts,
+            optimizer_for,
+            epochs=settings.pretrain_epochs,
+            batch_size=settings.batch_size,
+            order=order,
+            clip_norm=settings.clip_norm,
+            precision=PRECISIONS[classifier.config.precision],
+            device=device,
+            on_step=progress.on_step,
+            on_epoch=progress.on_epoch,
+        )
 
 
 def _logits(classifier: Classifier, texts: Texts, device: torch.device) -> torch.Tensor:

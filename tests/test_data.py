@@ -104,8 +104,10 @@ def test_words_are_ordered_by_frequency_and_rare_ones_left_out():
 
 def test_unknown_words_and_empty_texts_become_unknown():
     vocabulary = Vocabulary(["<unk>", "<pad>", "a"])
-    assert vocabulary.encode(["a", "z"]).tolist() == [2, 0]
-    assert vocabulary.encode([]).tolist() == [0]
+    assert vocabulary.encode([], {}).tolist() == [0]
+    texts = encode(["a z", "y z", ""], np.zeros(3, np.int64), str.split, vocabulary)
+    assert (texts.words.tolist(), texts.strangers) == ([2, -1, -2, -1, 0], ["z", "y"])
+    assert make_batch(texts, np.arange(3)).words.t().tolist() == [[2, 0], [0, 0], [0, 1]]
 
 
 @pytest.mark.parametrize("words", [["a", "b"], [], ["<unk>", "<pad>", "a", "a"]])
@@ -118,20 +120,32 @@ def random_texts(count: int, longest: int = 30):
     generator = np.random.default_rng(0)
     texts = ["a " * length for length in generator.integers(1, longest, count)]
     labels = np.arange(count, dtype=np.int64)
-    return encode(texts, labels, tokenize, Vocabulary(["<unk>", "<pad>", "a"]), max_length=25)
+    return encode(texts, labels, tokenize, Vocabulary(["<unk>", "<pad>", "a"])).cut(25)
 
 
-def test_encoding_cuts_at_the_greatest_length():
-    texts = encode(
-        ["a b a", "b"], np.array([0, 1]), tokenize, Vocabulary(["<unk>", "<pad>", "a"]), 2
-    )
-    assert texts.words.tolist() == [2, 0, 0]
-    assert (texts.starts.tolist(), texts.lengths.tolist()) == ([0, 2], [2, 1])
+@pytest.mark.parametrize(
+    ("max_length", "truncation", "kept"),
+    [
+        (None, "head", ["a b c d e", "f", "g h i j"]),
+        (5, "head_tail", ["a b c d e", "f", "g h i j"]),
+        (3, "head", ["a b c", "f", "g h i"]),
+        (3, "head_tail", ["a b e", "f", "g h j"]),
+        (4, "head_tail", ["a b d e", "f", "g h i j"]),
+        (1, "head_tail", ["a", "f", "g"]),
+    ],
+)
+def test_long_texts_are_cut(max_length, truncation, kept):
+    vocabulary = Vocabulary(["<unk>", "<pad>", *"abcdefghij"])
+    whole = encode(["a b c d e", "f", "g h i j"], np.arange(3), tokenize, vocabulary)
+    texts = whole.cut(max_length, truncation)
+    spans = zip(texts.starts, texts.lengths, strict=True)
+    found = [texts.words[start : start + length].tolist() for start, length in spans]
+    assert [" ".join(vocabulary.words[i] for i in words) for words in found] == kept
 
 
 def test_a_batch_is_padded_at_the_end():
     vocabulary = Vocabulary(["<unk>", "<pad>", "a", "b"])
-    texts = encode(["a b a", "b"], np.array([5, 6]), tokenize, vocabulary, None)
+    texts = encode(["a b a", "b"], np.array([5, 6]), tokenize, vocabulary)
     batch = make_batch(texts, np.array([1, 0]))
     assert batch.words.tolist() == [[3, 2], [PADDING_INDEX, 3], [PADDING_INDEX, 2]]
     assert (batch.lengths.tolist(), batch.labels.tolist()) == ([1, 3], [6, 5])

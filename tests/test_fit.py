@@ -29,7 +29,7 @@ def texts(count: int, seed: int) -> EncodedTexts:
         for last in generator.choice(["yes", "no"], count)
     ]
     labels = np.array([row[-1] == "yes" for row in rows], dtype=np.int64)
-    return encode([" ".join(row) for row in rows], labels, tokenize, VOCABULARY, None)
+    return encode([" ".join(row) for row in rows], labels, tokenize, VOCABULARY)
 
 
 def run(

@@ -16,7 +16,7 @@ LAYERS = (
     {"config", "study"},
     {"data"},
     {"recurrence", "recurrent", "model", "deferred_adam", "optimizers", "command_line"},
-    {"evaluate", "fit"},
+    {"evaluate", "fit", "pretrain"},
     {"classifier", "figures", "progress", "card"},
     {"model_folder", "record"},
     {"train", "precheck", "bundle", "export", "verify"},

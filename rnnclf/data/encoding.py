@@ -2,13 +2,21 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from rnnclf.data.vocabulary import PADDING_INDEX, Tokenizer, Vocabulary
+from rnnclf.data.ngrams import Spelling
+from rnnclf.data.vocabulary import (
+    NUM_SPECIAL_WORDS,
+    PADDING_INDEX,
+    UNKNOWN_INDEX,
+    Tokenizer,
+    Vocabulary,
+)
 
 BATCHES_IN_A_BUCKET = 50
 LARGEST_BATCH = 2**17  # words with padding; 256 texts of 512 words
@@ -19,25 +27,58 @@ class EncodedTexts:
     """Texts of any length in one array.
 
     Attributes:
-        words: Word indices of all texts, one text after the other (int32).
+        words: Word indices of all texts, one text after the other (int32); -1 is the first of the
+            strangers, -2 the second.
         starts: Where each text begins in `words` (int64).
         lengths: Words in each text (int64).
         labels: Class indices (int64).
+        strangers: Words of these texts that are not in the vocabulary.
+        spelling: The n-grams of the vocabulary and, after them, of the strangers, for a model that
+            reads those; None for one to which every stranger is `<unk>`.
     """
 
     words: npt.NDArray[np.int32]
     starts: npt.NDArray[np.int64]
     lengths: npt.NDArray[np.int64]
     labels: npt.NDArray[np.int64]
+    strangers: Sequence[str] = ()
+    spelling: Spelling | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
 
-    def cut(self, max_length: int | None) -> "EncodedTexts":
-        """Returns the same texts without the words after the first `max_length`; None keeps all."""
-        if max_length is None:
+    def cut(self, max_length: int | None, truncation: str = "head") -> "EncodedTexts":
+        """Returns the same texts with at most `max_length` words of each; None keeps all.
+
+        Args:
+            max_length: How many words.
+            truncation: `head` keeps the first, `head_tail` the first half and the last.
+        """
+        if max_length is None or not (self.lengths > max_length).any():
             return self
-        return replace(self, lengths=np.minimum(self.lengths, max_length))
+        lengths = np.minimum(self.lengths, max_length)
+        if truncation == "head":
+            return replace(self, lengths=lengths)
+        starts = np.cumsum(lengths) - lengths
+        within = np.arange(lengths.sum()) - np.repeat(starts, lengths)
+        left_out = np.repeat(self.lengths - lengths, lengths)
+        head = np.repeat(np.where(self.lengths > max_length, -(-max_length // 2), lengths), lengths)
+        source = np.repeat(self.starts, lengths) + within + np.where(within < head, 0, left_out)
+        return replace(self, words=self.words[source], starts=starts, lengths=lengths)
+
+
+class SpelledWords(NamedTuple):
+    """The distinct words of a batch and their n-grams, as rows of the embedding.
+
+    Attributes:
+        own: The row of each word itself (words); `<unk>` and `<pad>` are the first two.
+        ngrams: The rows of all n-grams, those of one word after those of another.
+        offsets: Where those of each word begin in `ngrams` (words).
+    """
+
+    own: Tensor
+    ngrams: Tensor
+    offsets: Tensor
 
 
 @dataclass(frozen=True)
@@ -45,18 +86,44 @@ class Batch:
     """Texts side by side.
 
     Attributes:
-        words: Word indices (sequence, batch); short texts are filled with `<pad>` at their end.
+        words: (sequence, batch): rows of the embedding, or where there is a spelling numbers of its
+            words; short texts are filled with `<pad>` at their end.
         lengths: Words in each text (batch).
         labels: Class indices (batch).
+        spelled: The words with their n-grams, for a model that reads those.
     """
 
     words: Tensor
     lengths: Tensor
     labels: Tensor
+    spelled: SpelledWords | None = None
 
     def to(self, device: torch.device) -> "Batch":
         """Returns the batch on `device`."""
-        return Batch(self.words.to(device), self.lengths.to(device), self.labels.to(device))
+        spelled = self.spelled and SpelledWords(*(part.to(device) for part in self.spelled))
+        words, lengths, labels = (x.to(device) for x in (self.words, self.lengths, self.labels))
+        return Batch(words, lengths, labels, spelled)
+
+    @property
+    def inputs(self) -> tuple[Tensor, Tensor] | tuple[Tensor, Tensor, SpelledWords]:
+        """What a model is called with."""
+        if self.spelled is None:
+            return self.words, self.lengths
+        return self.words, self.lengths, self.spelled
+
+    @property
+    def rows(self) -> Tensor:
+        """All rows of the embedding that the batch reads, in no order, some several times."""
+        if self.spelled is None:
+            return self.words
+        return torch.cat([self.spelled.own, self.spelled.ngrams])
+
+    def with_rows(self, rows: Tensor) -> "Batch":
+        """Returns the batch with other numbers for its `rows`."""
+        if self.spelled is None:
+            return replace(self, words=rows)
+        own, ngrams = rows[: len(self.spelled.own)], rows[len(self.spelled.own) :]
+        return replace(self, spelled=SpelledWords(own, ngrams, self.spelled.offsets))
 
 
 def encode(
@@ -64,7 +131,6 @@ def encode(
     labels: npt.NDArray[np.int64],
     tokenize: Tokenizer,
     vocabulary: Vocabulary,
-    max_length: int | None,
 ) -> EncodedTexts:
     """Turns texts into indices.
 
@@ -73,12 +139,12 @@ def encode(
         labels: Their class indices.
         tokenize: Splits a text into words.
         vocabulary: Gives each word its index.
-        max_length: Words after this many are cut off; None keeps all.
     """
-    encoded = [vocabulary.encode(tokenize(text)[:max_length]) for text in texts]
+    strangers: dict[str, int] = {}
+    encoded = [vocabulary.encode(tokenize(text), strangers) for text in texts]
     lengths = np.array([len(words) for words in encoded], dtype=np.int64)
     words = np.concatenate(encoded) if encoded else np.empty(0, dtype=np.int32)
-    return EncodedTexts(words, np.cumsum(lengths) - lengths, lengths, labels)
+    return EncodedTexts(words, np.cumsum(lengths) - lengths, lengths, labels, list(strangers))
 
 
 def training_batches(
@@ -128,8 +194,28 @@ def make_batch(texts: EncodedTexts, positions: npt.NDArray[np.int64]) -> Batch:
     for column, position in enumerate(positions):
         start, length = texts.starts[position], texts.lengths[position]
         padded[:length, column] = texts.words[start : start + length]
+    spelled = None
+    if texts.spelling is None:
+        np.maximum(padded, UNKNOWN_INDEX, out=padded)
+    else:
+        padded, spelled = _spelled(padded, texts.spelling, len(texts.strangers))
     return Batch(
         torch.from_numpy(padded),
         torch.from_numpy(lengths),
         torch.from_numpy(texts.labels[positions]),
+        spelled,
     )
+
+
+def _spelled(
+    words: npt.NDArray[np.int64], spelling: Spelling, num_strangers: int
+) -> tuple[npt.NDArray[np.int64], SpelledWords]:
+    """Numbers the distinct words of a batch and finds their n-grams."""
+    num_words = len(spelling.ends) - num_strangers
+    spelled = np.where(words < 0, num_words - 1 - words, words)
+    special = np.arange(NUM_SPECIAL_WORDS)
+    distinct, numbers = np.unique(np.append(special, spelled), return_inverse=True)
+    buckets, offsets = spelling.of(distinct)
+    own = np.where(distinct < num_words, distinct, UNKNOWN_INDEX)
+    parts = (torch.from_numpy(part) for part in (own, buckets + num_words, offsets))
+    return numbers[NUM_SPECIAL_WORDS:].reshape(words.shape), SpelledWords(*parts)

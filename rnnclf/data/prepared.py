@@ -59,8 +59,7 @@ def _prepare(values: tuple[object, ...], data_folder: Path) -> PreparedTexts:
     config = DatasetConfig(*values)  # type: ignore[arg-type]
     entry = kept(config.name, _made_from(config, data_folder), lambda: _build(config, data_folder))
     training, validation = (
-        EncodedTexts(*(entry.arrays[f"{part}.{name}"] for name in ENCODED)).cut(config.max_length)
-        for part in PARTS
+        _texts(entry, part).cut(config.max_length, config.truncation) for part in PARTS
     )
     classes = list(entry.strings["classes"])
     return PreparedTexts(
@@ -72,6 +71,11 @@ def _prepare(values: tuple[object, ...], data_folder: Path) -> PreparedTexts:
         Texts(list(entry.strings["texts"]), [classes[label] for label in validation.labels]),
         int(entry.arrays["num_test"]),
     )
+
+
+def _texts(entry: Entry, part: str) -> EncodedTexts:
+    words, starts, lengths, labels = (entry.arrays[f"{part}.{name}"] for name in ENCODED)
+    return EncodedTexts(words, starts, lengths, labels, list(entry.strings[f"{part}.strangers"]))
 
 
 def _build(config: DatasetConfig, data_folder: Path) -> Entry:
@@ -87,11 +91,12 @@ def _build(config: DatasetConfig, data_folder: Path) -> Entry:
     vocabulary = Vocabulary(words)
     index = {name: position for position, name in enumerate(corpus.classes)}
     arrays: dict[str, npt.NDArray[Any]] = {"num_test": np.array(len(corpus.test))}
+    strings = {"words": words, "classes": corpus.classes, "texts": parts["validation"].texts}
     for part, texts in parts.items():
         labels = np.array([index[name] for name in texts.labels], dtype=np.int64)
-        encoded = encode(texts.texts, labels, tokenize, vocabulary, None)
+        encoded = encode(texts.texts, labels, tokenize, vocabulary)
         arrays |= {f"{part}.{name}": getattr(encoded, name) for name in ENCODED}
-    strings = {"words": words, "classes": corpus.classes, "texts": parts["validation"].texts}
+        strings[f"{part}.strangers"] = list(encoded.strangers)
     return Entry(arrays, strings | {"digest": [digest(corpus)]})
 
 
@@ -112,7 +117,9 @@ def load_test(config: DatasetConfig, data_folder: Path) -> Texts:
 
 def _made_from(config: DatasetConfig, data_folder: Path) -> dict[str, Any]:
     """Returns all that prepared texts depend on: settings, files and code."""
-    settings = asdict(config) | {"folder": None, "max_length": None}  # texts are cut when read
+    settings = asdict(config)
+    for unused in ("folder", "max_length", "truncation"):  # texts are cut when they are read
+        del settings[unused]
     files = source_files(config.name, data_folder, config.folder)
     code = sorted(Path(__file__).parent.glob("*.*"))
     return settings | {"files": [_file_digest(path) for path in [*files, *code]]}

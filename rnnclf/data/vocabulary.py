@@ -33,9 +33,18 @@ class Vocabulary:
     def __len__(self) -> int:
         return len(self.words)
 
-    def encode(self, words: Iterable[str]) -> npt.NDArray[np.int32]:
-        """Returns the indices of the words; a text without words becomes one `<unk>`."""
-        indices = [self._index.get(word, UNKNOWN_INDEX) for word in words]
+    def encode(self, words: Iterable[str], strangers: dict[str, int]) -> npt.NDArray[np.int32]:
+        """Returns the indices of the words of a text.
+
+        A text without words becomes one `<unk>`. A word that is not here gets a negative number of
+        its own: -1 for the first of `strangers`, which is extended, -2 for the second.
+        """
+        indices = []
+        for word in words:
+            index = self._index.get(word)
+            if index is None:
+                index = -1 - strangers.setdefault(word, len(strangers))
+            indices.append(index)
         return np.array(indices or [UNKNOWN_INDEX], dtype=np.int32)
 
 

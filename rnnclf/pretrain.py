@@ -1,0 +1,106 @@
+"""Language modelling on the training texts, from which a classifier's recurrent layers start.
+
+Each direction learns to predict the word that it reads next (Dai and Le 2015, "Semi-supervised
+Sequence Learning"). The softmax is over the words of the batch alone, with their own vectors as its
+weights (Press and Wolf 2017), so that a step costs the same for a vocabulary of any size.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from rnnclf.data.encoding import EncodedTexts, SpelledWords, training_batches
+from rnnclf.fit import call, change, check_finite, settle
+from rnnclf.model import RecurrentClassifier
+
+
+class NextWords(nn.Module):
+    """What predicts words from the states of a classifier; its output is the loss.
+
+    Args:
+        model: The classifier, with one layer where that is bidirectional: in a second one each
+            direction has already seen the word that it should predict.
+    """
+
+    def __init__(self, model: RecurrentClassifier) -> None:
+        super().__init__()
+        self.embedding = model.embedding
+        self.model = model
+        self.directions = 2 if len(model.recurrent.backwards) else 1
+        width = model.recurrent.output_size // self.directions
+        self.outputs = nn.ModuleList(
+            nn.Linear(width, model.embedding.embedding_dim) for _ in range(self.directions)
+        )
+
+    def forward(
+        self, words: Tensor, lengths: Tensor, spelled: SpelledWords | None = None
+    ) -> Tensor:
+        """Computes the mean cross-entropy; for the arguments see `RecurrentClassifier.forward`."""
+        states, _ = self.model.read(words, lengths, spelled)
+        distinct, numbers = torch.unique(words, return_inverse=True)
+        vectors = self.model.vectors_of(distinct, spelled)
+        positions = torch.arange(1, len(words), device=words.device).unsqueeze(1)
+        is_pair = positions < lengths
+        losses = []
+        for direction, (output, half) in enumerate(
+            zip(self.outputs, states.chunk(self.directions, dim=-1), strict=True)
+        ):
+            before, after = (half[:-1], numbers[1:]) if direction == 0 else (half[1:], numbers[:-1])
+            logits = output(self.model.dropout(before[is_pair])) @ vectors.t()
+            losses.append(
+                nn.functional.cross_entropy(logits.float(), after[is_pair], reduction="sum")
+            )
+        return torch.stack(losses).sum() / (self.directions * is_pair.sum()).clamp(min=1)
+
+
+def pretrain(
+    model: RecurrentClassifier,
+    texts: EncodedTexts,
+    make_optimizer: Callable[[nn.Module], Optimizer],
+    *,
+    epochs: int,
+    batch_size: int,
+    order: np.random.Generator,
+    clip_norm: float | None,
+    precision: torch.dtype,
+    device: torch.device,
+    on_step: Callable[[int], None] = lambda step: None,
+    on_epoch: Callable[[int, float], None] = lambda epoch, loss: None,
+) -> None:
+    """Trains the embedding and the recurrent layers of a classifier to predict words.
+
+    Args:
+        model: The classifier, on the device.
+        texts: The training part.
+        make_optimizer: Makes the optimizer for a module.
+        epochs: Passes over the texts.
+        batch_size: Texts in a step.
+        order: Shuffles the texts.
+        clip_norm: Gradients with a larger norm are scaled down to it; None leaves them.
+        precision: Of the network's products.
+        device: Where to compute.
+        on_step: Is called with the number of the step (from 1, in this epoch) after each step.
+        on_epoch: Is called after each epoch with its number (from 1) and its mean loss.
+
+    Raises:
+        TrainingError: If the loss becomes NaN or infinite.
+    """
+    predictor = NextWords(model).to(device)
+    optimizer = make_optimizer(predictor)
+    lr = float(optimizer.param_groups[0]["lr"])
+    predictor.train()
+    for epoch in range(1, epochs + 1):
+        losses = []
+        for step, batch in enumerate(training_batches(texts, batch_size, order), start=1):
+            optimizer.zero_grad()
+            loss = call(predictor, batch.to(device), optimizer, precision)
+            change(predictor, loss, optimizer, clip_norm)
+            losses.append(loss.item())
+            where = f"the loss became {{}} in step {step} of epoch {epoch} of the pretraining"
+            check_finite(losses[-1], where, lr)
+            on_step(step)
+        settle(optimizer)
+        on_epoch(epoch, sum(losses) / len(losses))
