@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 RESULT_FORMAT = 2  # of result.json; 1 had no `config` in it
+BASELINE_FORMAT = 1  # of baseline.json
 BUNDLE_FORMAT = 2  # of metrics.json in a bundle; in 1 the configuration had no `precision`
 
 
@@ -56,6 +57,9 @@ class BundlePaths(ModelPaths):
     def card(self) -> Path:
         """The model card (Markdown)."""
         return self.folder / "README.md"
+
+
+BASELINE = "baseline.json"  # what the baselines of a data set achieve, alone in its folder
 
 
 @dataclass(frozen=True)

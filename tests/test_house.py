@@ -19,7 +19,7 @@ LAYERS = (
     {"evaluate", "fit", "pretrain"},
     {"classifier", "figures", "progress", "card"},
     {"model_folder", "record"},
-    {"train", "precheck", "bundle", "export", "verify"},
+    {"train", "precheck", "baseline", "bundle", "export", "verify"},
     {"select"},
     {"submission"},
     {"report"},

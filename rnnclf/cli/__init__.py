@@ -3,6 +3,7 @@
 import click
 
 from rnnclf import __version__
+from rnnclf.cli.baseline import baseline
 from rnnclf.cli.datasets import data
 from rnnclf.cli.models import evaluate, export, predict
 from rnnclf.cli.report import dashboard, report
@@ -16,7 +17,9 @@ def commands() -> None:
     """Looks after data sets, trained models and runs. Training itself: python run.py --help."""
 
 
-for command in (compare, dashboard, data, evaluate, export, pick, predict, report, submission):
+for command in (
+    *(baseline, compare, dashboard, data, evaluate, export, pick, predict, report, submission),
+):
     commands.add_command(command)
 
 

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,10 +11,11 @@ import click
 from rnnclf.errors import SelectionError
 
 if TYPE_CHECKING:
+    from rnnclf.select.baselines import Baseline
     from rnnclf.select.leaderboard import Ranked, Row
     from rnnclf.select.pick import Pick
     from rnnclf.select.query import Names
-    from rnnclf.select.runs import Run
+    from rnnclf.select.runs import Found, Run
 
 FOLDER = click.Path(path_type=Path)
 NAMED = 12  # folders left out for the same reason that are named
@@ -52,7 +54,8 @@ def compare(
 
     A table for each data set has the keys in which its runs differ. refit_val and refit_test are
     mean ± standard deviation (number) over the seeds with which a study trained its winner again;
-    single runs' test accuracies are not shown, since nobody should choose by them.
+    single runs' test accuracies are not shown, since nobody should choose by them. Rows without a
+    rank are what rnnclf baseline measured.
 
     A KEY is a key of the configuration, or its end (lr), or cell, dataset, study, val_accuracy,
     val_macro_f1, val_loss, best_epoch, parameters, vocabulary_size, seconds, started, folder.
@@ -70,10 +73,11 @@ def compare(
         else:
             click.echo(render({"differences": rows}, kind), nl=False)
         return
-    runs = _find(folders, condition)
-    names, tables = Names.of(runs), {}
-    for task, ranked in rank(runs).items():
-        tables[task], more = _rows(ranked, names, order, grouping, top or LISTED.get(kind))
+    found = _find(folders, condition)
+    names, tables = Names.of(found.runs), {}
+    for task, ranked in rank(found.runs).items():
+        top_rows = top or LISTED.get(kind)
+        tables[task], more = _rows(ranked, names, order, grouping, top_rows, found.baselines)
         if more and not top:
             click.echo(f"{task}: {more} more; --top lists as many as you say", err=True)
     click.echo(render(tables, kind), nl=False)
@@ -92,7 +96,7 @@ def pick(folders: tuple[Path, ...], to: Path, condition: str | None) -> None:
     """
     from rnnclf.select.pick import choose, write_picks
 
-    picks = choose(_find(folders, condition))
+    picks = choose(_find(folders, condition).runs)
     for chosen in picks:
         _say_what_was_passed_over(chosen)
     for chosen, bundle in zip(picks, write_picks(picks, to), strict=True):
@@ -117,7 +121,7 @@ def submission(number: int, folders: tuple[Path, ...], to: Path, condition: str 
     from rnnclf.submission.groups import read_group
 
     group = read_group(number, Path())
-    picks = choose_for(group, _find(folders, condition))
+    picks = choose_for(group, _find(folders, condition).runs)
     for chosen in picks:
         _say_what_was_passed_over(chosen)
     click.echo(write_submission(group, picks, Path(), to))
@@ -139,6 +143,7 @@ def _rows(
     order: str | None,
     grouping: str | None,
     top: int | None,
+    baselines: "Sequence[Baseline]",
 ) -> "tuple[list[Row], int]":
     """Returns the rows to list and how many there are beyond them."""
     from rnnclf.select.leaderboard import group, rows, sort
@@ -154,11 +159,11 @@ def _rows(
         value = names.value(order.removeprefix("-"))
         ranked = sort(ranked, value, descending=order.startswith("-"))
     listed = ranked[:top]
-    return rows(listed, names), len(ranked) - len(listed)
+    return rows(listed, names, () if order else baselines), len(ranked) - len(listed)
 
 
-def _find(folders: Sequence[Path], condition: str | None = None) -> "list[Run]":
-    """Finds the runs that fulfil a condition.
+def _find(folders: Sequence[Path], condition: str | None = None) -> "Found":
+    """Finds the runs that fulfil a condition, and what stands beside them.
 
     Says on standard error what was left out, and what does not compare.
     """
@@ -180,7 +185,7 @@ def _find(folders: Sequence[Path], condition: str | None = None) -> "list[Run]":
     for task, ranked in rank(runs).items():
         if warning := split_warning(ranked):
             click.echo(f"warning: {task}: {warning}", err=True)
-    return runs
+    return replace(found, runs=runs)
 
 
 def _left_out(folders: Iterable[tuple[Path, str]]) -> Iterator[str]:

@@ -21,7 +21,8 @@ from rnnclf.report.predictions import (
     read_predictions,
 )
 from rnnclf.report.search import Search, read_search
-from rnnclf.select.leaderboard import Ranked, differing_keys, rank, split_warning
+from rnnclf.select.baselines import Baseline
+from rnnclf.select.leaderboard import Ranked, baselines_of, differing_keys, rank, split_warning
 from rnnclf.select.runs import REFIT_FOLDER, Found, Run
 from rnnclf.study.journals import find_journals
 from rnnclf.study.paths import StudyPaths
@@ -98,6 +99,7 @@ class Task:
         name: The task.
         ranked: Its runs, the best first.
         keys: The keys in which those differ that are listed.
+        baselines: What linear classifiers achieve on the same texts.
         warning: Why their accuracies do not compare, if they do not.
         studies: Its studies.
         best: The best run with each cell.
@@ -106,6 +108,7 @@ class Task:
     name: str
     ranked: Sequence[Ranked]
     keys: Sequence[str]
+    baselines: Sequence[Baseline]
     warning: str | None
     studies: Sequence[StudyDetails]
     best: Sequence[RunDetails]
@@ -123,6 +126,7 @@ def describe_tasks(found: Found, folders: Sequence[Path]) -> Iterator[Task]:
             name,
             ranked,
             differing_keys([one.run for one in ranked[:MOST_ROWS]]),
+            baselines_of(ranked, found.baselines),
             split_warning(ranked),
             [
                 _describe_study(folder, summary)

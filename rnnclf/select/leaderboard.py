@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from rnnclf.select.baselines import Baseline
 from rnnclf.select.query import Names, Value
 from rnnclf.select.runs import Run
 
@@ -117,10 +118,40 @@ def split_warning(ranked: Iterable[Ranked]) -> str | None:
     )
 
 
-def rows(ranked: Sequence[Ranked], names: Names) -> list[Row]:
-    """Returns a row for each run, with a column for each key in which these runs differ."""
+def rows(ranked: Sequence[Ranked], names: Names, baselines: Iterable[Baseline] = ()) -> list[Row]:
+    """Returns a row for each run, with a column for each key in which these runs differ.
+
+    The linear baselines on the same texts have rows without a rank, where their validation
+    accuracy puts them.
+    """
     keys = differing_keys([one.run for one in ranked])
-    return [_row(one, keys, names) for one in ranked]
+    listed = [_row(one, keys, names) for one in ranked]
+    for baseline in baselines_of(ranked, baselines):
+        for model in baseline.models:
+            beaten = (
+                place
+                for place, row in enumerate(listed)
+                if (row["val_accuracy"] or 0) < (model["val_accuracy"] or 0)
+            )
+            listed.insert(next(beaten, len(listed)), _baseline_row(baseline, model, listed[0]))
+    return listed
+
+
+def baselines_of(ranked: Iterable[Ranked], baselines: Iterable[Baseline]) -> list[Baseline]:
+    """Returns those baselines that were measured on the texts of some of these runs."""
+    configs = [one.run.config for one in ranked]
+    return [baseline for baseline in baselines if any(map(baseline.is_for, configs))]
+
+
+def _baseline_row(baseline: Baseline, model: Mapping[str, Any], like: Row) -> Row:
+    return dict.fromkeys(like) | {
+        "val_accuracy": model["val_accuracy"],
+        "refit_test": Spread(model["test_accuracy"], None, 1),
+        "cell": f"linear SVM, {model['features']}",
+        "parameters": model["num_features"],
+        "seconds": model["seconds"],
+        "folder": str(baseline.folder),
+    }
 
 
 def _row(one: Ranked, keys: Iterable[str], names: Names) -> Row:

@@ -12,7 +12,8 @@ from typing import Any
 import yaml
 
 from rnnclf.errors import SelectionError
-from rnnclf.paths import RESULT_FORMAT, RunPaths
+from rnnclf.paths import BASELINE, RESULT_FORMAT, RunPaths
+from rnnclf.select.baselines import Baseline, read_baseline
 from rnnclf.select.records import check_config, check_result, check_study
 from rnnclf.study.paths import StudyPaths
 
@@ -21,6 +22,13 @@ HYDRA_FOLDER = ".hydra"
 FOREIGN = "not a run of rnnclf"
 UNFINISHED = "unfinished or failed"
 DAMAGED = (OSError, ValueError, KeyError, TypeError, RecursionError)  # by what a file then raises
+
+
+def task_name(dataset: str, labels: str | None, folder: str | None) -> str:
+    """Names a data set and what else decides what is to be told apart."""
+    if labels == "coarse":
+        return f"{dataset}-{labels}"
+    return f"{dataset}-{Path(folder).name}" if folder else dataset
 
 
 @dataclass(frozen=True)
@@ -63,11 +71,8 @@ class Run:
     @property
     def task(self) -> str:
         """The data set and what else decides what is to be told apart."""
-        name = str(self.result["dataset"])
         labels, folder = self.config["dataset.labels"], self.config["dataset.folder"]
-        if labels == "coarse":
-            return f"{name}-{labels}"
-        return f"{name}-{Path(folder).name}" if folder else name
+        return task_name(str(self.result["dataset"]), labels, folder)
 
     @property
     def cell(self) -> str:
@@ -101,11 +106,13 @@ class Found:
     Attributes:
         runs: The finished runs, without those that only train a winner again.
         studies: The studies.
+        baselines: What linear classifiers achieve.
         left_out: Folders that hold no finished run, with the reason; not those of pruned trials.
     """
 
     runs: list[Run] = field(default_factory=list)
     studies: list[Study] = field(default_factory=list)
+    baselines: list[Baseline] = field(default_factory=list)
     left_out: list[tuple[Path, str]] = field(default_factory=list)
 
 
@@ -173,6 +180,8 @@ def _walk(
     except OSError as error:
         found.left_out.append((folder, f"cannot be read: {error.strerror}"))
         return
+    if BASELINE in names:
+        _read_baseline(folder, found)
     study: Study | None = None
     states_of_trials: Mapping[str, str] = {}
     is_study = _is_study(names)
@@ -185,6 +194,13 @@ def _walk(
     for name in sorted((name for name, is_folder in names.items() if is_folder), key=_natural):
         if not name.startswith(".") and not (is_study and REFIT_FOLDER.fullmatch(name)):
             _walk(folder / name, study, states_of_trials, found, seen)
+
+
+def _read_baseline(folder: Path, found: Found) -> None:
+    try:
+        found.baselines.append(read_baseline(folder))
+    except SelectionError as error:
+        found.left_out.append((folder / BASELINE, str(error)))
 
 
 def _is_study(names: Container[str]) -> bool:

@@ -1,0 +1,88 @@
+"""The linear baselines that `rnnclf baseline` measured, beside the runs on the same texts."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from rnnclf.errors import SelectionError
+from rnnclf.paths import BASELINE, BASELINE_FORMAT
+from rnnclf.schema import DatasetConfig
+
+SPLIT = ("folder", "labels", "split_seed", "train_fraction", "validation_fraction")
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """Linear machines on a data set.
+
+    Attributes:
+        folder: Where `baseline.json` is.
+        dataset: How the data set was configured.
+        models: What each set of features gave: `features`, `num_features`, `val_accuracy`,
+            `test_accuracy`, `seconds`.
+    """
+
+    folder: Path
+    dataset: Mapping[str, Any]
+    models: Sequence[Mapping[str, Any]]
+
+    def is_for(self, config: Mapping[str, Any]) -> bool:
+        """Tells whether a run of this configuration (by full keys) had the same texts."""
+        return all(self.dataset[key] == _value(config, key) for key in ("name", *SPLIT))
+
+
+def read_baseline(folder: Path) -> Baseline:
+    """Reads the baselines in a folder.
+
+    Raises:
+        SelectionError: If the file is damaged or of a newer version.
+    """
+    path = folder / BASELINE
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if content["format"] > BASELINE_FORMAT:
+            raise SelectionError(f"made by a newer rnnclf (format {content['format']})")
+        dataset = {key: content["dataset"][key] for key in ("name", *SPLIT)}
+        models = [
+            {
+                "features": str(model["features"]),
+                "num_features": int(model["num_features"]),
+                "val_accuracy": _share(model["val_accuracy"]),
+                "test_accuracy": float(model["test_accuracy"]),
+                "seconds": float(model["seconds"]),
+            }
+            for model in content["models"]
+        ]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise SelectionError(f"unreadable: {type(error).__name__}: {error}") from error
+    return Baseline(folder, dataset, models)
+
+
+def _share(value: Any) -> float | None:
+    return None if value is None else float(value)
+
+
+def datasets_of(configs: Iterable[tuple[str, Mapping[str, Any]]]) -> dict[str, DatasetConfig]:
+    """Returns the data sets of runs, each as it was split.
+
+    Args:
+        configs: The tasks and configurations (by full keys) of runs.
+
+    Returns:
+        The data sets by a name for each: its task and a hash of how it was split.
+    """
+    datasets: dict[str, DatasetConfig] = {}
+    for task, config in configs:
+        values = {field.name: _value(config, field.name) for field in fields(DatasetConfig)}
+        split = json.dumps([values[key] for key in SPLIT])
+        name = f"{task}-{hashlib.sha256(split.encode()).hexdigest()[:6]}"
+        datasets.setdefault(name, DatasetConfig(**values))
+    return datasets
+
+
+def _value(config: Mapping[str, Any], name: str) -> Any:
+    """Returns a value of a data set, None where the run's version did not have the key."""
+    return dict(config).get(f"dataset.{name}")

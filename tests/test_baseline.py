@@ -1,0 +1,87 @@
+"""`rnnclf baseline`: linear classifiers on the texts of the runs, and where they are shown."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import composed
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.metrics import accuracy_score
+from sklearn.svm import LinearSVC
+
+from rnnclf.data.prepared import load
+from rnnclf.data.splits import stratified_split
+
+
+@pytest.fixture
+def place(outputs, tmp_path) -> Path:
+    shutil.copytree(outputs, tmp_path / "outputs")
+    return tmp_path
+
+
+def test_it_is_measured_on_the_runs_texts_and_ranked_beside_them(place, rnnclf):
+    done = rnnclf("baseline", cwd=place)
+    assert done.returncode == 0, done.stderr
+    (path,) = (place / "outputs" / "baselines").glob("sample-*/baseline.json")
+    words, with_characters = json.loads(path.read_text())["models"]
+
+    config = composed().dataset
+    corpus = load(config, place)
+    training, validation = stratified_split(
+        corpus.train, config.validation_fraction, config.split_seed
+    )
+    for texts, tested, expected in (
+        (training, validation, words["val_accuracy"]),
+        (corpus.train, corpus.test, words["test_accuracy"]),
+    ):
+        vectorizer = TfidfVectorizer(ngram_range=(1, 2))
+        machine = LinearSVC().fit(vectorizer.fit_transform(texts.texts), texts.labels)
+        predicted = machine.predict(vectorizer.transform(tested.texts))
+        assert accuracy_score(tested.labels, predicted) == expected
+    assert with_characters["num_features"] > words["num_features"]
+
+    rows = json.loads(rnnclf("compare", "--format", "json", cwd=place).stdout)
+    assert [row["val_accuracy"] for row in rows] == sorted(
+        (row["val_accuracy"] for row in rows), reverse=True
+    )
+    linear = [row for row in rows if row["cell"].startswith("linear SVM")]
+    assert {row["refit_test"]["mean"] for row in linear} == {
+        words["test_accuracy"],
+        with_characters["test_accuracy"],
+    }
+    assert all(row["rank"] is None for row in linear)
+    assert rnnclf("pick", cwd=place).stdout.count("models/sample-") == 2, "not among the models"
+    assert rnnclf("report", cwd=place).returncode == 0
+    assert f"test accuracy {words['test_accuracy']:.4f}" in (place / "report.html").read_text()
+
+
+def test_on_another_split_it_stands_beside_no_run(place, rnnclf):
+    assert rnnclf("baseline", cwd=place).returncode == 0
+    (path,) = (place / "outputs" / "baselines").glob("sample-*/baseline.json")
+    measured = json.loads(path.read_text())
+    measured["dataset"]["split_seed"] = 1
+    path.write_text(json.dumps(measured))
+    assert "linear SVM" not in rnnclf("compare", cwd=place).stdout
+    path.write_text("{}")
+    done = rnnclf("compare", cwd=place)
+    assert done.returncode == 0
+    assert "baseline.json" in done.stderr
+
+
+def test_without_runs_or_scikit_learn_it_says_what_to_do(place, rnnclf, tmp_path):
+    (tmp_path / "empty").mkdir()
+    done = rnnclf("baseline", "empty", cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr == "error: no finished run below empty\n"
+    code = (
+        "import sys\nsys.modules['sklearn'] = None\nfrom rnnclf.cli import main\n"
+        "sys.argv = ['rnnclf', 'baseline']\nmain()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=place, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert "pip install 'rnnclf[baseline]'" in done.stderr
