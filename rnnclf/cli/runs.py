@@ -55,13 +55,14 @@ def compare(
     A table for each data set has the keys in which its runs differ. refit_val and refit_test are
     mean ± standard deviation (number) over the seeds with which a study trained its winner again;
     single runs' test accuracies are not shown, since nobody should choose by them. Rows without a
-    rank are what rnnclf baseline measured.
+    rank are what rnnclf baseline measured. p_val and p_test (of table and md) are the probabilities
+    that chance alone parts a run that far from the best one, with ≈ where that is 5 % or more.
 
     A KEY is a key of the configuration, or its end (lr), or cell, dataset, study, val_accuracy,
     val_macro_f1, val_loss, best_epoch, parameters, vocabulary_size, seconds, started, folder.
     """
     from rnnclf.select.difference import difference
-    from rnnclf.select.leaderboard import rank
+    from rnnclf.select.leaderboard import rank, with_significance
     from rnnclf.select.query import Names
     from rnnclf.select.runs import read_run
     from rnnclf.select.tables import render
@@ -78,6 +79,8 @@ def compare(
     for task, ranked in rank(found.runs).items():
         top_rows = top or LISTED.get(kind)
         tables[task], more = _rows(ranked, names, order, grouping, top_rows, found.baselines)
+        if kind in LISTED and not grouping:
+            tables[task] = with_significance(tables[task], ranked)
         if more and not top:
             click.echo(f"{task}: {more} more; --top lists as many as you say", err=True)
     click.echo(render(tables, kind), nl=False)

@@ -85,4 +85,4 @@ def datasets_of(configs: Iterable[tuple[str, Mapping[str, Any]]]) -> dict[str, D
 
 def _value(config: Mapping[str, Any], name: str) -> Any:
     """Returns a value of a data set, None where the run's version did not have the key."""
-    return dict(config).get(f"dataset.{name}")
+    return {f"dataset.{name}": None, **config}[f"dataset.{name}"]

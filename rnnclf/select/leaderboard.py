@@ -10,6 +10,7 @@ from typing import Any
 from rnnclf.select.baselines import Baseline
 from rnnclf.select.query import Names, Value
 from rnnclf.select.runs import Run
+from rnnclf.select.significance import p_of_test, p_of_validation
 
 # Where and how a run was made, or what has a column of its own.
 NEVER_A_COLUMN = ("paths.", "evaluate_test", "device", "threads", "dataset.name", "model.cell")
@@ -135,6 +136,31 @@ def rows(ranked: Sequence[Ranked], names: Names, baselines: Iterable[Baseline] =
             )
             listed.insert(next(beaten, len(listed)), _baseline_row(baseline, model, listed[0]))
     return listed
+
+
+def with_significance(listed: Sequence[Row], ranked: Sequence[Ranked]) -> list[Row]:
+    """Adds to the rows of runs how probable their distance to the best run is by chance.
+
+    `p_val` compares with the first of the runs, `p_test` with the first that was trained again.
+    """
+    runs = {str(one.run.folder): one.run for one in ranked}
+    best = ranked[0].run
+    refit = next((one.run for one in ranked if one.run.refit), best)
+    tests = {
+        "val_accuracy": ("p_val", best, p_of_validation),
+        "refit_test": ("p_test", refit, p_of_test),
+    }
+    marked: list[Row] = []
+    for row in listed:
+        run = runs.get(row["folder"])
+        marked.append({})
+        for name, value in row.items():
+            marked[-1][name] = value
+            if name in tests:
+                p_name, reference, p = tests[name]
+                compared = run is not None and run is not reference
+                marked[-1][p_name] = p(reference, run) if compared and run else None
+    return marked
 
 
 def baselines_of(ranked: Iterable[Ranked], baselines: Iterable[Baseline]) -> list[Baseline]:

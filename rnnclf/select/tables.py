@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rnnclf.select.leaderboard import Row, Spread
+from rnnclf.select.significance import LEVEL
 
 FORMATS = ("table", "md", "csv", "json")
 ACCURACY = ".4f"
@@ -23,6 +24,7 @@ NUMBERS = {
     "seconds": ".1f",
     "parameters": ",",
 }
+P_VALUES = ("p_val", "p_test")
 SPREADS = ("refit_val", "refit_test", "mean")
 NOTHING = "-"
 WIDEST = 10_000
@@ -107,6 +109,8 @@ def _shown(name: str, value: Any) -> str:
     if isinstance(value, Spread):
         sd = "" if value.sd is None else f" ± {value.sd:.4f}"
         return f"{value.mean:.4f}{sd} ({value.n})"
+    if name in P_VALUES:
+        return f"≈ {value:.2f}" if value >= LEVEL else f"{value:.2g}"
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, int | float):

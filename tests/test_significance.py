@@ -1,0 +1,58 @@
+"""Which differences chance explains: the tests against scipy's, and their marks in compare."""
+
+import csv
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from rnnclf.select.significance import mcnemar_test, permutation_test
+
+
+@pytest.mark.parametrize(
+    ("only_first", "only_second"), [(0, 0), (1, 0), (3, 12), (40, 40), (9, 31)]
+)
+def test_mcnemar_is_a_binomial_test_of_the_texts_that_differ(only_first, only_second):
+    n = only_first + only_second
+    expected = stats.binomtest(only_first, n, 0.5).pvalue if n else 1
+    assert mcnemar_test(only_first, only_second) == pytest.approx(expected)
+
+
+def test_seeds_are_permuted():
+    first, second = [0.81, 0.82, 0.80, 0.83, 0.82], [0.79, 0.81, 0.80, 0.79, 0.78]
+
+    def difference(a, b, axis):
+        return np.abs(np.mean(a, axis) - np.mean(b, axis))
+
+    expected = stats.permutation_test(
+        (first, second), difference, vectorized=True, alternative="greater", n_resamples=np.inf
+    ).pvalue
+    assert permutation_test(first, second) == pytest.approx(expected)
+    assert permutation_test(first, first) == 1
+    apart = permutation_test([1, 2, 3, 4, 5], [6, 7, 8, 9, 10])
+    assert apart == pytest.approx(2 / 252)
+
+
+def test_compare_marks_what_chance_explains(write_run, rnnclf, tmp_path):
+    right = {"best": 100, "as good": 97, "worse": 60}
+    for name, count in right.items():
+        folder = write_run(name, val_accuracy=count / 100)
+        with (folder / "predictions.csv").open("w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(["sentence", "label", "predicted", "probability"])
+            writer.writerows([f"text {i}", "a", "a" if i < count else "b", 1] for i in range(100))
+    table = rnnclf("compare", str(tmp_path), "--format", "md").stdout
+    header, _, *rows = [line.split(" | ") for line in table.splitlines() if line.startswith("|")]
+    column = header.index("p_val")
+    shown = {row[-1].rstrip(" |").rpartition("/")[2]: row[column] for row in rows}
+    assert shown == {"best": "-", "as good": "≈ 0.25", "worse": "1.8e-12"}
+    assert "p_test" not in header
+
+
+def test_runs_on_other_texts_are_not_compared(write_run, rnnclf, tmp_path):
+    for name in ("a", "b"):
+        folder = write_run(name)
+        (folder / "predictions.csv").write_text(
+            f"sentence,label,predicted,probability\n{name},x,x,1\n"
+        )
+    assert "p_val" not in rnnclf("compare", str(tmp_path)).stdout
