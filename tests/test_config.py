@@ -121,3 +121,12 @@ def test_the_short_names_that_are_suggested_are_those_of_the_configuration():
     hydra = yaml.safe_load((REPO / "conf" / "config.yaml").read_text(encoding="utf-8"))["hydra"]
     of_runs = {name for name, key in hydra["aliases"].items() if not key.startswith("hydra")}
     assert set(ALIASES) == of_runs
+
+
+@pytest.mark.parametrize(
+    "name", sorted(path.stem for path in (REPO / "conf" / "experiment").glob("*.yaml"))
+)
+def test_an_experiment_has_the_data_set_and_the_cell_of_its_name(name):
+    config = composed(f"+experiment={name}")
+    assert f"{config.dataset.name}-{config.model.cell}" == name
+    assert not config.dataset.validation_fraction, "all of the training split"
