@@ -116,11 +116,20 @@ def test_files_and_functions_are_small(path):
 
 
 @pytest.mark.parametrize(
-    "statement", ["import rnnclf", "import rnnclf.cli", "import rnnclf.config", "import run"]
+    "statement",
+    [
+        *("import rnnclf", "import rnnclf.cli", "import rnnclf.config", "import run"),
+        "import rnnclf.report.page",
+    ],
 )
 def test_start_up_does_not_import_torch(statement):
     code = f"{statement}; import sys; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=REPO, check=False).returncode == 0
+
+
+def test_the_command_line_starts_without_what_only_reports_need():
+    code = "import rnnclf.cli, sys; sys.exit(bool({'plotly', 'jinja2', 'optuna'} & {*sys.modules}))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 @pytest.mark.parametrize(

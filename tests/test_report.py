@@ -3,8 +3,6 @@
 import json
 import shlex
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -289,27 +287,3 @@ def test_the_journal_is_left_as_it_was(place, tmp_path, rnnclf):
     assert rnnclf("report", "study", cwd=tmp_path).returncode == 0
     assert journal.read_bytes() == before
     assert "<strong>3</strong> complete" in (tmp_path / "report.html").read_text()
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (("missing",), "error: missing: no such folder\n"),
-        (("empty",), "error: empty: no finished run is there to report on\n"),
-    ],
-)
-def test_what_is_wrong_is_one_line_and_no_page(tmp_path, rnnclf, arguments, message):
-    (tmp_path / "empty").mkdir()
-    done = rnnclf("report", *arguments, cwd=tmp_path)
-    assert (done.returncode, done.stderr) == (1, message)
-    assert not (tmp_path / "report.html").exists()
-
-
-def test_reports_need_no_torch():
-    code = "import rnnclf.report.page, sys; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-
-
-def test_the_command_line_starts_without_what_only_reports_need():
-    code = "import rnnclf.cli, sys; sys.exit(bool({'plotly', 'jinja2', 'optuna'} & {*sys.modules}))"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

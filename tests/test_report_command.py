@@ -1,4 +1,4 @@
-"""The command that a report gives to repeat a run is what was typed only where that is enough."""
+"""The command `rnnclf report`: its errors, and the commands that it gives to repeat runs."""
 
 from pathlib import Path
 
@@ -42,3 +42,17 @@ def test_a_damaged_record_is_no_command(damage, tmp_path):
     hydra_folder(tmp_path, "config", OWN)
     (tmp_path / "hydra.yaml").write_text(damage)
     assert _typed(tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("missing",), "error: missing: no such folder\n"),
+        (("empty",), "error: empty: no finished run is there to report on\n"),
+    ],
+)
+def test_what_is_wrong_is_one_line_and_no_page(tmp_path, rnnclf, arguments, message):
+    (tmp_path / "empty").mkdir()
+    done = rnnclf("report", *arguments, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (1, message)
+    assert not (tmp_path / "report.html").exists()

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,8 @@ from rnnclf.paths import BASELINE, BASELINE_FORMAT
 from rnnclf.schema import DatasetConfig
 
 SPLIT = ("folder", "labels", "split_seed", "train_fraction", "validation_fraction")
+
+Value = Callable[[str], Any]  # of a run: the value of a full key
 
 
 @dataclass(frozen=True)
@@ -29,9 +31,9 @@ class Baseline:
     dataset: Mapping[str, Any]
     models: Sequence[Mapping[str, Any]]
 
-    def is_for(self, config: Mapping[str, Any]) -> bool:
-        """Tells whether a run of this configuration (by full keys) had the same texts."""
-        return all(self.dataset[key] == _value(config, key) for key in ("name", *SPLIT))
+    def is_for(self, value: Value) -> bool:
+        """Tells whether the run with these values had the same texts."""
+        return all(self.dataset[key] == value(f"dataset.{key}") for key in ("name", *SPLIT))
 
 
 def read_baseline(folder: Path) -> Baseline:
@@ -65,24 +67,19 @@ def _share(value: Any) -> float | None:
     return None if value is None else float(value)
 
 
-def datasets_of(configs: Iterable[tuple[str, Mapping[str, Any]]]) -> dict[str, DatasetConfig]:
+def datasets_of(runs: Iterable[tuple[str, Value]]) -> dict[str, DatasetConfig]:
     """Returns the data sets of runs, each as it was split.
 
     Args:
-        configs: The tasks and configurations (by full keys) of runs.
+        runs: The tasks and values of runs.
 
     Returns:
         The data sets by a name for each: its task and a hash of how it was split.
     """
     datasets: dict[str, DatasetConfig] = {}
-    for task, config in configs:
-        values = {field.name: _value(config, field.name) for field in fields(DatasetConfig)}
+    for task, value in runs:
+        values = {field.name: value(f"dataset.{field.name}") for field in fields(DatasetConfig)}
         split = json.dumps([values[key] for key in SPLIT])
         name = f"{task}-{hashlib.sha256(split.encode()).hexdigest()[:6]}"
         datasets.setdefault(name, DatasetConfig(**values))
     return datasets
-
-
-def _value(config: Mapping[str, Any], name: str) -> Any:
-    """Returns a value of a data set, None where the run's version did not have the key."""
-    return {f"dataset.{name}": None, **config}[f"dataset.{name}"]

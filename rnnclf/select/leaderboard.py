@@ -165,8 +165,8 @@ def with_significance(listed: Sequence[Row], ranked: Sequence[Ranked]) -> list[R
 
 def baselines_of(ranked: Iterable[Ranked], baselines: Iterable[Baseline]) -> list[Baseline]:
     """Returns those baselines that were measured on the texts of some of these runs."""
-    configs = [one.run.config for one in ranked]
-    return [baseline for baseline in baselines if any(map(baseline.is_for, configs))]
+    values = [one.run.value for one in ranked]
+    return [baseline for baseline in baselines if any(map(baseline.is_for, values))]
 
 
 def _baseline_row(baseline: Baseline, model: Mapping[str, Any], like: Row) -> Row:
