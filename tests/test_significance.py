@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from rnnclf.select.significance import mcnemar_test, permutation_test
+from rnnclf.select.runs import Run, Study
+from rnnclf.select.significance import mcnemar_test, p_of_test, permutation_test
 
 
 @pytest.mark.parametrize(
@@ -56,3 +57,21 @@ def test_runs_on_other_texts_are_not_compared(write_run, rnnclf, tmp_path):
             f"sentence,label,predicted,probability\n{name},x,x,1\n"
         )
     assert "p_val" not in rnnclf("compare", str(tmp_path)).stdout
+
+
+def test_refits_differ_only_if_both_texts_and_seeds_say_so(tmp_path):
+    def refit(name: str, right: int, values: list[float]) -> Run:
+        study = Study(tmp_path / name, {})
+        folder = study.folder / "model"
+        folder.mkdir(parents=True)
+        rows = [f"text {i},a,{'a' if i < right else 'b'},1" for i in range(100)]
+        text = "\n".join(["sentence,label,predicted,probability", *rows])
+        (folder / "predictions.csv").write_text(text)
+        summary = {"model": {"folder": "model"}, "final": {"values": values}}
+        return Run(study.folder / "0", {}, {}, study, summary)
+
+    high, low = [0.91, 0.92, 0.93, 0.94, 0.95], [0.81, 0.82, 0.83, 0.84, 0.85]
+    best = refit("best", 95, high)
+    assert p_of_test(best, refit("worse", 60, low)) == pytest.approx(2 / 252)
+    assert p_of_test(best, refit("worse on few texts", 94, low)) == 1
+    assert p_of_test(best, refit("by a lucky seed", 60, high)) == 1
