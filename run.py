@@ -10,9 +10,15 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from rnnclf.command_line import name_numbered_groups, refuse_several, usage_errors
-from rnnclf.config import from_omegaconf, register_schema, settle_test
-from rnnclf.errors import errors_in_one_line
+from rnnclf.command_line import (
+    name_numbered_groups,
+    refuse_several,
+    run_in_place,
+    usage_errors,
+)
+from rnnclf.config import from_omegaconf, load, register_schema, settle_test
+from rnnclf.errors import errors_in_one_line, hear_sigterm
+from rnnclf.paths import RunPaths
 from rnnclf.study import in_refit
 
 # What a configuration may name for Hydra to call: ours, and Optuna's samplers and pruners.
@@ -34,7 +40,7 @@ def main(node: DictConfig) -> float:
     in_sweep = job.mode is RunMode.MULTIRUN
     # A single run ends with its error; a sweep hears of it, names the job and goes on.
     with nullcontext() if in_sweep else errors_in_one_line(), usage_errors():
-        config = from_omegaconf(node)
+        config = load(RunPaths(Path(node.resume)).config) if node.resume else from_omegaconf(node)
         settle_test(config, in_sweep and not in_refit())
         from rnnclf.train import train  # here, so that --help and mistakes do not wait for torch
 
@@ -45,5 +51,7 @@ if __name__ == "__main__":
     os.environ["HYDRA_FULL_ERROR"] = "1"  # makes Hydra pass exceptions on instead of printing them
     sys.argv = name_numbered_groups(sys.argv)
     with errors_in_one_line(), usage_errors():
+        hear_sigterm()
         refuse_several(sys.argv)
+        sys.argv = run_in_place(sys.argv)
         main()

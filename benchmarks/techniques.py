@@ -19,13 +19,13 @@ import torch
 from csv_folder import REPO
 from hydra import compose, initialize_config_dir
 from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from rnnclf import recurrence
 from rnnclf.config import from_omegaconf, register_schema
 from rnnclf.data.encoding import Batch, EncodedTexts, make_batch, training_batches
 from rnnclf.data.prepared import prepare
-from rnnclf.fit import _step
 from rnnclf.optimizers import make_optimizer
 from rnnclf.reproducibility import (
     LARGEST_KEPT,
@@ -35,6 +35,7 @@ from rnnclf.reproducibility import (
 )
 from rnnclf.schema import Config
 from rnnclf.train import build_classifier
+from rnnclf.trainer import call, change
 
 STEPS = {"questions": 125, "sentiment": 60, "spam": 20, "newsgroups": 20}
 
@@ -85,7 +86,9 @@ def variant(
     def train() -> float:
         start = time.perf_counter()
         for batch in chosen:
-            _step(model, batch, optimizer, 0.0, None, precision)
+            optimizer.zero_grad()
+            logits = call(model, batch, optimizer, precision).float()
+            change(model, cross_entropy(logits, batch.labels), optimizer)
         return words / (time.perf_counter() - start)
 
     return train

@@ -9,13 +9,15 @@ from pathlib import Path
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
     """Yields a temporary path that takes the place of `path` once the block has ended well.
 
     What stood at `path` stays until then, and for good if the block raises (a full disk, Ctrl-C).
 
     Args:
         path: The file to write; its folder must exist.
+        durable: Whether the content must be on the disk before it takes its place, so that it is
+            whole even after a power cut.
 
     Yields:
         A path in the same folder with the same ending, to be written by the block.
@@ -31,8 +33,9 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         temporary.chmod(0o666 & ~_umask())
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
+        if durable:
+            with temporary.open("rb") as file:
+                os.fsync(file.fileno())
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

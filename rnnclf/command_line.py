@@ -4,12 +4,14 @@ import difflib
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
 from rnnclf.config import keys
 from rnnclf.errors import ConfigError, UserError
+from rnnclf.paths import RunPaths
 from rnnclf.schema import Config
 
 ALIASES = ("lr", "epochs", "batch_size", "embedding_size", "hidden_size")  # of conf/config.yaml
@@ -18,6 +20,7 @@ _UNHELPFUL = re.compile(
     r"provider=|'.*' -> '|See https|To append to your config use).*$",
     re.MULTILINE,
 )
+_BESIDE_RESUME = re.compile(r"^(resume|device|threads|hydra\.verbose)=")
 _NUMBERED_GROUP = re.compile(r"^\+?group=(\d+)$")
 _SEVERAL_SWEEPS = re.compile(r"^(\+?group|sweeps)=.*,")
 _SEVERAL_OPTIONS = re.compile(r"^(dataset|cell|optimizer)=\[")
@@ -49,6 +52,28 @@ def refuse_several(arguments: list[str]) -> None:
                 f"{argument}: one at a time; for several data sets or cells in one command: "
                 "-m sweeps=auto dataset=questions,spam cell=gru,lstm"
             )
+
+
+def run_in_place(arguments: list[str]) -> list[str]:
+    """Has Hydra use the folder of `resume=FOLDER` and leave its record there as it is.
+
+    Args:
+        arguments: The program, and what comes after it.
+
+    Raises:
+        ConfigError: If there is no run in that folder, or if other arguments would change it.
+    """
+    folders = [a.removeprefix("resume=") for a in arguments if a.startswith("resume=")]
+    if not folders:
+        return arguments
+    folder = folders[-1].strip("'\"")
+    if not RunPaths(Path(folder)).config.is_file():
+        raise ConfigError(f"resume={folder}: there is no run in this folder")
+    for argument in arguments[1:]:
+        if not _BESIDE_RESUME.match(argument):
+            raise ConfigError(f"{argument}: a resumed run keeps its configuration; leave this out")
+    quoted = folder.replace('"', r"\"")
+    return [*arguments, f'hydra.run.dir="{quoted}"', "hydra.output_subdir=null"]
 
 
 @contextmanager

@@ -44,6 +44,7 @@ FRACTIONS = (
     "optimizer.momentum",
     "training.warmup",
     "training.label_smoothing",
+    "training.ema_decay",
 )
 BELOW = {
     "seed": 2**32,  # what NumPy's generators take
@@ -55,7 +56,7 @@ FORMERLY = {  # keys that earlier versions did not have: what they did
     "precision": "float32",
     "dataset": {"truncation": "head"},
     "model": {"ngram_buckets": 0},
-    "training": {"pretrain_epochs": 0},
+    "training": {"pretrain_epochs": 0, "ema_decay": 0.0},
 }
 NOT_IN_IDENTITY = ("paths", "evaluate_test", "device", "threads")
 
@@ -74,9 +75,11 @@ class ComposedConfig(Config):
 
     Attributes:
         search_space: `hydra.sweeper.params` of a study; a single run does without it.
+        resume: The folder of a run that goes on with its own configuration.
     """
 
     search_space: dict[str, Any]
+    resume: str | None
 
 
 def register_schema() -> None:
@@ -110,6 +113,7 @@ def from_omegaconf(node: DictConfig) -> Config:
     plain = OmegaConf.to_container(node, resolve=True)
     if isinstance(plain, dict):
         plain.pop("search_space", None)
+        plain.pop("resume", None)
     config = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(Config), plain))
     assert isinstance(config, Config), "it was composed over the schema"
     check(config)

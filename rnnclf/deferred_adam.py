@@ -19,7 +19,7 @@ close between: within 2e-4 of the way that the weights go (tests/test_deferred_a
 import inspect
 import math
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -136,6 +136,27 @@ class DeferredAdam(Optimizer):
         for indices in torch.split(torch.arange(len(self._last)), ROWS_AT_ONCE):
             self._put_back(indices, self._up_to_date(indices))
 
+    def state_dict(self) -> dict[str, Any]:
+        """Returns what the next steps depend on, beside the weights."""
+        return {
+            "moments": [moments[1:] for moments in (self._table, *self._others)],
+            "last": self._last,
+            "moves": self._moves.state_dict(),
+            "lr": self.param_groups[0]["lr"],
+        }
+
+    @torch.no_grad()
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Takes what `state_dict` returned; the weights must be those of that time."""
+        for moments, (means, squares) in zip(
+            (self._table, *self._others), state["moments"], strict=True
+        ):
+            moments.means.copy_(means)
+            moments.squares.copy_(squares)
+        self._last.copy_(state["last"])
+        self._moves.load_state_dict(state["moves"])
+        self.param_groups[0]["lr"] = state["lr"]
+
     @torch.no_grad()
     def _up_to_date(self, indices: Tensor) -> _Moments:
         rows = _Moments(*(table.index_select(0, indices) for table in self._table))
@@ -192,6 +213,15 @@ class _DeferredMoves:
             torch.pow(beta1, passed),
             torch.pow(beta2, passed),
         )
+
+    def state_dict(self) -> dict[str, Any]:
+        """Returns the steps so far and what they came to."""
+        return {"steps": self.steps, "sums": self._sums, "log_kept": self._log_kept}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Takes what `state_dict` returned."""
+        self.steps, self._sums = state["steps"], list(state["sums"])
+        self._log_kept = state["log_kept"]
 
     def _double(self) -> None:
         self._sums = [torch.cat([sums, torch.zeros_like(sums)]) for sums in self._sums]

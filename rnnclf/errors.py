@@ -6,6 +6,7 @@ import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
 from typing import NoReturn
 
 
@@ -45,13 +46,26 @@ class ModelError(UserError):
     """A saved model is missing, damaged or does not fit together."""
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, the warning of a cluster or of a machine that shuts down; ends things as Ctrl-C."""
+
+
+def hear_sigterm() -> None:
+    """Has SIGTERM raise `Terminated` in the main thread."""
+
+    def terminate(number: int, frame: FrameType | None) -> None:
+        raise Terminated("terminated")
+
+    signal.signal(signal.SIGTERM, terminate)
+
+
 @contextmanager
 def errors_in_one_line() -> Iterator[None]:
     """Turns exceptions into one line on standard error and an exit code.
 
     Exit codes: `UserError.exit_code` (1, or 2 for `ConfigError`), 1 for an `OSError` and where
-    there is not enough memory, 130 after Ctrl-C. Anything else is a defect and keeps its traceback
-    (exit code 1).
+    there is not enough memory, 130 after Ctrl-C, 143 after SIGTERM. Anything else is a defect and
+    keeps its traceback (exit code 1).
     `RNNCLF_TRACEBACK=1` in the environment shows the traceback of every error.
 
     Raises:
@@ -59,6 +73,8 @@ def errors_in_one_line() -> Iterator[None]:
     """
     try:
         yield
+    except Terminated as error:
+        _exit(str(error), 128 + signal.SIGTERM)
     except KeyboardInterrupt as error:
         _exit(str(error) or "interrupted", 128 + signal.SIGINT)
     except UserError as error:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rnnclf.atomic import replacing
-from rnnclf.fit import EpochMetrics
 from rnnclf.metrics import Indices
+from rnnclf.trainer import EpochMetrics
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

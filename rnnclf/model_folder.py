@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,12 +34,11 @@ def save_description(
     write_text(paths.labels, "".join(f"{name}\n" for name in classes))
 
 
-def save_weights(model: RecurrentClassifier, path: Path) -> None:
-    """Writes the weights as safetensors, atomically."""
-    weights = {name: value.contiguous() for name, value in model.state_dict().items()}
+def save_weights(weights: Mapping[str, Tensor], path: Path) -> None:
+    """Writes the weights of a model as safetensors, atomically."""
     with replacing(path) as temporary:
         try:
-            save_file(weights, temporary)
+            save_file({name: value.contiguous() for name, value in weights.items()}, temporary)
         except SafetensorError as error:
             raise OSError(f"{path}: cannot be written: {error}") from error
 

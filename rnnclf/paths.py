@@ -72,6 +72,11 @@ class RunPaths(ModelPaths):
         return self.folder / "metrics.jsonl"
 
     @property
+    def checkpoint(self) -> Path:
+        """All that the next epoch depends on; it goes when the run is finished."""
+        return self.folder / "checkpoint.safetensors"
+
+    @property
     def predictions(self) -> Path:
         """The validation texts with label, predicted label and probability (CSV)."""
         return self.folder / "predictions.csv"

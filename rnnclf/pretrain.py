@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from rnnclf.data.encoding import EncodedTexts, SpelledWords, training_batches
-from rnnclf.fit import call, change, check_finite, settle
 from rnnclf.model import RecurrentClassifier
+from rnnclf.schema import TrainingConfig
+from rnnclf.trainer import call, change, check_finite, settle
 
 
 class NextWords(nn.Module):
@@ -60,11 +61,9 @@ def pretrain(
     model: RecurrentClassifier,
     texts: EncodedTexts,
     make_optimizer: Callable[[nn.Module], Optimizer],
+    settings: TrainingConfig,
     *,
-    epochs: int,
-    batch_size: int,
     order: np.random.Generator,
-    clip_norm: float | None,
     precision: torch.dtype,
     device: torch.device,
     on_step: Callable[[int], None] = lambda step: None,
@@ -76,10 +75,8 @@ def pretrain(
         model: The classifier, on the device.
         texts: The training part.
         make_optimizer: Makes the optimizer for a module.
-        epochs: Passes over the texts.
-        batch_size: Texts in a step.
+        settings: Epochs, batch size and the largest norm of the gradient.
         order: Shuffles the texts.
-        clip_norm: Gradients with a larger norm are scaled down to it; None leaves them.
         precision: Of the network's products.
         device: Where to compute.
         on_step: Is called with the number of the step (from 1, in this epoch) after each step.
@@ -92,12 +89,12 @@ def pretrain(
     optimizer = make_optimizer(predictor)
     lr = float(optimizer.param_groups[0]["lr"])
     predictor.train()
-    for epoch in range(1, epochs + 1):
+    for epoch in range(1, settings.pretrain_epochs + 1):
         losses = []
-        for step, batch in enumerate(training_batches(texts, batch_size, order), start=1):
+        for step, batch in enumerate(training_batches(texts, settings.batch_size, order), start=1):
             optimizer.zero_grad()
             loss = call(predictor, batch.to(device), optimizer, precision)
-            change(predictor, loss, optimizer, clip_norm)
+            change(predictor, loss, optimizer, settings.clip_norm)
             losses.append(loss.item())
             where = f"the loss became {{}} in step {step} of epoch {epoch} of the pretraining"
             check_finite(losses[-1], where, lr)

@@ -13,7 +13,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from rnnclf.fit import EpochMetrics
+from rnnclf.trainer import EpochMetrics
 
 console = Console()
 log = logging.getLogger(__name__)
@@ -33,11 +33,12 @@ class _EpochsProgress:
     Args:
         epochs: Epochs at most.
         steps: Steps in an epoch.
+        done: Epochs that are finished already.
     """
 
     what = ""
 
-    def __init__(self, epochs: int, steps: int) -> None:
+    def __init__(self, epochs: int, steps: int, done: int = 0) -> None:
         self._epochs = epochs
         self._steps = steps
         self._live = Progress(
@@ -51,7 +52,7 @@ class _EpochsProgress:
             disable=not console.is_terminal,
         )
         self._task = self._live.add_task("", total=steps)
-        self._begin(1)
+        self._begin(done + 1)
 
     def __enter__(self) -> Self:
         self._live.start()
@@ -89,7 +90,7 @@ class PretrainingProgress(_EpochsProgress):
 
 
 class TrainingProgress(_EpochsProgress):
-    """Shows the epochs of `fit`."""
+    """Shows the epochs of a `Trainer`."""
 
     what = "epoch"
 

@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
@@ -15,11 +15,11 @@ from rnnclf.classifier import Classifier
 from rnnclf.config import identity
 from rnnclf.data.corpus import Texts
 from rnnclf.figures import draw_confusion_matrix
-from rnnclf.fit import EpochMetrics
 from rnnclf.metrics import Scores, confusion_matrix
 from rnnclf.model import count_parameters
 from rnnclf.paths import RESULT_FORMAT
 from rnnclf.reproducibility import git_revision, package_versions
+from rnnclf.trainer import EpochMetrics
 
 
 class MetricsFile:
@@ -27,18 +27,18 @@ class MetricsFile:
 
     Args:
         path: The file; what is there is replaced.
-
-    Attributes:
-        epochs: What was written so far.
+        epochs: What is in it at first.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.epochs: list[EpochMetrics] = []
+    def __init__(self, path: Path, epochs: Iterable[EpochMetrics] = ()) -> None:
         self._path = path
+        self._first = list(epochs)
         self._file: TextIO | None = None
 
     def __enter__(self) -> "MetricsFile":
         self._file = self._path.open("w", encoding="utf-8")
+        for metrics in self._first:
+            self.append(metrics)
         return self
 
     def __exit__(
@@ -55,7 +55,6 @@ class MetricsFile:
         assert self._file is not None, "entered as a context manager"
         self._file.write(json.dumps(asdict(metrics), allow_nan=False) + "\n")
         self._file.flush()
-        self.epochs.append(metrics)
 
 
 def write_predictions(classifier: Classifier, texts: Texts, logits: Tensor, path: Path) -> None:

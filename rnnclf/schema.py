@@ -101,6 +101,8 @@ class TrainingConfig:
             (`linear`) or half a cosine (`cosine`).
         warmup: Share of all steps during which the learning rate rises from 0.
         label_smoothing: Share of the target probability that is spread over all classes.
+        ema_decay: Weight of the past in a running mean of the model's weights, for each step; that
+            mean is what is evaluated and kept. 0: the model as it is.
         clip_norm: Gradients with a larger norm are scaled down to it; null leaves them.
         patience: Stop after this many epochs without a better validation accuracy; null never.
     """
@@ -111,6 +113,7 @@ class TrainingConfig:
     schedule: Literal["none", "linear", "cosine"]
     warmup: float
     label_smoothing: float
+    ema_decay: float
     clip_norm: float | None
     patience: int | None
 

@@ -3,29 +3,30 @@
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
-from torch.optim import Optimizer
+from filelock import FileLock, Timeout
 
+from rnnclf.checkpoint import discard_checkpoint, load_checkpoint, save_checkpoint
 from rnnclf.classifier import Classifier, build_model
+from rnnclf.config import identity
 from rnnclf.data.corpus import Texts
-from rnnclf.data.encoding import EncodedTexts
 from rnnclf.data.prepared import PreparedTexts, load_test, prepare
 from rnnclf.data.torchtext_adapter import read_vectors
 from rnnclf.errors import ConfigError, TrainingError
 from rnnclf.evaluate import predict_logits, score
 from rnnclf.figures import draw_learning_curves
-from rnnclf.fit import EVALUATION_BATCH_SIZE, EpochMetrics, fit
 from rnnclf.metrics import Scores
 from rnnclf.model_folder import save_description, save_weights
-from rnnclf.optimizers import make_optimizer, schedule_factor
+from rnnclf.optimizers import make_optimizer
 from rnnclf.paths import RunPaths
 from rnnclf.pretrain import pretrain
 from rnnclf.progress import PretrainingProgress, TrainingProgress
@@ -40,6 +41,7 @@ from rnnclf.record import (
 from rnnclf.reproducibility import choose_device, describe, prepare_torch, seed_everything
 from rnnclf.schema import Config
 from rnnclf.study import report
+from rnnclf.trainer import EVALUATION_BATCH_SIZE, EpochMetrics, Trainer
 
 PRECISIONS = {"float32": torch.float32, "bf16": torch.bfloat16}
 
@@ -48,6 +50,9 @@ log = logging.getLogger(__name__)
 
 def train(config: Config, folder: Path) -> float:
     """Trains one classifier and leaves its record in `folder`.
+
+    Where a run of the same configuration has left a checkpoint there, it goes on after the last
+    finished epoch, and the result is that of a run without a break.
 
     Args:
         config: A checked configuration with `evaluate_test` settled.
@@ -59,14 +64,33 @@ def train(config: Config, folder: Path) -> float:
 
     Raises:
         optuna.TrialPruned: If the run is a trial of a study that prunes it.
-        ConfigError: If `folder` holds a finished run, or the device does not exist.
+        ConfigError: If `folder` holds a finished run or another process trains there, or if the
+            device does not exist or is not that of the checkpoint.
         DataError: If the data set cannot be had.
         TrainingError: If the loss becomes NaN or infinite.
-        KeyboardInterrupt: On Ctrl-C; the finished epochs and the best model so far stay.
+        ModelError: If the checkpoint is damaged.
+        KeyboardInterrupt: On Ctrl-C or SIGTERM; the checkpoint stays.
     """
-    paths = RunPaths(folder)
+    with _alone_in(folder):
+        return _train(config, RunPaths(folder))
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    lock = FileLock(folder / ".lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise ConfigError(f"{folder}: another process is training there") from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _train(config: Config, paths: RunPaths) -> float:
     if paths.result.exists():
-        raise ConfigError(f"{folder} holds a finished run; nothing was changed there")
+        raise ConfigError(f"{paths.folder} holds a finished run; nothing was changed there")
     started, clock = datetime.now(UTC), [time.perf_counter()]
     device = choose_device(config.device)
     prepare_torch(config.threads, device)
@@ -114,7 +138,8 @@ def train(config: Config, folder: Path) -> float:
         "seconds": phases | {"total": round(clock[-1] - clock[0], 3)},
     }
     write_result(result, paths.result)
-    for line in summary(result, folder):
+    discard_checkpoint(paths.checkpoint)
+    for line in summary(result, paths.folder):
         log.info("%s", line)
     return _objective(best, test_scores)
 
@@ -153,87 +178,101 @@ def _fit(
 ) -> tuple[list[EpochMetrics], EpochMetrics]:
     """Trains the classifier's model; returns the metrics of all epochs and of the best."""
     config, model = classifier.config, classifier.model.to(device)
-    settings = config.training
+    settings, precision = config.training, PRECISIONS[config.precision]
     steps = -(-len(data.training) // settings.batch_size)
     log.info(
         "%s with %s: %d training and %d validation texts, %d classes, %d words, on %s",
         *(config.dataset.name, config.model.cell, len(data.training), len(data.validation)),
         *(len(classifier.classes), len(classifier.vocabulary), describe(device)),
     )
-    optimizer_for = _optimizer_for(config)
-    if settings.pretrain_epochs:
-        _pretrain(classifier, data.training, optimizer_for, order, device)
-    with MetricsFile(paths.metrics) as file, TrainingProgress(settings.epochs, steps) as progress:
-
-        def on_epoch(metrics: EpochMetrics, is_best: bool) -> None:
-            if is_best:
-                save_weights(model, paths.weights)
-            file.append(metrics)
-            progress.on_epoch(metrics, is_best)
-            if metrics.val_accuracy is not None:
-                report(metrics.val_accuracy, metrics.epoch)
-
-        try:
-            best = fit(
-                model,
-                data.training,
-                data.validation if len(data.validation) else None,
-                optimizer_for(model),
-                epochs=settings.epochs,
-                batch_size=settings.batch_size,
-                order=order,
-                schedule=schedule_factor(
-                    settings.schedule, settings.warmup, steps * settings.epochs
-                ),
-                label_smoothing=settings.label_smoothing,
-                clip_norm=settings.clip_norm,
-                patience=settings.patience,
-                precision=PRECISIONS[config.precision],
-                device=device,
-                on_step=progress.on_step,
-                on_epoch=on_epoch,
-            )
-        except KeyboardInterrupt as error:
-            raise KeyboardInterrupt(
-                f"interrupted after {len(file.epochs)} of {settings.epochs} epochs; "
-                f"what was finished is in {paths.folder}"
-            ) from error
-    return file.epochs, best
-
-
-def _optimizer_for(config: Config) -> Callable[[nn.Module], Optimizer]:
-    return partial(
+    make = partial(
         make_optimizer,
         config.optimizer.name,
         lr=config.optimizer.lr,
         weight_decay=config.optimizer.weight_decay,
         momentum=config.optimizer.momentum,
     )
+    checkpoint = _checkpoint_of(config, device, paths)
+    if settings.pretrain_epochs and not checkpoint:
+        with PretrainingProgress(settings.pretrain_epochs, steps) as progress:
+            pretrain(
+                model,
+                data.training,
+                make,
+                settings,
+                order=order,
+                precision=precision,
+                device=device,
+                on_step=progress.on_step,
+                on_epoch=progress.on_epoch,
+            )
+    trainer = Trainer(
+        model,
+        data.training,
+        data.validation if len(data.validation) else None,
+        make(model),
+        settings,
+        order=order,
+        precision=precision,
+        device=device,
+    )
+    if checkpoint:
+        _go_on(trainer, checkpoint, paths)
+    _run(trainer, config, paths, TrainingProgress(settings.epochs, steps, len(trainer.epochs)))
+    assert trainer.best is not None, "there is at least one epoch"
+    return trainer.epochs, trainer.best
 
 
-def _pretrain(
-    classifier: Classifier,
-    texts: EncodedTexts,
-    optimizer_for: Callable[[nn.Module], Optimizer],
-    order: np.random.Generator,
-    device: torch.device,
-) -> None:
-    settings = classifier.config.training
-    steps = -(-len(texts) // settings.batch_size)
-    with PretrainingProgress(settings.pretrain_epochs, steps) as progress:
-        pretrain(
-            classifier.model,
-            texts,
-            optimizer_for,
-            epochs=settings.pretrain_epochs,
-            batch_size=settings.batch_size,
-            order=order,
-            clip_norm=settings.clip_norm,
-            precision=PRECISIONS[classifier.config.precision],
-            device=device,
-            on_step=progress.on_step,
-            on_epoch=progress.on_epoch,
+def _checkpoint_of(config: Config, device: torch.device, paths: RunPaths) -> dict[str, Any] | None:
+    """Reads the checkpoint that a run of this configuration left, if one did."""
+    try:
+        checkpoint = load_checkpoint(paths.checkpoint)
+    except FileNotFoundError:
+        return None
+    if checkpoint["identity"] != identity(config):
+        log.info("the checkpoint in %s is of another configuration; it is left out", paths.folder)
+        return None
+    if checkpoint["device"] != device.type:
+        raise ConfigError(
+            f"{paths.checkpoint} was begun on {checkpoint['device']}, this is {device.type}; "
+            f"go on there, or delete it to begin anew"
         )
+    return checkpoint
+
+
+def _go_on(trainer: Trainer, checkpoint: dict[str, Any], paths: RunPaths) -> None:
+    trainer.load_state_dict(checkpoint["trainer"])
+    save_weights(trainer.best_weights, paths.weights)
+    log.info("going on after epoch %d", len(trainer.epochs))
+    for metrics in trainer.epochs:
+        _report(metrics)
+
+
+def _run(trainer: Trainer, config: Config, paths: RunPaths, progress: TrainingProgress) -> None:
+    """Runs the trainer and leaves its state after each epoch."""
+    origin = {"identity": identity(config), "device": trainer.device.type}
+    with MetricsFile(paths.metrics, trainer.epochs) as file, progress:
+
+        def on_epoch(metrics: EpochMetrics, is_best: bool) -> None:
+            if is_best:
+                save_weights(trainer.best_weights, paths.weights)
+            file.append(metrics)
+            save_checkpoint(origin | {"trainer": trainer.state_dict()}, paths.checkpoint)
+            progress.on_epoch(metrics, is_best)
+            _report(metrics)
+
+        try:
+            trainer.run(progress.on_step, on_epoch)
+        except KeyboardInterrupt as error:
+            raise type(error)(
+                f"{str(error) or 'interrupted'} after {len(trainer.epochs)} of "
+                f"{config.training.epochs} epochs; python run.py resume={paths.folder} goes on"
+            ) from error
+
+
+def _report(metrics: EpochMetrics) -> None:
+    if metrics.val_accuracy is not None:
+        report(metrics.val_accuracy, metrics.epoch)
 
 
 def _logits(classifier: Classifier, texts: Texts, device: torch.device) -> torch.Tensor:

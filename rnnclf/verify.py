@@ -13,9 +13,9 @@ from rnnclf.data.sources import default_data_folder
 from rnnclf.data.splits import stratified_split
 from rnnclf.errors import DataError
 from rnnclf.evaluate import predict_logits, score
-from rnnclf.fit import EVALUATION_BATCH_SIZE
 from rnnclf.model_folder import load
 from rnnclf.schema import DatasetConfig
+from rnnclf.trainer import EVALUATION_BATCH_SIZE
 
 TOLERATED = 0.001  # of the texts: another processor may round another way
 

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from processes import run_program
 
 from rnnclf.config import from_omegaconf, register_schema
 from rnnclf.data.sources import SOURCES
-from rnnclf.schema import Config
+from rnnclf.schema import Config, TrainingConfig
 
 # The tests' own torch has a thread; more threads than cores wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -182,6 +183,11 @@ def composed(*overrides: str) -> Config:
     register_schema()
     with initialize_config_dir(str(REPO / "conf")):
         return from_omegaconf(compose("config", list(overrides)))
+
+
+def training_config(**settings: object) -> TrainingConfig:
+    """The section `training` of the configuration, with other values."""
+    return replace(composed().training, **settings)
 
 
 def result_of(folder: Path) -> dict:

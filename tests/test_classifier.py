@@ -28,7 +28,7 @@ def folder(tmp_path: Path) -> Path:
     classes = ["a, b", "naïve"]
     torch.manual_seed(0)
     save_description(config, vocabulary, classes, ModelPaths(tmp_path))
-    save_weights(build_model(config.model, 7, 2), ModelPaths(tmp_path).weights)
+    save_weights(build_model(config.model, 7, 2).state_dict(), ModelPaths(tmp_path).weights)
     return tmp_path
 
 

@@ -75,7 +75,7 @@ def folder(tmp_path):
     paths = ModelPaths(tmp_path / "model")
     paths.folder.mkdir()
     save_description(original.config, original.vocabulary, original.classes, paths)
-    save_weights(original.model, paths.weights)
+    save_weights(original.model.state_dict(), paths.weights)
     return paths.folder
 
 

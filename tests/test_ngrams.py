@@ -12,8 +12,8 @@ from rnnclf.data.encoding import make_batch
 from rnnclf.data.ngrams import SIZES, spell, spell_vocabulary
 from rnnclf.data.vocabulary import PADDING_INDEX, UNKNOWN_INDEX, Vocabulary
 from rnnclf.evaluate import predict_logits
-from rnnclf.fit import call, change
 from rnnclf.optimizers import make_optimizer
+from rnnclf.trainer import call, change
 
 BUCKETS = 50
 WORDS = ["<unk>", "<pad>", "where", "he", "a", "größe", "\U0001f40b"]

@@ -32,7 +32,7 @@ def model(tmp_path_factory) -> str:
     vocabulary = Vocabulary(["<unk>", "<pad>", "who", "was", "it", "?"])
     torch.manual_seed(0)
     save_description(config, vocabulary, CLASSES, ModelPaths(folder))
-    save_weights(build_model(config.model, 6, 3), ModelPaths(folder).weights)
+    save_weights(build_model(config.model, 6, 3).state_dict(), ModelPaths(folder).weights)
     return str(folder)
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from conftest import training_config
 from torch.nn.functional import cross_entropy
 
 from rnnclf.data.encoding import encode, make_batch
@@ -60,10 +61,8 @@ def test_the_loss_falls_and_the_classifier_keeps_what_was_learnt():
         model,
         encoded(["a b c d e f g h", "h g f e d c b a"] * 8),
         lambda module: make_optimizer("adam", module, lr=0.01),
-        epochs=20,
-        batch_size=4,
+        training_config(pretrain_epochs=20, batch_size=4, clip_norm=1.0),
         order=np.random.default_rng(0),
-        clip_norm=1.0,
         precision=torch.float32,
         device=torch.device("cpu"),
         on_epoch=lambda epoch, loss: losses.append(loss),

@@ -11,14 +11,13 @@ from rnnclf.study.trials import counts
 
 
 def test_a_failing_trial_is_recorded_and_the_study_goes_on(sweep, tmp_path):
-    above = "hydra.sweeper.enqueue=[{x: 0.9}]"
-    done = sweep("outcome=fail_above", "hydra.sweeper.n_trials=8", above)
+    points = "hydra.sweeper.enqueue=[{x: 0.9}, {x: 0.1}]"
+    done = sweep("outcome=fail_above", "hydra.sweeper.n_trials=3", points)
     assert done.returncode == 0, done.stdout
-    failed = [t for t in trials_of(tmp_path / "study") if t.state is TrialState.FAIL]
-    assert failed
-    for trial in failed:
-        assert trial.user_attrs["reason"] == f"RuntimeError: x is {trial.params['x']:.3f}"
-    assert sum(states_of(tmp_path / "study").values()) == 8
+    (failed,) = [t for t in trials_of(tmp_path / "study") if t.state is TrialState.FAIL]
+    assert failed.params == {"x": 0.9}
+    assert failed.user_attrs["reason"] == "RuntimeError: x is 0.900"
+    assert states_of(tmp_path / "study") == {"COMPLETE": 2, "FAIL": 1}
 
 
 @pytest.mark.parametrize(

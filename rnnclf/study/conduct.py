@@ -107,9 +107,9 @@ def _conduct_one(plan: StudyPlan, agenda: Agenda) -> dict[str, Any]:
                 refit = refit_winner(plan, trials.study, best[0], agenda)
         except KeyboardInterrupt as error:
             ended = plan.spec.n_trials - trials.remaining()
-            raise KeyboardInterrupt(
-                f"interrupted after {ended} of {plan.spec.n_trials} trials of {plan.spec.name}; "
-                "the same command continues"
+            raise type(error)(
+                f"{str(error) or 'interrupted'} after {ended} of {plan.spec.n_trials} trials "
+                f"of {plan.spec.name}; the same command continues"
             ) from error
         finally:
             summary = write_outcome(plan, trials, refit)

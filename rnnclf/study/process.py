@@ -15,6 +15,7 @@ import cloudpickle
 from hydra.core.singleton import Singleton
 from hydra.core.utils import setup_globals
 
+from rnnclf.errors import hear_sigterm
 from rnnclf.study.worker import Worker
 
 ORPHANED = 75
@@ -35,6 +36,7 @@ def main() -> int:
     """
     # A parent in the background of a script ignores SIGINT, and a child inherits that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    hear_sigterm()
     stdin = os.fdopen(os.dup(0), "rb")
     size = int.from_bytes(stdin.read(8), "big")
     worker, singletons = cloudpickle.loads(stdin.read(size))

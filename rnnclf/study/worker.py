@@ -1,11 +1,11 @@
 """A worker: takes trials of a study, one after the other, and runs them in its own process."""
 
+import contextlib
 import math
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
 from typing import Any
@@ -24,7 +24,7 @@ from rnnclf.study.liveness import presence
 from rnnclf.study.paths import StudyPaths
 from rnnclf.study.reporting import current
 from rnnclf.study.space import Dimension, suggest
-from rnnclf.study.trials import OVERRIDES, StudySpec, Trials
+from rnnclf.study.trials import OVERRIDES, RETRY_OF, StudySpec, Trials
 
 TRUSTED = ("optuna.samplers.*", "optuna.pruners.*", "hydra_plugins.hydra_optuna_sweeper.*")
 UNTIL_KILLED = 10.0  # seconds that a trial has for ending by itself after its time is up
@@ -102,6 +102,7 @@ class Worker:
         return self.spec.deadline is not None and time.time() > self.spec.deadline
 
     def _run(self, trials: Trials, trial: optuna.Trial, composer: TrialComposer) -> None:
+        self._take_over_folder(trial)
         try:
             config = self._compose(composer, trial)
             with current(trial, is_refit=self.is_refit), time_limit(self.spec.trial_timeout):
@@ -121,6 +122,14 @@ class Worker:
             raise
         else:
             self._tell(trials, trial, job)
+
+    def _take_over_folder(self, trial: optuna.Trial) -> None:
+        """Gives a trial that is tried again the folder of the lost one, with what was saved."""
+        lost = trial.user_attrs.get(RETRY_OF)
+        if lost is not None:
+            paths = StudyPaths(self.spec.folder)
+            with contextlib.suppress(OSError):  # it left none, or this one is there already
+                paths.trial(lost).rename(paths.trial(trial.number))
 
     def _compose(self, composer: TrialComposer, trial: optuna.Trial) -> DictConfig:
         chosen = suggest(trial, self.dimensions)
@@ -194,7 +203,7 @@ def make_pruner(config: DictConfig) -> optuna.pruners.BasePruner:
     return pruner
 
 
-@contextmanager
+@contextlib.contextmanager
 def time_limit(seconds: float | None) -> Iterator[None]:
     """Raises `TrialTimeout` in the block after `seconds`, if this is the main thread."""
     if seconds is None or threading.current_thread() is not threading.main_thread():

@@ -1,22 +1,25 @@
 """The training loop: it learns, keeps the best epoch, stops early, and notices a broken loss."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from conftest import training_config
 from torch import nn
 from torch.optim import SGD, Adam, Optimizer
 
+from rnnclf.checkpoint import load_checkpoint, save_checkpoint
 from rnnclf.data.encoding import EncodedTexts, encode
 from rnnclf.data.torchtext_adapter import tokenize
 from rnnclf.data.vocabulary import Vocabulary
 from rnnclf.deferred_adam import DeferredAdam
 from rnnclf.errors import TrainingError
 from rnnclf.evaluate import predict_logits, score
-from rnnclf.fit import EpochMetrics, fit
 from rnnclf.model import RecurrentClassifier
 from rnnclf.optimizers import make_optimizer, schedule_factor
+from rnnclf.trainer import EpochMetrics, Trainer
 
 VOCABULARY = Vocabulary(["<unk>", "<pad>", "yes", "no", "so", "and"])
 
@@ -32,25 +35,38 @@ def texts(count: int, seed: int) -> EncodedTexts:
     return encode([" ".join(row) for row in rows], labels, tokenize, VOCABULARY)
 
 
-def run(
-    epochs: int = 3,
+def make_trainer(
     lr: float = 0.05,
     optimizer: str = "adam",
     weight_decay: float = 0.0,
-    **options,
-) -> tuple[nn.Module, list, EpochMetrics]:
+    precision: torch.dtype = torch.float32,
+    **settings,
+) -> Trainer:
     torch.manual_seed(0)
-    model = RecurrentClassifier(len(VOCABULARY), 2, cell="gru", embedding_size=8, hidden_size=8)
-    changes = make_optimizer(optimizer, model, lr=lr, weight_decay=weight_decay)
+    model = RecurrentClassifier(
+        len(VOCABULARY), 2, cell="gru", embedding_size=8, hidden_size=8, dropout=0.1
+    )
+    return Trainer(
+        model,
+        texts(200, 0),
+        texts(50, 1),
+        make_optimizer(optimizer, model, lr=lr, weight_decay=weight_decay),
+        training_config(**{"epochs": 3, "batch_size": 16} | settings),
+        order=np.random.default_rng(0),
+        precision=precision,
+    )
+
+
+def run(**options) -> tuple[nn.Module, list, EpochMetrics]:
+    trainer = make_trainer(**options)
     seen: list[tuple[EpochMetrics, bool, dict]] = []
 
     def on_epoch(metrics: EpochMetrics, is_best: bool) -> None:
-        weights = {name: value.clone() for name, value in model.state_dict().items()}
+        weights = {name: value.clone() for name, value in trainer.model.state_dict().items()}
         seen.append((metrics, is_best, weights))
 
-    settings = {"batch_size": 16, "order": np.random.default_rng(0), "on_epoch": on_epoch}
-    best = fit(model, texts(200, 0), texts(50, 1), changes, epochs=epochs, **settings | options)
-    return model, seen, best
+    best = trainer.run(on_epoch=on_epoch)
+    return trainer.model, seen, best
 
 
 @pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
@@ -96,16 +112,62 @@ def test_of_equal_accuracies_the_lower_loss_is_better():
 
 
 def test_a_loss_that_is_not_finite_names_the_step_and_a_remedy():
-    def explode(step: int) -> float:
-        return 1.0 if step < 2 else 1e30
-
-    with pytest.raises(TrainingError, match=r"became (nan|inf) in step [45] of epoch 1; try a low"):
-        run(optimizer="sgd", weight_decay=1.0, schedule=explode)
+    with pytest.raises(TrainingError, match=r"became (nan|inf) in step \d of epoch 1; try a low"):
+        run(optimizer="sgd", lr=1e20, weight_decay=1.0)
 
 
 def test_the_schedule_sets_the_rate_of_each_step():
-    _, seen, _ = run(epochs=2, lr=0.1, schedule=schedule_factor("linear", 0.0, 26))
+    _, seen, _ = run(epochs=2, lr=0.1, schedule="linear")
     assert seen[-1][0].lr == pytest.approx(0.1 / 26)
+
+
+def test_the_running_mean_of_the_weights_is_what_is_evaluated_and_kept():
+    """Each tenth step: m = d^10 m + (1 - d^10) w, from the first weights on."""
+    decay, means = 0.9, []
+    trainer = make_trainer(ema_decay=decay, epochs=2, lr=0.02)
+
+    def follow(step: int) -> None:
+        if (len(trainer.epochs) * 13 + step) % 10 == 0:
+            weights = {name: value.clone() for name, value in trainer.model.state_dict().items()}
+            last = means[-1] if means else weights
+            means.append({n: last[n] * decay**10 + v * (1 - decay**10) for n, v in weights.items()})
+
+    best = trainer.run(on_step=follow)
+    assert best.epoch == 2, "this test wants the mean after all steps"
+    torch.testing.assert_close(trainer.model.state_dict(), means[-1])
+    scores = score(
+        predict_logits(trainer.model, texts(50, 1), 7, torch.device("cpu")), texts(50, 1).labels
+    )
+    assert (best.val_accuracy, best.val_loss) == pytest.approx((scores.accuracy, scores.loss))
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+@pytest.mark.parametrize("ema_decay", [0.0, 0.9])
+def test_a_trainer_goes_on_from_a_state_as_if_it_had_never_stopped(optimizer, ema_decay, tmp_path):
+    settings = {"optimizer": optimizer, "ema_decay": ema_decay, "epochs": 5, "schedule": "cosine"}
+    whole = make_trainer(**settings)
+    expected = whole.run()
+    broken = make_trainer(**settings)
+
+    def stop(metrics: EpochMetrics, is_best: bool) -> None:
+        if metrics.epoch == 3:
+            save_checkpoint(broken.state_dict(), tmp_path / "it.safetensors")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        broken.run(on_epoch=stop)
+    resumed = make_trainer(**settings)
+    resumed.load_state_dict(load_checkpoint(tmp_path / "it.safetensors"))
+    assert [metrics.epoch for metrics in resumed.epochs] == [1, 2, 3]
+    best = resumed.run()
+    assert without_times(best) == without_times(expected)
+    assert list(map(without_times, resumed.epochs)) == list(map(without_times, whole.epochs))
+    for name, value in whole.model.state_dict().items():
+        assert torch.equal(resumed.model.state_dict()[name], value), name
+
+
+def without_times(metrics: EpochMetrics) -> EpochMetrics:
+    return replace(metrics, seconds=0, tokens_per_second=0)
 
 
 @pytest.mark.parametrize("name", ["none", "linear", "cosine"])
@@ -126,16 +188,14 @@ def test_clipping_bounds_the_gradient_of_a_step():
 
     model = RecurrentClassifier(len(VOCABULARY), 2, cell="gru", embedding_size=8, hidden_size=8)
     for clip_norm in (None, 1e-3):
-        fit(
+        Trainer(
             model,
             texts(32, 0),
-            texts(8, 1),
+            None,
             Watching(model.parameters(), lr=0.1),
-            epochs=1,
-            batch_size=16,
+            training_config(epochs=1, batch_size=16, clip_norm=clip_norm),
             order=np.random.default_rng(0),
-            clip_norm=clip_norm,
-        )
+        ).run()
     free, clipped = norms[:2], norms[2:]
     assert min(free) > 1e-2
     assert max(clipped) <= 1e-3 * 1.001
@@ -169,8 +229,9 @@ def test_training_with_deferred_moves_is_training_with_torchs_adam(clip_norm):
         optimizer = (
             kind(model.parameters(), lr=0.01) if kind else make_optimizer("adam", model, lr=0.01)
         )
-        settings = {"epochs": 3, "batch_size": 4, "order": np.random.default_rng(0)}
-        fit(model, texts(100, 0), None, optimizer, clip_norm=clip_norm, **settings)
+        settings = training_config(epochs=3, batch_size=4, clip_norm=clip_norm)
+        order = np.random.default_rng(0)
+        Trainer(model, texts(100, 0), None, optimizer, settings, order=order).run()
         return model
 
     stock, ours = trained(Adam), trained(None)

@@ -1,0 +1,126 @@
+"""An interrupted run goes on after the last finished epoch, to the same result."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from conftest import RUN_PY
+from safetensors.torch import load_file
+
+SETTINGS = [
+    *("epochs=12", "hidden_size=16", "embedding_size=16", "lr=0.01", "training.patience=6"),
+    *("training.schedule=linear", "training.ema_decay=0.9", "model.dropout=0.3"),
+    *("training.pretrain_epochs=1", "model.word_dropout=0.1", "hydra.run.dir=run"),
+]
+
+
+@pytest.fixture(scope="module")
+def whole(made_once) -> Path:
+    """The folder of the run without a break."""
+    return made_once("whole", SETTINGS) / "run"
+
+
+def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, str(RUN_PY), *arguments],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def wait_for_epochs(folder: Path, count: int) -> None:
+    """Waits until so many epochs are in the checkpoint."""
+    metrics, checkpoint = folder / "metrics.jsonl", folder / "checkpoint.safetensors"
+    while not checkpoint.exists() or len(metrics.read_text().splitlines()) < count:
+        time.sleep(0.01)
+
+
+def without_times(folder: Path) -> tuple[list[dict], dict]:
+    """What a run says of itself, less what differs between two runs of the same."""
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    times = ("seconds", "tokens_per_second", "started")
+    result = json.loads((folder / "result.json").read_text())
+    return (
+        [{k: v for k, v in line.items() if k not in times} for line in lines],
+        {k: v for k, v in result.items() if k not in times},
+    )
+
+
+def check_same(run: Path, whole: Path) -> None:
+    assert without_times(run) == without_times(whole)
+    expected = load_file(whole / "model.safetensors")
+    for name, value in load_file(run / "model.safetensors").items():
+        assert value.equal(expected[name]), name
+    assert (run / "predictions.csv").read_text() == (whole / "predictions.csv").read_text()
+    kept = {path.name for path in run.iterdir()} - {".hydra"}
+    assert kept == {path.name for path in whole.iterdir()} - {".hydra"}
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "said"),
+    [
+        (signal.SIGKILL, -signal.SIGKILL, ""),
+        (signal.SIGTERM, 143, "error: terminated after {} of 12 epochs; python run.py resume={}"),
+        (signal.SIGINT, 130, "error: interrupted after {} of 12 epochs; python run.py resume={}"),
+    ],
+)
+def test_a_run_that_was_ended_goes_on_as_if_it_had_not(run_py, tmp_path, whole, number, code, said):
+    process = start(tmp_path, *SETTINGS)
+    wait_for_epochs(tmp_path / "run", 2)
+    process.send_signal(number)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == code
+    finished = len((tmp_path / "run" / "metrics.jsonl").read_text().splitlines())
+    assert said.format(finished, tmp_path / "run") in stderr
+    assert not (tmp_path / "run" / "result.json").exists()
+    done = run_py("resume=run")
+    assert done.returncode == 0, done.stderr
+    assert "going on after epoch" in done.stdout
+    assert "pretraining" not in done.stdout
+    check_same(tmp_path / "run", whole)
+
+
+def test_a_run_has_its_folder_for_itself(run_py, tmp_path):
+    process = start(tmp_path, *SETTINGS)
+    wait_for_epochs(tmp_path / "run", 1)
+    second = run_py("resume=run")
+    process.kill()
+    process.communicate()
+    assert second.returncode == 2
+    assert second.stderr == f"error: {tmp_path / 'run'}: another process is training there\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["resume=nowhere"], "resume=nowhere: there is no run in this folder"),
+        (["resume=run", "lr=0.1"], "lr=0.1: a resumed run keeps its configuration; leave this out"),
+        (["resume=run"], "holds a finished run; nothing was changed there"),
+    ],
+)
+def test_what_cannot_be_resumed(run_py, tmp_path, whole, arguments, message):
+    (tmp_path / "run").symlink_to(whole)
+    before = (whole / "result.json").stat()
+    done = run_py(*arguments)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert (whole / "result.json").stat() == before
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_a_damaged_checkpoint_is_said_to_be_one(run_py, tmp_path):
+    process = start(tmp_path, *SETTINGS)
+    wait_for_epochs(tmp_path / "run", 1)
+    process.kill()
+    process.communicate()
+    checkpoint = tmp_path / "run" / "checkpoint.safetensors"
+    checkpoint.write_bytes(checkpoint.read_bytes()[:-1])
+    done = run_py("resume=run")
+    assert done.returncode == 1
+    assert done.stderr == f"error: {checkpoint}: not a whole checkpoint; delete it to begin anew\n"
