@@ -8,7 +8,7 @@ from pathlib import Path
 import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from rnnclf.command_line import (
     name_numbered_groups,
@@ -40,7 +40,8 @@ def main(node: DictConfig) -> float:
     in_sweep = job.mode is RunMode.MULTIRUN
     # A single run ends with its error; a sweep hears of it, names the job and goes on.
     with nullcontext() if in_sweep else errors_in_one_line(), usage_errors():
-        config = load(RunPaths(Path(node.resume)).config) if node.resume else from_omegaconf(node)
+        resumed = OmegaConf.select(node, "resume")
+        config = load(RunPaths(Path(resumed)).config) if resumed else from_omegaconf(node)
         settle_test(config, in_sweep and not in_refit())
         from rnnclf.train import train  # here, so that --help and mistakes do not wait for torch
 

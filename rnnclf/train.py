@@ -77,7 +77,8 @@ def train(config: Config, folder: Path) -> float:
 
 @contextmanager
 def _alone_in(folder: Path) -> Iterator[None]:
-    lock = FileLock(folder / ".lock", timeout=0)
+    path = folder / ".lock"
+    lock = FileLock(path, timeout=0)
     try:
         lock.acquire()
     except Timeout as error:
@@ -85,6 +86,7 @@ def _alone_in(folder: Path) -> Iterator[None]:
     try:
         yield
     finally:
+        path.unlink()
         lock.release()
 
 

@@ -13,10 +13,10 @@ from conftest import REPO
 # From bottom to top; a module may import from layers below its own and from its own.
 LAYERS = (
     {"errors", "schema", "atomic", "paths", "metrics", "reproducibility"},
-    {"config", "study"},
+    {"config", "study", "checkpoint"},
     {"data"},
     {"recurrence", "recurrent", "model", "deferred_adam", "optimizers", "command_line"},
-    {"evaluate", "fit", "pretrain"},
+    {"evaluate", "trainer", "pretrain"},
     {"classifier", "figures", "progress", "card"},
     {"model_folder", "record"},
     {"train", "precheck", "baseline", "bundle", "export", "verify"},

@@ -46,7 +46,8 @@ def run_with_kills(folder: Path, kills: int, n_trials: int, seed: int) -> None:
         process = subprocess.Popen(
             [*command, "hydra.sweeper.max_failures=50"], cwd=folder, **OUTPUT
         )
-        if ways:
+        killing = bool(ways)
+        if killing:
             time.sleep(chance.uniform(0.8, 3.0))
             with contextlib.suppress(psutil.NoSuchProcess):
                 parent = psutil.Process(process.pid)
@@ -56,7 +57,7 @@ def run_with_kills(folder: Path, kills: int, n_trials: int, seed: int) -> None:
         output, _ = process.communicate(timeout=100)
         if process.returncode == 0 and not ways:
             return
-        assert ways or process.returncode == 0, output
+        assert killing or process.returncode == 0, output
 
 
 def check_promises(folder: Path, n_trials: int) -> None:
