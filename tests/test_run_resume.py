@@ -7,8 +7,10 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 from conftest import RUN_PY
+from foreign_study import trials_of
 from safetensors.torch import load_file
 
 SETTINGS = [
@@ -84,6 +86,23 @@ def test_a_run_that_was_ended_goes_on_as_if_it_had_not(run_py, tmp_path, whole, 
     assert "going on after epoch" in done.stdout
     assert "pretraining" not in done.stdout
     check_same(tmp_path / "run", whole)
+
+
+def test_a_trial_whose_worker_was_killed_goes_on_in_its_folder(tmp_path):
+    """The first is lost after two epochs or more; the second has what it left, and continues it."""
+    study = ["-m", "sweeps=smoke", "cell=gru", "epochs=12", "n_trials=1", "workers=1"]
+    process = start(tmp_path, *study, "hydra.sweep.dir=study", "hydra.sweeper.refit.seeds=0")
+    wait_for_epochs(tmp_path / "study" / "0", 2)
+    (worker,) = psutil.Process(process.pid).children()
+    worker.kill()
+    stdout, _ = process.communicate(timeout=60)
+    assert process.returncode == 0, stdout
+    assert not (tmp_path / "study" / "0").exists()
+    metrics, _ = without_times(tmp_path / "study" / "1")
+    assert [line["epoch"] for line in metrics] == list(range(1, 13))
+    assert "going on after epoch" in (tmp_path / "study" / "1" / "run.log").read_text()
+    values = trials_of(tmp_path / "study")[1].intermediate_values
+    assert list(values) == list(range(1, 13)), "what was reported before is reported again"
 
 
 def test_a_run_has_its_folder_for_itself(run_py, tmp_path):
