@@ -23,6 +23,9 @@ FORKSERVER.set_forkserver_preload(
         *("rnnclf.select.pick", "rnnclf.report.page", "rnnclf.submission.archive"),
         *("rnnclf.study.sweeper", "rnnclf.study.conduct", "rnnclf.study.refit"),
         *("hydra_plugins.hydra_optuna_sweeper.optuna_sweeper", "optuna.visualization.matplotlib"),
+        *("optuna.importance._fanova._fanova", "matplotlib.backends.backend_agg"),
+        "hydra_plugins.hydra_joblib_launcher.joblib_launcher",
+        "hydra_plugins.hydra_submitit_launcher.submitit_launcher",
     ]
 )
 

@@ -84,6 +84,8 @@ class Pool:
         starting = min(len(idle), max(0, self._trials.remaining()))
         for slot in idle[:starting]:
             self._start(slot)
+        for slot in idle[:starting]:  # a pipe holds less; it fills until the process reads
+            self._hand_over_worker(slot)
         return starting
 
     def _start(self, slot: _Slot) -> None:
@@ -97,7 +99,9 @@ class Pool:
                 env=environment | slot.environment,
                 start_new_session=True,  # Ctrl-C reaches the parent, which decides
             )
-        assert slot.process.stdin is not None, "it is a pipe"
+
+    def _hand_over_worker(self, slot: _Slot) -> None:
+        assert slot.process is not None and slot.process.stdin is not None, "it was started"
         with contextlib.suppress(BrokenPipeError):  # it died at once; looking after it will tell
             slot.process.stdin.write(self._packed)
             slot.process.stdin.flush()
