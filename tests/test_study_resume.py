@@ -1,5 +1,6 @@
 """The same command again: a study goes on where it ended, or says why it cannot."""
 
+import json
 import signal
 import subprocess
 import time
@@ -74,17 +75,32 @@ def test_another_study_in_the_same_place_is_refused_with_the_difference(sweep, t
     assert trials_of(aside) == before, "nothing is deleted"
 
 
-def test_a_second_process_on_a_running_study_is_refused(sweep, tmp_path):
-    process = subprocess.Popen([*SWEEP, "steps=1", "seconds=1.5"], cwd=tmp_path, **OUTPUT)
+def test_two_processes_started_at_once_share_the_trials_of_a_study(tmp_path):
+    command = [*SWEEP, "steps=2", "seconds=0.1", "hydra.sweeper.n_trials=12"]
+    parents = [subprocess.Popen(command, cwd=tmp_path, **OUTPUT) for _ in range(2)]
+    outputs = [parent.communicate(timeout=60)[0] for parent in parents]
+    assert [parent.returncode for parent in parents] == [0, 0], outputs
+    assert sum("its trials are shared" in output for output in outputs) == 1
+    trials = trials_of(tmp_path / "study")
+    assert states_of(tmp_path / "study") == {"COMPLETE": 12}
+    assert len({trial.user_attrs["worker"]["pid"] for trial in trials}) > 2, "workers of both"
+    assert [trial.params["x"] for trial in trials].count(0.5) == 1, "the defaults are tried once"
+    assert len(list((tmp_path / "study").glob("*/.hydra"))) == 12, "a folder each"
+    summary = json.loads((tmp_path / "study" / "study.json").read_text())
+    assert summary["finished"]
+
+
+def test_a_study_that_runs_is_not_put_aside(sweep, tmp_path):
+    process = subprocess.Popen([*SWEEP, "steps=1", "seconds=60"], cwd=tmp_path, **OUTPUT)
     while not (tmp_path / "study" / "0").exists():
         assert process.poll() is None
         time.sleep(0.05)
-    done = sweep("steps=1", "seconds=1.5")
+    done = sweep("hydra.sweeper.restart=true")
+    process.kill()
+    process.communicate()
     assert done.returncode == 1
     assert "another process is running the study" in done.stdout
-    process.communicate(timeout=30)
-    assert process.returncode == 0
-    assert states_of(tmp_path / "study") == {"COMPLETE": 4}
+    assert [path.name for path in tmp_path.glob("study*")] == ["study"]
 
 
 def test_points_can_be_queued_when_a_study_goes_on(sweep, tmp_path):

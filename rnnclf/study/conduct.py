@@ -2,9 +2,10 @@
 
 import logging
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -94,11 +95,12 @@ def _conduct_one(plan: StudyPlan, agenda: Agenda) -> dict[str, Any]:
     paths.folder.mkdir(parents=True, exist_ok=True)
     for warning in plan.warnings:
         log.info("%s", warning)
-    with _owning(paths):
+    with _owning(paths, partial(_search_beside, plan, agenda)) as is_alone:
         trials = Trials(plan.spec)
         wait_for_others(trials)
         _agree(trials, plan)
-        trials.resume()
+        if is_alone:
+            trials.resume()
         refit = None
         try:
             _search(plan, trials, agenda)
@@ -116,6 +118,15 @@ def _conduct_one(plan: StudyPlan, agenda: Agenda) -> dict[str, Any]:
     for line in _report(plan, summary):
         log.info("%s", line)
     return summary
+
+
+def _search_beside(plan: StudyPlan, agenda: Agenda) -> None:
+    """Runs trials beside the process that runs the study."""
+    log.info("another process runs study %s; its trials are shared", agenda.title)
+    trials = Trials(plan.spec)
+    _agree(trials, plan)
+    _search(plan, trials, agenda)
+    log.info("waiting for that process to end the study")
 
 
 def _search(plan: StudyPlan, trials: Trials, agenda: Agenda) -> None:
@@ -141,13 +152,14 @@ def _agree(trials: Trials, plan: StudyPlan) -> None:
     Raises:
         ConfigError: If the old study is another one.
     """
-    old: Definition | None = trials.study.user_attrs.get(DEFINITION)
-    _refuse_differences(plan, old)
-    if trials.remaining() > 0:
-        for point in plan.queue:
-            trials.study.enqueue_trial(point, skip_if_exists=True)
-    if old is None:
-        trials.study.set_user_attr(DEFINITION, plan.definition)
+    with trials.lock:
+        old: Definition | None = trials.study.user_attrs.get(DEFINITION)
+        _refuse_differences(plan, old)
+        if trials.remaining() > 0:
+            for point in plan.queue:
+                trials.study.enqueue_trial(point, skip_if_exists=True)
+        if old is None:
+            trials.study.set_user_attr(DEFINITION, plan.definition)
 
 
 def _check_journal(plan: StudyPlan) -> None:
@@ -173,15 +185,26 @@ def _refuse_differences(plan: StudyPlan, old: Definition | None) -> None:
 
 
 @contextmanager
-def _owning(paths: StudyPaths) -> Iterator[None]:
-    """Makes this process the only one that runs the study."""
-    lock = filelock.FileLock(paths.owner_lock, timeout=0)
+def _owning(paths: StudyPaths, otherwise: Callable[[], None]) -> Iterator[bool]:
+    """Makes this process the one that ends the study.
+
+    Args:
+        paths: Of the study.
+        otherwise: Is called if another process is that; this one then waits for its end.
+
+    Yields:
+        Whether there was no other.
+    """
+    lock = filelock.FileLock(paths.owner_lock)
+    is_alone = True
     try:
-        lock.acquire()
+        lock.acquire(timeout=0)
     except filelock.Timeout:
-        raise StudyError(f"another process is running the study in {paths.folder}") from None
+        is_alone = False
+        otherwise()
+        lock.acquire()
     try:
-        yield
+        yield is_alone
     finally:
         lock.release()
 
@@ -195,7 +218,11 @@ def _put_aside(spec: StudySpec) -> None:
             raise ConfigError(
                 f"{spec.folder} holds no study that hydra.sweeper.restart=true could put aside"
             )
-        with _owning(paths):
+
+        def refuse() -> None:
+            raise StudyError(f"another process is running the study in {paths.folder}")
+
+        with _owning(paths, refuse):
             aside = spec.folder.with_name(f"{spec.folder.name}.{now}")
             spec.folder.rename(aside)
         log.info("the old study is in %s now", aside)

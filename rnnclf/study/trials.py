@@ -61,6 +61,12 @@ class Trials:
 
     Args:
         spec: Which study; it is made if it is not there.
+
+    Attributes:
+        study: In its storage.
+        lock: Held while a trial is taken, so that the count is exact, while trials of lost workers
+            are settled, so that none is seen half taken, and while a study is made what it should
+            be. The kernel releases it with its holder.
     """
 
     def __init__(self, spec: StudySpec) -> None:
@@ -74,9 +80,7 @@ class Trials:
             pruner=optuna.pruners.NopPruner(),
             load_if_exists=True,
         )
-        # Held while a trial is taken, so that the count is exact, and while trials of lost workers
-        # are settled, so that none is seen half taken. The kernel releases it with its holder.
-        self._lock = brief_lock(paths.claim_lock)
+        self.lock = brief_lock(paths.claim_lock)
 
     def all(self) -> list[FrozenTrial]:
         """Returns all trials, in the order of their numbers."""
@@ -109,7 +113,7 @@ class Trials:
         Returns:
             A running trial, or None if the study has all its trials or was stopped.
         """
-        with self._lock:
+        with self.lock:
             if self.stopped or self.remaining() <= 0:
                 return None
             trial = self.study.ask()
@@ -129,12 +133,12 @@ class Trials:
         """Tells that a trial failed; the kind of the failure is what `reason` has before `:`."""
         trial.set_user_attr(REASON, reason)
         self._tell(trial, TrialState.FAIL)
-        with self._lock:
+        with self.lock:
             self._stop_after_too_many_failures()
 
     def interrupt(self, trial: optuna.Trial) -> None:
         """Fails a trial that is not to blame for its end, and queues it again."""
-        with self._lock:
+        with self.lock:
             self._lose(self.all()[trial.number], "Interrupted: the study was interrupted", 0)
 
     def settle_lost(self, *, blameless: bool = False) -> list[FrozenTrial]:
@@ -158,7 +162,7 @@ class Trials:
         Returns:
             The trials that were failed.
         """
-        with self._lock:
+        with self.lock:
             running = [t for t in self.all() if t.state is TrialState.RUNNING]
             lost = [(t, reason) for t in running if (reason := reason_of(t)) is not None]
             for trial, reason in lost:
