@@ -1,0 +1,179 @@
+"""Whatever comes in: read, or refused in one clear line; what was written is read again."""
+
+import csv
+import io
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from conftest import composed
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rnnclf.checkpoint import load_checkpoint, save_checkpoint
+from rnnclf.classifier import Classifier, build_model
+from rnnclf.config import keys, load, to_yaml
+from rnnclf.data.csv_files import parse_csv, read_csv
+from rnnclf.data.torchtext_adapter import tokenize
+from rnnclf.data.vocabulary import Vocabulary
+from rnnclf.errors import ConfigError, DataError, ModelError
+from rnnclf.model_folder import load as load_model
+from rnnclf.model_folder import save_description, save_weights
+from rnnclf.paths import ModelPaths
+from rnnclf.schema import Config
+
+# The same examples each time: a test run must not depend on chance. The fuzzer looks for new ones.
+thorough = settings(max_examples=40, deadline=None, derandomize=True, database=None)
+brief = settings(thorough, max_examples=10)
+
+anything = st.text(st.characters())  # lone surrogates, too, as a file name or a shell may give
+no_nul = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
+sentences = no_nul.filter(str.strip)
+labels = no_nul.map(str.strip).filter(lambda label: label and not set(label) & set("\r\n"))
+
+
+def is_one_line(error: Exception) -> bool:
+    return bool(str(error)) and "\n" not in str(error)
+
+
+@thorough
+@given(st.lists(st.tuples(sentences, labels), min_size=1))
+def test_texts_written_as_csv_are_read_again(records):
+    file = io.StringIO(newline="")
+    csv.writer(file).writerows([("sentence", "label"), *records])
+    texts = parse_csv(file.getvalue(), "it")
+    assert list(zip(texts.texts, texts.labels, strict=True)) == records
+
+
+@thorough
+@given(st.binary() | no_nul.map(lambda text: f"sentence,label\n{text}".encode()))
+def test_any_bytes_are_texts_or_an_error_that_names_the_file(content):
+    with tempfile.NamedTemporaryFile(suffix=".csv") as file:
+        path = Path(file.name)
+        path.write_bytes(content)
+        try:
+            texts = read_csv(path)
+        except DataError as error:
+            assert str(path) in str(error)
+            assert is_one_line(error)
+        else:
+            assert len(texts.texts) == len(texts.labels) > 0
+            assert all(map(str.strip, [*texts.texts, *texts.labels]))
+
+
+@thorough
+@given(st.lists(anything), anything)
+def test_words_are_those_of_the_vocabulary_or_strangers(known, text):
+    words = sorted({word for one in known for word in tokenize(one)})
+    vocabulary = Vocabulary(["<unk>", "<pad>", *words])
+    strangers: dict[str, int] = {}
+    indices = vocabulary.encode(tokenize(text), strangers)
+    names = list(strangers)
+    decoded = [vocabulary.words[i] if i >= 0 else names[-1 - i] for i in indices]
+    assert decoded == (tokenize(text) or ["<unk>"])
+    assert not set(strangers) & set(words)
+
+
+def make_classifier(words: list[str], classes: list[str], ngram_buckets: int) -> Classifier:
+    sizes = ("model.embedding_size=3", "model.hidden_size=3", "dataset.max_length=5")
+    config = composed(*sizes, f"model.ngram_buckets={ngram_buckets}")
+    torch.manual_seed(0)
+    model = build_model(config.model, len(words) + 2, len(classes)).eval()
+    return Classifier(config, Vocabulary(["<unk>", "<pad>", *words]), classes, model)
+
+
+@brief
+@given(st.lists(no_nul), st.lists(labels, min_size=2, unique=True))
+def test_a_model_that_was_written_is_loaded_with_its_words_and_labels(known, classes):
+    words = sorted({word for text in known for word in tokenize(text)})
+    made = make_classifier(words, classes, 0)
+    with tempfile.TemporaryDirectory() as folder:
+        paths = ModelPaths(Path(folder))
+        save_description(made.config, made.vocabulary, made.classes, paths)
+        save_weights(made.model.state_dict(), paths.weights)
+        loaded = load_model(folder)
+    assert loaded.vocabulary.words == made.vocabulary.words
+    assert loaded.classes == classes
+    assert loaded.config == made.config
+
+
+@pytest.mark.parametrize("ngram_buckets", [0, 7])
+def test_every_text_is_answered_with_probabilities(ngram_buckets):
+    classifier = make_classifier(["good", "bad"], ["yes", "no"], ngram_buckets)
+
+    @thorough
+    @given(st.lists(anything, min_size=1, max_size=5))
+    def check(texts: list[str]) -> None:
+        probabilities = classifier.predict_proba(texts)
+        assert probabilities.shape == (len(texts), 2)
+        assert np.allclose(probabilities.sum(1), 1)
+        alone = np.concatenate([classifier.predict_proba([text]) for text in texts])
+        assert np.allclose(probabilities, alone, atol=1e-6)
+
+    check()
+
+
+scalars = st.none() | st.booleans() | st.integers() | st.floats() | no_nul
+values = scalars | st.lists(scalars, max_size=2) | st.dictionaries(no_nul, scalars, max_size=2)
+
+
+@thorough
+@given(st.sampled_from(keys(Config)), values)
+def test_any_value_of_any_key_is_accepted_or_refused_in_one_line(key, value):
+    content = yaml.safe_load(to_yaml(composed_once()))
+    *parents, last = key.split(".")
+    node = content
+    for parent in parents:
+        node = node[parent]
+    node[last] = value
+    with tempfile.NamedTemporaryFile(suffix=".yaml") as file:
+        path = Path(file.name)
+        path.write_text(yaml.safe_dump(content, allow_unicode=True), encoding="utf-8")
+        try:
+            config = load(path)
+        except ConfigError as error:
+            assert str(error)
+        else:
+            path.write_text(to_yaml(config), encoding="utf-8")
+            assert load(path) == config
+
+
+def composed_once(made: list[Config] = []) -> Config:  # noqa: B006 -- composing takes long
+    if not made:
+        made.append(composed())
+    return made[0]
+
+
+tensors = st.builds(lambda size: torch.arange(size, dtype=torch.float64), st.integers(0, 3))
+leaves = tensors | st.none() | st.integers() | st.floats(allow_nan=False) | no_nul
+states = st.dictionaries(
+    st.integers() | no_nul,
+    st.recursive(
+        leaves,
+        lambda inner: (
+            st.lists(inner, max_size=3) | st.dictionaries(st.integers(), inner, max_size=3)
+        ),
+        max_leaves=6,
+    ),
+    max_size=3,
+)
+
+
+@brief
+@given(states, st.data())
+def test_a_checkpoint_is_read_as_it_was_written_or_not_at_all(state, data):
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "it.safetensors"
+        save_checkpoint(state, path)
+        assert str(load_checkpoint(path)) == str(state)
+        content = bytearray(path.read_bytes())
+        place = data.draw(st.integers(0, len(content) - 1))
+        content[place] ^= data.draw(st.integers(1, 255))
+        path.write_bytes(content[: data.draw(st.integers(place, len(content)))])
+        try:
+            load_checkpoint(path)
+        except ModelError as error:
+            assert is_one_line(error)
