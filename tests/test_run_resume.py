@@ -1,6 +1,7 @@
 """An interrupted run goes on after the last finished epoch, to the same result."""
 
 import json
+import random
 import signal
 import subprocess
 import sys
@@ -85,6 +86,28 @@ def test_a_run_that_was_ended_goes_on_as_if_it_had_not(run_py, tmp_path, whole, 
     assert done.returncode == 0, done.stderr
     assert "going on after epoch" in done.stdout
     assert "pretraining" not in done.stdout
+    check_same(tmp_path / "run", whole)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_thirty_kills_at_any_moment_change_nothing(tmp_path, made_once):
+    """Also while a checkpoint is written: with this embedding that is most of an epoch's time."""
+    settings = [*SETTINGS, "epochs=40", "training.patience=40", "model.ngram_buckets=20000"]
+    whole = made_once("long", settings) / "run"
+    chance, kills = random.Random(2), 0
+    command = settings
+    while not (tmp_path / "run" / "result.json").exists():
+        process = start(tmp_path, *command)
+        try:
+            _, stderr = process.communicate(timeout=chance.uniform(1.0, 4.5) if kills < 30 else 300)
+            assert process.returncode == 0, stderr
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+            kills += 1
+        command = ["resume=run"] if (tmp_path / "run" / "config.yaml").exists() else settings
+    assert kills >= 15, "this test wants a longer run"
     check_same(tmp_path / "run", whole)
 
 

@@ -5,6 +5,7 @@ import random
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -88,7 +89,41 @@ def test_nothing_is_lost_in_four_kills(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
-def test_nothing_is_lost_in_twenty_kills(tmp_path):
-    run_with_kills(tmp_path, kills=20, n_trials=500, seed=1)
-    check_promises(tmp_path, n_trials=500)
+@pytest.mark.timeout(900)
+def test_nothing_is_lost_in_fifty_kills(tmp_path):
+    run_with_kills(tmp_path, kills=52, n_trials=1300, seed=1)
+    check_promises(tmp_path, n_trials=1300)
+
+
+@contextlib.contextmanager
+def small_disk(folder: Path) -> Iterator[Path]:
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=4m", "none", str(folder)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("a disk of its own needs root")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.mark.slow
+def test_a_disk_that_is_full_for_a_while_costs_no_finished_trial(tmp_path):
+    with small_disk(tmp_path / "disk") as disk:
+        command = [*SWEEP, "steps=1", "seconds=0.1", "hydra.sweeper.n_trials=40"]
+        process = subprocess.Popen(command, cwd=disk, **OUTPUT)
+        while not (disk / "study" / "8").exists():
+            time.sleep(0.01)
+        with contextlib.suppress(OSError), (disk / "filler").open("wb", buffering=0) as filler:
+            while True:
+                filler.write(bytes(1024))
+        output, _ = process.communicate(timeout=60)
+        assert process.returncode == 1
+        assert "No space left on device" in output
+        (disk / "filler").unlink()
+        before = {t.number: t for t in trials_of(disk / "study") if t.values}
+        assert len(before) >= 7
+        done = subprocess.run(command, cwd=disk, **OUTPUT, check=False)
+        assert done.returncode == 0, done.stdout
+        trials = trials_of(disk / "study")
+        assert sum(counts(trial) for trial in trials) == 40
+        for number, trial in before.items():
+            assert trials[number].values == trial.values
