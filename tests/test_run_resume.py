@@ -91,23 +91,20 @@ def test_a_run_that_was_ended_goes_on_as_if_it_had_not(run_py, tmp_path, whole, 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_thirty_kills_at_any_moment_change_nothing(tmp_path, made_once):
+def test_thirty_kills_at_any_moment_change_nothing(run_py, tmp_path, made_once):
     """Also while a checkpoint is written: with this embedding that is most of an epoch's time."""
-    settings = [*SETTINGS, "epochs=40", "training.patience=40", "model.ngram_buckets=20000"]
+    settings = [*SETTINGS, "epochs=200", "training.patience=200", "model.ngram_buckets=20000"]
     whole = made_once("long", settings) / "run"
-    chance, kills = random.Random(2), 0
-    command = settings
-    while not (tmp_path / "run" / "result.json").exists():
-        process = start(tmp_path, *command)
-        try:
-            _, stderr = process.communicate(timeout=chance.uniform(1.0, 4.5) if kills < 30 else 300)
-            assert process.returncode == 0, stderr
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.communicate()
-            kills += 1
-        command = ["resume=run"] if (tmp_path / "run" / "config.yaml").exists() else settings
-    assert kills >= 15, "this test wants a longer run"
+    chance, done = random.Random(2), 0
+    for _ in range(30):
+        process = start(tmp_path, *(["resume=run"] if done else settings))
+        wait_for_epochs(tmp_path / "run", done + 1)
+        time.sleep(chance.uniform(0, 0.2))
+        process.kill()
+        process.communicate()
+        done = len((tmp_path / "run" / "metrics.jsonl").read_text().splitlines())
+    assert done < 200, "this test wants a longer run"
+    assert run_py("resume=run").returncode == 0
     check_same(tmp_path / "run", whole)
 
 
