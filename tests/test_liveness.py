@@ -13,6 +13,9 @@ from rnnclf.study.paths import StudyPaths
 WORKER = """
 import json, sys, time
 from pathlib import Path
+import psutil
+clock = psutil.Process.create_time
+psutil.Process.create_time = lambda self: clock(self) + float(sys.argv[2])
 from rnnclf.study.liveness import presence, process_identity
 from rnnclf.study.paths import StudyPaths
 with presence(StudyPaths(Path(sys.argv[1]))):
@@ -21,11 +24,14 @@ with presence(StudyPaths(Path(sys.argv[1]))):
 """
 
 
-@pytest.mark.parametrize("renamed", [False, True], ids=["same host", "host has another name"])
-def test_a_worker_lives_until_its_process_ends(renamed, tmp_path: Path, monkeypatch):
-    worker = subprocess.Popen(
-        [sys.executable, "-c", WORKER, str(tmp_path)], stdout=subprocess.PIPE, text=True
-    )
+@pytest.mark.parametrize(
+    ("renamed", "seconds"),
+    [(False, 0), (True, 0), (False, 3600), (False, -3600)],
+    ids=["same host", "host has another name", "clock was set back", "clock was set forward"],
+)
+def test_a_worker_lives_until_its_process_ends(renamed, seconds, tmp_path: Path, monkeypatch):
+    command = [sys.executable, "-c", WORKER, str(tmp_path), str(seconds)]
+    worker = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     with worker:
         identity = json.loads(worker.stdout.readline())
         if renamed:

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from multiprocessing.pool import ThreadPool
 from pathlib import Path
 
 import psutil
@@ -133,6 +134,16 @@ def test_a_run_has_its_folder_for_itself(run_py, tmp_path):
     process.communicate()
     assert second.returncode == 2
     assert second.stderr == f"error: {tmp_path / 'run'}: another process is training there\n"
+
+
+@pytest.mark.slow
+def test_fifty_runs_started_at_once_have_fifty_folders(run_py, tmp_path):
+    settings = ["epochs=1", "hidden_size=4", "embedding_size=4"]
+    with ThreadPool(50) as threads:
+        runs = threads.map(lambda seed: run_py(*settings, f"seed={seed}"), range(50))
+    assert [run.returncode for run in runs] == [0] * 50
+    results = [json.loads(path.read_text()) for path in tmp_path.rglob("result.json")]
+    assert sorted(result["seed"] for result in results) == list(range(50))
 
 
 @pytest.mark.parametrize(

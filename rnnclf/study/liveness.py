@@ -1,10 +1,12 @@
 """Whether the worker of a trial still lives.
 
-On the same host the process itself tells. Elsewhere, or where the host has another name now, a lock
-in the study's folder does, which the kernel releases when its holder ends.
+On the same host the process itself tells. Elsewhere, or where the host has another name or another
+time now, a lock in the study's folder does, which the kernel releases when its holder ends.
 """
 
 import contextlib
+import functools
+import os
 import socket
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -18,12 +20,13 @@ from rnnclf.study.paths import StudyPaths
 
 def process_identity() -> dict[str, Any]:
     """Names this process so that others can tell whether it still lives."""
-    process = psutil.Process()
-    return {
-        "host": socket.gethostname(),
-        "pid": process.pid,
-        "started": round(process.create_time(), 1),
-    }
+    return _identity(os.getpid())
+
+
+@functools.cache  # when a process started changes with the clock of its host
+def _identity(pid: int) -> dict[str, Any]:
+    started = round(psutil.Process(pid).create_time(), 1)
+    return {"host": socket.gethostname(), "pid": pid, "started": started}
 
 
 @contextlib.contextmanager
@@ -41,11 +44,16 @@ def is_gone(worker: Mapping[str, Any], paths: StudyPaths) -> bool:
         worker: Its `process_identity`.
         paths: Of its study.
     """
-    if worker["host"] == socket.gethostname():
-        return not _runs_here(worker)
+    is_here = worker["host"] == socket.gethostname()
+    if is_here:
+        started = _started(worker["pid"])
+        if started is None:
+            return True
+        if abs(started - worker["started"]) < 1:
+            return False
     path = _lock_path(paths, worker)
     if not path.exists():
-        return False  # it does not share this folder
+        return is_here  # a worker elsewhere may not share this folder
     try:
         with filelock.FileLock(path, timeout=0, preserve_lock_file=True):
             return True
@@ -53,13 +61,13 @@ def is_gone(worker: Mapping[str, Any], paths: StudyPaths) -> bool:
         return False
 
 
-def _runs_here(worker: Mapping[str, Any]) -> bool:
+def _started(pid: int) -> float | None:
+    """Returns when a process of this host started, if it runs, by the host's clock of now."""
     try:
-        process = psutil.Process(worker["pid"])
-        same = abs(process.create_time() - worker["started"]) < 1
-        return same and process.status() != psutil.STATUS_ZOMBIE
+        process = psutil.Process(pid)
+        return None if process.status() == psutil.STATUS_ZOMBIE else process.create_time()
     except psutil.NoSuchProcess:
-        return False
+        return None
 
 
 def _lock_path(paths: StudyPaths, worker: Mapping[str, Any]) -> Path:

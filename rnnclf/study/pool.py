@@ -54,6 +54,7 @@ class Pool:
         self._packed = pack(worker)
         self._bad_ends = 0  # in a row, of processes without a trial or interrupted by others
         self._interrupted = False
+        self._running_since: dict[int, float] = {}
 
     def run(self) -> None:
         """Starts the processes and returns when all of them have ended well.
@@ -129,12 +130,12 @@ class Pool:
         limit = self._worker.spec.trial_timeout
         if limit is None:
             return
-        now = time.time()
-        for trial in self._trials.all():
-            if trial.state is TrialState.RUNNING and trial.datetime_start is not None:
-                seconds = now - trial.datetime_start.timestamp()
-                if seconds > limit + UNTIL_KILLED:
-                    self._kill(trial.number, f"TrialTimeout: killed after {seconds:.0f} s")
+        now = time.monotonic()  # the clock may be set meanwhile
+        running = [t.number for t in self._trials.all() if t.state is TrialState.RUNNING]
+        self._running_since = {n: self._running_since.get(n, now) for n in running}
+        for number, since in self._running_since.items():
+            if now - since > limit + UNTIL_KILLED:
+                self._kill(number, f"TrialTimeout: killed after {now - since:.0f} s")
 
     def _kill(self, trial_number: int, reason: str) -> None:
         """Kills the worker of a trial and fails that for good."""
