@@ -44,7 +44,7 @@ def is_gone(worker: Mapping[str, Any], paths: StudyPaths) -> bool:
         worker: Its `process_identity`.
         paths: Of its study.
     """
-    is_here = worker["host"] == socket.gethostname()
+    is_here: bool = worker["host"] == socket.gethostname()
     if is_here:
         started = _started(worker["pid"])
         if started is None:
