@@ -5,6 +5,7 @@ server that has imported the libraries and has run nothing, which saves two seco
 depends on how Python starts, or needs signals, is tested with `subprocess`.
 """
 
+import gc
 import io
 import multiprocessing
 import os
@@ -55,6 +56,7 @@ def run_program(
 
 def _become(command: list[str], cwd: str, env: dict[str, str], streams: list[Path]) -> None:
     """Becomes the program, in a process that was just forked."""
+    gc.freeze()  # the libraries need not be looked through, nor their memory copied
     os.chdir(cwd)
     os.environ.clear()
     os.environ.update(env)

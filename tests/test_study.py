@@ -13,9 +13,12 @@ import optuna
 import pytest
 from conftest import FOREIGN_APP
 from foreign_study import OUTPUT, SWEEP, states_of, trials_of
+from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 from optuna.trial import TrialState
 from processes import run_program
+
+from rnnclf.study.worker import make_sampler
 
 
 def test_a_study_leaves_its_trials_its_winner_and_pictures(sweep, tmp_path):
@@ -129,11 +132,22 @@ def test_the_grid_sampler_tries_every_combination_once(sweep, tmp_path):
     assert sorted(points) == [(x, size) for x in (0.1, 0.5, 0.9) for size in (1, 2)]
 
 
-@pytest.mark.parametrize("sampler", ["tpe", "random", "qmc", "nsgaii", "nsgaiii", "cmaes", "gp"])
-def test_the_samplers_of_hydras_optuna_plugin_work(sweep, tmp_path, sampler):
-    done = sweep(f"hydra/sweeper/sampler={sampler}", "hydra.sweeper.sampler.seed=3")
+def test_a_sampler_of_hydras_optuna_plugin_runs_a_study(sweep, tmp_path):
+    done = sweep("hydra/sweeper/sampler=cmaes", "hydra.sweeper.sampler.seed=3")
     assert done.returncode == 0, done.stdout
     assert states_of(tmp_path / "study") == {"COMPLETE": 4}
+
+
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+@pytest.mark.parametrize("name", ["tpe", "random", "qmc", "nsgaii", "nsgaiii", "cmaes", "gp"])
+def test_the_samplers_of_hydras_optuna_plugin_propose_points(name):
+    with initialize_config_dir(str(FOREIGN_APP.parent)):
+        config = compose("config", [f"hydra/sweeper/sampler={name}"], return_hydra_config=True)
+    config.hydra.sweeper.sampler.seed = 3
+    sampler = make_sampler(config.hydra.sweeper.sampler, trials_so_far=0, worker=0)
+    study = optuna.create_study(sampler=sampler)
+    study.optimize(lambda trial: trial.suggest_float("x", 0, 1) ** 2, n_trials=12)
+    assert len({trial.params["x"] for trial in study.trials}) == 12
 
 
 def test_a_database_may_hold_the_study(sweep, tmp_path):
