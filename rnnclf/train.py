@@ -21,7 +21,7 @@ from rnnclf.config import identity
 from rnnclf.data.corpus import Texts
 from rnnclf.data.prepared import PreparedTexts, load_test, prepare
 from rnnclf.data.torchtext_adapter import read_vectors
-from rnnclf.errors import ConfigError, TrainingError
+from rnnclf.errors import ConfigError, ModelError, TrainingError
 from rnnclf.evaluate import predict_logits, score
 from rnnclf.figures import draw_learning_curves
 from rnnclf.metrics import Scores
@@ -231,7 +231,7 @@ def _checkpoint_of(config: Config, device: torch.device, paths: RunPaths) -> dic
         checkpoint = load_checkpoint(paths.checkpoint)
     except FileNotFoundError:
         return None
-    if checkpoint["identity"] != identity(config):
+    if checkpoint.get("identity") != identity(config):
         log.info("the checkpoint in %s is of another configuration; it is left out", paths.folder)
         return None
     if checkpoint["device"] != device.type:
@@ -243,7 +243,12 @@ def _checkpoint_of(config: Config, device: torch.device, paths: RunPaths) -> dic
 
 
 def _go_on(trainer: Trainer, checkpoint: dict[str, Any], paths: RunPaths) -> None:
-    trainer.load_state_dict(checkpoint["trainer"])
+    try:
+        trainer.load_state_dict(checkpoint["trainer"])
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise ModelError(
+            f"{paths.checkpoint}: another version wrote it; delete it to begin anew"
+        ) from error
     save_weights(trainer.best_weights, paths.weights)
     log.info("going on after epoch %d", len(trainer.epochs))
     for metrics in trainer.epochs:

@@ -15,6 +15,8 @@ from conftest import RUN_PY
 from foreign_study import trials_of
 from safetensors.torch import load_file
 
+from rnnclf.checkpoint import load_checkpoint, save_checkpoint
+
 SETTINGS = [
     *("epochs=12", "hidden_size=16", "embedding_size=16", "lr=0.01", "training.patience=6"),
     *("training.schedule=linear", "training.ema_decay=0.9", "model.dropout=0.3"),
@@ -164,13 +166,27 @@ def test_what_cannot_be_resumed(run_py, tmp_path, whole, arguments, message):
     assert not (tmp_path / "nowhere").exists()
 
 
-def test_a_damaged_checkpoint_is_said_to_be_one(run_py, tmp_path):
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda path: path.write_bytes(path.read_bytes()[:-1]), "not a whole checkpoint"),
+        (lambda path: save_checkpoint(without_optimizer(path), path), "another version wrote it"),
+    ],
+    ids=["damaged", "of another version"],
+)
+def test_a_checkpoint_that_cannot_be_used_is_said_to_be_one(run_py, tmp_path, change, message):
     process = start(tmp_path, *SETTINGS)
     wait_for_epochs(tmp_path / "run", 1)
     process.kill()
     process.communicate()
     checkpoint = tmp_path / "run" / "checkpoint.safetensors"
-    checkpoint.write_bytes(checkpoint.read_bytes()[:-1])
+    change(checkpoint)
     done = run_py("resume=run")
     assert done.returncode == 1
-    assert done.stderr == f"error: {checkpoint}: not a whole checkpoint; delete it to begin anew\n"
+    assert done.stderr == f"error: {checkpoint}: {message}; delete it to begin anew\n"
+
+
+def without_optimizer(path: Path) -> dict:
+    state = load_checkpoint(path)
+    del state["trainer"]["optimizer"]
+    return state
