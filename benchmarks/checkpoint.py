@@ -1,7 +1,7 @@
 """How long a run's checkpoint takes: `python benchmarks/checkpoint.py`.
 
-Writes weights and both of Adam's moments for embeddings of the sizes of three runs, five times each,
-into the folder where it is started.
+Writes weights and both of Adam's moments for embeddings of the sizes of three runs, five times
+each, into the folder where it is started.
 """
 
 import tempfile
