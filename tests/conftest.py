@@ -133,7 +133,8 @@ def trained(made_once: Callable[..., Path]) -> Path:
 @pytest.fixture(scope="session")
 def outputs(made_once: Callable[..., Path]) -> Path:
     """The outputs of a study of the embedded data set with its refit, and of a single run."""
-    study = ["-m", "sweeps=smoke", "cell=gru", "n_trials=3", "pruner=none", "hidden_size=32"]
+    sizes = ["hidden_size=32", "embedding_size=32"]
+    study = ["-m", "sweeps=smoke", "cell=gru", "n_trials=3", "pruner=none", *sizes]
     single = ["cell=rnn", "epochs=1", "lr=0.01", "hidden_size=16", "embedding_size=16"]
     return made_once("project", study, single) / "outputs"
 

@@ -113,7 +113,8 @@ def test_thirty_kills_at_any_moment_change_nothing(run_py, tmp_path, made_once):
 
 def test_a_trial_whose_worker_was_killed_goes_on_in_its_folder(tmp_path):
     """The first is lost after two epochs or more; the second has what it left, and continues it."""
-    study = ["-m", "sweeps=smoke", "cell=gru", "epochs=12", "n_trials=1", "workers=1"]
+    sizes = ["hidden_size=16", "embedding_size=16", "batch_size=16"]
+    study = ["-m", "sweeps=smoke", "cell=gru", "epochs=12", "n_trials=1", "workers=1", *sizes]
     process = start(tmp_path, *study, "hydra.sweep.dir=study", "hydra.sweeper.refit.seeds=0")
     wait_for_epochs(tmp_path / "study" / "0", 2)
     (worker,) = psutil.Process(process.pid).children()

@@ -94,8 +94,8 @@ def check_promises(folder: Path, n_trials: int) -> None:
 
 
 def test_nothing_is_lost_in_four_kills(tmp_path):
-    assert run_with_kills(tmp_path, kills=4, n_trials=60, seed=0) > 0
-    check_promises(tmp_path, n_trials=60)
+    assert run_with_kills(tmp_path, kills=4, n_trials=40, seed=0) > 0
+    check_promises(tmp_path, n_trials=40)
 
 
 @pytest.mark.slow

@@ -112,7 +112,8 @@ def test_every_group_of_the_handout_has_its_data_sets_and_cell():
 
 
 def test_a_study_from_the_search_to_the_tested_winner(run_py, tmp_path):
-    study = ["-m", "sweeps=smoke", "cell=lstm", "n_trials=5", "pruner=none", "hidden_size=32"]
+    sizes = ["hidden_size=32", "embedding_size=32"]
+    study = ["-m", "sweeps=smoke", "cell=lstm", "n_trials=5", "pruner=none", *sizes]
     done = run_py(*study)
     assert (done.returncode, done.stderr) == (0, "")
     folder = tmp_path / "outputs" / "studies" / "smoke-sample-lstm"

@@ -14,13 +14,12 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from rnnclf.errors import ConfigError
 from rnnclf.study.arguments import take_apart
-from rnnclf.study.compose import check_that_chosen_arrived, compose_trial
+from rnnclf.study.compose import TrialComposer, check_that_chosen_arrived
 from rnnclf.study.definition import Definition, define
 from rnnclf.study.space import (
     Dimension,
     Value,
     all_points,
-    as_overrides,
     every_choice,
     parse_space,
     settle_conditions,
@@ -253,11 +252,12 @@ def _samples(dimensions: Sequence[Dimension]) -> list[dict[str, Value]]:
 def _check_samples(
     worker: Worker, points: Sequence[dict[str, Value]], check: str | None
 ) -> Mapping[str, str]:
+    composer = TrialComposer(
+        worker.context, worker.config, worker.overrides, str(worker.spec.folder)
+    )
     configs = []
     for point in points:
-        overrides = [*worker.overrides, *as_overrides(point)]
-        folder = str(worker.spec.folder)
-        config = compose_trial(worker.context, worker.config, overrides, folder=folder, number=0)
+        config = composer.compose(0, point)
         try:
             check_that_chosen_arrived(config, worker.dimensions, point)
         except ValueError as error:
