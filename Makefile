@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := outputs/demo-$(shell date +%Y-%m-%d_%H-%M-%S)
 
-.PHONY: setup demo test test-slow check format lock
+.PHONY: setup demo test torture check format lock
 
 setup: $(VENV)/ready
 
@@ -19,7 +19,7 @@ demo: $(VENV)/ready
 test: $(VENV)/ready
 	$(BIN)/python -m pytest
 
-test-slow: $(VENV)/ready
+torture: $(VENV)/ready
 	$(BIN)/python -m pytest -n 0 -m slow
 
 check: $(VENV)/ready

@@ -1,0 +1,59 @@
+"""Odd data, odd folders, odd environments: the same run, or one clear line."""
+
+import csv
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from conftest import RUN_PY
+
+TINY = ["epochs=1", "embedding_size=4", "hidden_size=4", "dataset.validation_fraction=0"]
+
+
+def write_data(folder: Path, records: list[tuple[str, str]]) -> None:
+    folder.mkdir(parents=True)
+    for name in ("train", "test"):
+        with (folder / f"{name}.csv").open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file).writerows([("sentence", "label"), *records])
+
+
+def test_texts_of_one_and_of_160_545_letters_and_a_class_with_one_example(run_py, tmp_path):
+    """And labels with a comma, a blank and an accent, in a batch larger than the data."""
+    long = ("word " * 32_109)[:160_545]
+    write_data(tmp_path / "mine", [("a", "one, two"), (long, "été chaud"), ("b", "one, two")])
+    done = run_py("dataset=csv", "dataset.folder=mine", "batch_size=1000", *TINY)
+    assert done.returncode == 0, done.stderr
+    assert "test accuracy" in done.stdout
+
+
+def test_a_vocabulary_of_one_word(run_py, tmp_path):
+    write_data(tmp_path / "mine", [("a", "x"), ("a a", "y")])
+    done = run_py("dataset=csv", "dataset.folder=mine", *TINY)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_folder_with_blanks_and_accents(run_py, tmp_path):
+    write_data(tmp_path / "mes données à moi", [("a", "x"), ("b", "y")])
+    folder = "dataset.folder='mes données à moi'"
+    done = run_py("dataset=csv", folder, "hydra.run.dir='là bas'", *TINY)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "là bas" / "result.json").exists()
+
+
+def test_a_bare_environment_with_warnings_as_errors(tmp_path):
+    """No terminal, no home that can be written, the C locale."""
+    environment = {"PATH": os.environ["PATH"], "HOME": "/proc/none", "LANG": "C", "LC_ALL": "C"}
+    environment["RNNCLF_CACHE"] = str(tmp_path / "cache")
+    done = subprocess.run(
+        [sys.executable, "-W", "error", str(RUN_PY), *TINY],
+        cwd=tmp_path,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.rglob("result.json"))
