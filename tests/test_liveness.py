@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rnnclf.study.liveness import is_gone
+from rnnclf.study.liveness import is_gone, process_identity
 from rnnclf.study.paths import StudyPaths
 
 WORKER = """
@@ -44,3 +44,8 @@ def test_a_worker_lives_until_its_process_ends(renamed, seconds, tmp_path: Path,
 def test_a_worker_elsewhere_that_does_not_share_the_folder_is_believed_to_live(tmp_path):
     identity = {"host": "far away", "pid": 1, "started": 0.0}
     assert not is_gone(identity, StudyPaths(tmp_path))
+
+
+def test_another_process_with_the_number_of_a_worker_is_not_that_worker(tmp_path):
+    worker = process_identity() | {"started": 0.0}
+    assert is_gone(worker, StudyPaths(tmp_path))
