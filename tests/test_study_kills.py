@@ -13,6 +13,7 @@ import pytest
 from foreign_study import OUTPUT, SWEEP, trials_of
 from optuna.trial import TrialState
 
+from rnnclf.study.paths import StudyPaths
 from rnnclf.study.trials import LOSSES, LOST, RETRY_OF, counts
 
 Victims = list[psutil.Process]
@@ -115,25 +116,54 @@ def small_disk(folder: Path) -> Iterator[Path]:
     subprocess.run(["umount", str(folder)], check=True)
 
 
+@contextlib.contextmanager
+def full(disk: Path) -> Iterator[None]:
+    filler = disk / "filler"
+    with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(1024))
+    yield
+    filler.unlink()
+
+
+@contextlib.contextmanager
+def read_only(journal: Path) -> Iterator[None]:
+    if subprocess.run(["chattr", "+i", journal], capture_output=True, check=False).returncode:
+        pytest.skip("a file that root cannot write needs chattr and a file system that knows it")
+    yield
+    subprocess.run(["chattr", "-i", journal], check=True)
+
+
+def check_that_it_goes_on_after(
+    fault: contextlib.AbstractContextManager[None], said: str, folder: Path
+) -> None:
+    """Runs a study that meets a fault, and again when the fault is gone."""
+    command = [*SWEEP, "steps=1", "seconds=0.1", "hydra.sweeper.n_trials=40"]
+    process = subprocess.Popen(command, cwd=folder, **OUTPUT)
+    while not (folder / "study" / "8").exists():
+        time.sleep(0.01)
+    with fault:
+        output, _ = process.communicate(timeout=60)
+        assert process.returncode == 1
+        assert said in output.splitlines()[-1]
+        assert "the same command continues" in output
+    before = {t.number: t for t in trials_of(folder / "study") if t.values}
+    assert len(before) >= 7
+    done = subprocess.run(command, cwd=folder, **OUTPUT, check=False)
+    assert done.returncode == 0, done.stdout
+    trials = trials_of(folder / "study")
+    assert sum(counts(trial) for trial in trials) == 40
+    for number, trial in before.items():
+        assert trials[number].values == trial.values
+
+
 @pytest.mark.slow
 def test_a_disk_that_is_full_for_a_while_costs_no_finished_trial(tmp_path):
     with small_disk(tmp_path / "disk") as disk:
-        command = [*SWEEP, "steps=1", "seconds=0.1", "hydra.sweeper.n_trials=40"]
-        process = subprocess.Popen(command, cwd=disk, **OUTPUT)
-        while not (disk / "study" / "8").exists():
-            time.sleep(0.01)
-        with contextlib.suppress(OSError), (disk / "filler").open("wb", buffering=0) as filler:
-            while True:
-                filler.write(bytes(1024))
-        output, _ = process.communicate(timeout=60)
-        assert process.returncode == 1
-        assert "No space left on device" in output
-        (disk / "filler").unlink()
-        before = {t.number: t for t in trials_of(disk / "study") if t.values}
-        assert len(before) >= 7
-        done = subprocess.run(command, cwd=disk, **OUTPUT, check=False)
-        assert done.returncode == 0, done.stdout
-        trials = trials_of(disk / "study")
-        assert sum(counts(trial) for trial in trials) == 40
-        for number, trial in before.items():
-            assert trials[number].values == trial.values
+        check_that_it_goes_on_after(full(disk), "No space left on device", disk)
+
+
+@pytest.mark.slow
+def test_a_journal_that_is_read_only_for_a_while_costs_no_finished_trial(tmp_path):
+    journal = StudyPaths(tmp_path / "study").journal
+    check_that_it_goes_on_after(read_only(journal), "Operation not permitted", tmp_path)

@@ -2,10 +2,16 @@
 
 import json
 import re
+import signal
+import subprocess
+import sys
+import time
 
 import numpy as np
+import psutil
 import pytest
-from conftest import REPO, composed
+from conftest import REPO, RUN_PY, composed
+from foreign_study import OUTPUT
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 from scipy import stats
@@ -234,3 +240,22 @@ def test_seeds_are_described_by_mean_deviation_and_students_interval():
     assert described["interval"] == pytest.approx([expected.low, expected.high])
     assert describe([0.7])["sd"] is None
     assert describe([0.7, 0.8])["interval"] is None, "it would be twelve times their distance"
+
+
+def test_sigterm_ends_a_study_with_a_code_of_its_own_and_the_same_command_goes_on(run_py, tmp_path):
+    study = ("-m", "sweeps=smoke", "n_trials=3", "pruner=none", "hydra.sweeper.refit.seeds=0")
+    process = subprocess.Popen([sys.executable, RUN_PY, *study], cwd=tmp_path, **OUTPUT)
+    folder = tmp_path / "outputs" / "studies" / "smoke-sample-gru"
+    while not (folder / "0" / "metrics.jsonl").exists():
+        assert process.poll() is None
+        time.sleep(0.05)
+    workers = psutil.Process(process.pid).children(recursive=True)
+    process.send_signal(signal.SIGTERM)
+    output, _ = process.communicate(timeout=30)
+    assert process.returncode == 143, output
+    assert output.splitlines()[-1].startswith("error: terminated after ")
+    assert output.splitlines()[-1].endswith("the same command continues")
+    assert psutil.wait_procs(workers, timeout=10)[1] == [], "no worker is left"
+    done = run_py(*study)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert json.loads((folder / "study.json").read_text())["states"] == {"complete": 3}

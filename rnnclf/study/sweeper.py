@@ -54,3 +54,5 @@ class StudySweeper(Sweeper):
             raised = SweepError(str(error))
             raised.exit_code = error.exit_code
             raise raised from error
+        except OSError as error:
+            raise SweepError(f"{error}; what ended is kept, the same command continues") from error
