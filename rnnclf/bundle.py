@@ -1,7 +1,6 @@
 """A bundle: a trained model by itself, with what it achieved and a page about it."""
 
 import json
-import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
@@ -10,8 +9,9 @@ from typing import Any
 
 from rnnclf.atomic import write_text
 from rnnclf.card import model_card
+from rnnclf.classifier import Classifier
 from rnnclf.errors import ModelError
-from rnnclf.model_folder import digest, load, read_metrics, save_description
+from rnnclf.model_folder import digest, load, read_metrics, save_description, save_weights
 from rnnclf.paths import BUNDLE_FORMAT, BundlePaths, RunPaths
 from rnnclf.schema import Config, PathsConfig
 
@@ -38,17 +38,27 @@ def write_bundle(
     Raises:
         ModelError: If the model is damaged, or something else than a bundle is at `to`.
     """
+    save_bundle(load(model_folder), reported(model_folder), to, study=study, refit=refit)
+
+
+def save_bundle(
+    classifier: Classifier,
+    result: Mapping[str, Any],
+    to: Path,
+    *,
+    study: str | None = None,
+    refit: Mapping[str, Any] | None = None,
+) -> None:
+    """Makes a bundle of a classifier and what it achieved; see `write_bundle`."""
     if to.exists():
         _check_replaceable(to)
-    classifier = load(model_folder)
-    result = reported(model_folder)
     config = _without_places(classifier.config)
     to.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=to.parent, prefix=f".{to.name}-") as temporary:
         new = BundlePaths(Path(temporary) / "new")
         new.folder.mkdir()
         save_description(config, classifier.vocabulary, classifier.classes, new)
-        shutil.copyfile(RunPaths(model_folder).weights, new.weights)
+        save_weights(classifier.model.state_dict(), new.weights)
         metrics = {
             "format": BUNDLE_FORMAT,
             "study": study,

@@ -54,6 +54,11 @@ def _summary(config: Config, classes: Sequence[str], result: Mapping[str, Any]) 
         f"{result['vocabulary_size']:,} words), trained on `{config.dataset.name}` with rnnclf at "
         f"revision {result['git_revision']}. `config.yaml` has all hyperparameters."
     )
+    if members := result.get("members"):
+        yield (
+            f"Its answer is the mean of the probabilities of {len(members)} networks, trained "
+            f"alike with the seeds {', '.join(str(member['seed']) for member in members)}."
+        )
     yield ""
     yield f"It tells {len(classes)} classes apart; `labels.txt` lists them."
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +15,7 @@ from rnnclf.data.ngrams import Spelling, spell, spell_vocabulary
 from rnnclf.data.torchtext_adapter import tokenize
 from rnnclf.data.vocabulary import Vocabulary
 from rnnclf.evaluate import predict_logits
-from rnnclf.model import EMBEDDING, RecurrentClassifier
+from rnnclf.model import EMBEDDING, Ensemble, RecurrentClassifier
 from rnnclf.schema import Config, ModelConfig
 
 
@@ -45,13 +46,20 @@ class Classifier:
         config: The configuration of the run that trained the model.
         vocabulary: The words that it knows.
         classes: The class names in the order of the model's outputs.
-        model: The network, on the CPU.
+        model: The network, or several that vote, on the CPU.
     """
 
     config: Config
     vocabulary: Vocabulary
     classes: list[str]
-    model: RecurrentClassifier
+    model: RecurrentClassifier | Ensemble
+
+    @property
+    def networks(self) -> list[RecurrentClassifier]:
+        """The networks that vote, or the only one."""
+        if isinstance(self.model, RecurrentClassifier):
+            return [self.model]
+        return cast("list[RecurrentClassifier]", list(self.model.members))
 
     def encode(self, texts: Sequence[str], labels: Sequence[str] | None = None) -> EncodedTexts:
         """Turns texts (and their class names, if they are known) into indices."""
@@ -85,11 +93,17 @@ class Classifier:
         words, ones = every_word.astype(np.int32), np.ones_like(every_word)
         texts = EncodedTexts(words, every_word, ones, every_word, (), self._spelling)
         batch = make_batch(texts, every_word)
-        weights = self.model.state_dict()
-        with torch.inference_mode():
-            weights[EMBEDDING] = self.model.vectors_of(batch.words[0], batch.spelled).clone()
-        model = build_model(config.model, len(self.vocabulary), len(self.classes))
-        model.load_state_dict(weights)
+
+        def convert(network: RecurrentClassifier) -> RecurrentClassifier:
+            weights = network.state_dict()
+            with torch.inference_mode():
+                weights[EMBEDDING] = network.vectors_of(batch.words[0], batch.spelled).clone()
+            converted = build_model(config.model, len(self.vocabulary), len(self.classes))
+            converted.load_state_dict(weights)
+            return converted
+
+        networks = [convert(network) for network in self.networks]
+        model = Ensemble(networks) if isinstance(self.model, Ensemble) else networks[0]
         return Classifier(config, self.vocabulary, self.classes, model.eval())
 
     def class_indices(self, labels: Sequence[str]) -> npt.NDArray[np.int64]:

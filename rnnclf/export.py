@@ -18,7 +18,6 @@ from rnnclf.atomic import replacing
 from rnnclf.classifier import Classifier
 from rnnclf.data.encoding import make_batch
 from rnnclf.errors import ModelError, UserError
-from rnnclf.model import RecurrentClassifier
 
 OPSET = 17
 TEXTS, LONGEST = 100, 60  # random texts, and words in the longest
@@ -28,7 +27,7 @@ TOLERANCE = 1e-4  # of probabilities
 class _Exported(nn.Module):
     """The model as a user of the file sees it: texts in rows, probabilities out."""
 
-    def __init__(self, model: RecurrentClassifier) -> None:
+    def __init__(self, model: nn.Module) -> None:
         super().__init__()
         self.model = model
 

@@ -1,4 +1,7 @@
-"""The classifier: embedding, recurrent layers, pooling, linear layer."""
+"""The classifier: embedding, recurrent layers, pooling, linear layer; and several that vote."""
+
+import math
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor, nn
@@ -124,6 +127,28 @@ class RecurrentClassifier(nn.Module):
         if self.pooling != "attention":
             pooled.append(states.where(is_word, -torch.inf).amax(0))
         return torch.cat(pooled, dim=-1)
+
+
+class Ensemble(nn.Module):
+    """Classifies texts by the mean of the probabilities that several networks give.
+
+    Args:
+        members: The networks, which read the same words and tell the same classes apart.
+    """
+
+    def __init__(self, members: Iterable[RecurrentClassifier]) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(members)
+
+    def forward(
+        self, words: Tensor, lengths: Tensor, spelled: SpelledWords | None = None
+    ) -> Tensor:
+        """Computes the logarithms of the mean probabilities (batch, classes).
+
+        The arguments are those of `RecurrentClassifier.forward`.
+        """
+        answers = [member(words, lengths, spelled).log_softmax(-1) for member in self.members]
+        return torch.stack(answers).logsumexp(0) - math.log(len(answers))
 
 
 def count_parameters(model: nn.Module) -> int:

@@ -20,7 +20,7 @@ from rnnclf.config import load as load_config
 from rnnclf.config import to_yaml
 from rnnclf.data.vocabulary import Vocabulary
 from rnnclf.errors import ConfigError, ModelError
-from rnnclf.model import RecurrentClassifier
+from rnnclf.model import Ensemble, RecurrentClassifier
 from rnnclf.paths import BUNDLE_FORMAT, BundlePaths, ModelPaths
 from rnnclf.schema import Config
 
@@ -121,14 +121,16 @@ def _check_digests(metrics: dict[str, Any], paths: BundlePaths) -> None:
 
 def _built(
     config: Config, words: int, classes: int, weights: dict[str, Tensor], paths: ModelPaths
-) -> RecurrentClassifier:
+) -> RecurrentClassifier | Ensemble:
     """Makes the model that the configuration describes, of nothing but the loaded weights."""
     misfit = f"{paths.weights}: does not fit {paths.config.name}, {paths.vocabulary.name} and "
-    if config.model.num_layers > len(weights):
+    members = _members(weights)
+    if config.model.num_layers * max(1, len(members)) > len(weights):
         raise ModelError(f"{misfit}{paths.labels.name}: too few tensors for its layers")
     try:
         with torch.device("meta"), _Uninitialised():
-            model = build_model(config.model, words, classes)
+            networks = [build_model(config.model, words, classes) for _ in members or {"0"}]
+            model = Ensemble(networks) if members else networks[0]
         expected = model.state_dict()
         model.load_state_dict(weights, assign=True)
     except (RuntimeError, OverflowError, TypeError) as error:
@@ -139,6 +141,11 @@ def _built(
         if not value.isfinite().all():
             raise ModelError(f"{paths.weights}: {name} has a number that is not finite")
     return model
+
+
+def _members(weights: Iterable[str]) -> set[str]:
+    """Returns the numbers of the networks of an ensemble, of which weights have the names."""
+    return {name.split(".")[1] for name in weights if name.startswith("members.")}
 
 
 class _Uninitialised(TorchFunctionMode):

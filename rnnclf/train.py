@@ -179,7 +179,8 @@ def _fit(
     paths: RunPaths,
 ) -> tuple[list[EpochMetrics], EpochMetrics]:
     """Trains the classifier's model; returns the metrics of all epochs and of the best."""
-    config, model = classifier.config, classifier.model.to(device)
+    (network,) = classifier.networks
+    config, model = classifier.config, network.to(device)
     settings, precision = config.training, PRECISIONS[config.precision]
     steps = -(-len(data.training) // settings.batch_size)
     log.info(

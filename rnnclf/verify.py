@@ -1,7 +1,9 @@
 """Whether a model achieves what is reported of it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -13,6 +15,7 @@ from rnnclf.data.sources import default_data_folder
 from rnnclf.data.splits import stratified_split
 from rnnclf.errors import DataError
 from rnnclf.evaluate import predict_logits, score
+from rnnclf.metrics import Scores
 from rnnclf.model_folder import load
 from rnnclf.schema import DatasetConfig
 from rnnclf.trainer import EVALUATION_BATCH_SIZE
@@ -58,6 +61,26 @@ def verify(folder: Path, data_folder: Path | None) -> list[Verified]:
         DataError: If the data cannot be had or is not that of the model.
     """
     classifier, result = load(folder), reported(folder)
+    parts = texts_of(classifier, result, data_folder)
+    names = {"validation": "val_accuracy", "test": "test_accuracy"}
+    return [
+        Verified(part, len(parts[part]), result[name], measure(classifier, parts[part]).accuracy)
+        for part, name in names.items()
+        if result[name] is not None
+    ]
+
+
+def texts_of(
+    classifier: Classifier, result: Mapping[str, Any], data_folder: Path | None
+) -> dict[str, Texts]:
+    """Loads the texts of which a result reports.
+
+    Returns:
+        Those of the parts `train`, `validation` and `test`.
+
+    Raises:
+        DataError: If the data cannot be had or is not that of the model.
+    """
     data_folder = data_folder or _default_folder(classifier.config.dataset)
     parts = _parts(classifier, data_folder)
     for part, texts in parts.items():
@@ -66,12 +89,7 @@ def verify(folder: Path, data_folder: Path | None) -> list[Verified]:
                 f"{data_folder}: {len(texts)} {part} texts where the model reports "
                 f"{result['texts'][part]}; these are other data than it was made with"
             )
-    names = {"validation": "val_accuracy", "test": "test_accuracy"}
-    return [
-        Verified(part, len(parts[part]), result[name], _accuracy(classifier, parts[part]))
-        for part, name in names.items()
-        if result[name] is not None
-    ]
+    return parts
 
 
 def _default_folder(dataset: DatasetConfig) -> Path:
@@ -97,7 +115,8 @@ def _parts(classifier: Classifier, data_folder: Path) -> dict[str, Texts]:
     return {"train": training, "validation": validation, "test": corpus.test}
 
 
-def _accuracy(classifier: Classifier, texts: Texts) -> float:
+def measure(classifier: Classifier, texts: Texts) -> Scores:
+    """Computes how good a classifier's answers to labelled texts are."""
     encoded = classifier.encode(texts.texts)
     logits = predict_logits(classifier.model, encoded, EVALUATION_BATCH_SIZE, torch.device("cpu"))
-    return score(logits, classifier.class_indices(texts.labels)).accuracy
+    return score(logits, classifier.class_indices(texts.labels))

@@ -19,7 +19,7 @@ LAYERS = (
     {"evaluate", "trainer", "pretrain"},
     {"classifier", "figures", "progress", "card"},
     {"model_folder", "record"},
-    {"train", "precheck", "baseline", "bundle", "export", "verify"},
+    {"train", "precheck", "baseline", "bundle", "ensemble", "export", "verify"},
     {"select"},
     {"submission"},
     {"report"},

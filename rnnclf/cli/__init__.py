@@ -5,7 +5,7 @@ import click
 from rnnclf import __version__
 from rnnclf.cli.baseline import baseline
 from rnnclf.cli.datasets import data
-from rnnclf.cli.models import evaluate, export, predict
+from rnnclf.cli.models import ensemble, evaluate, export, predict
 from rnnclf.cli.report import dashboard, report
 from rnnclf.cli.runs import compare, pick, submission
 from rnnclf.errors import errors_in_one_line
@@ -18,7 +18,8 @@ def commands() -> None:
 
 
 for command in (
-    *(baseline, compare, dashboard, data, evaluate, export, pick, predict, report, submission),
+    *(baseline, compare, dashboard, data, ensemble, evaluate, export, pick, predict),
+    *(report, submission),
 ):
     commands.add_command(command)
 

@@ -126,6 +126,36 @@ def evaluate(model: Path, folder: Path | None) -> None:
 
 
 @click.command()
+@click.argument("models", nargs=-1, required=True, type=FOLDER)
+@click.option("--to", required=True, type=FOLDER, help="The bundle.")
+@click.option(
+    "--data",
+    "folder",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder of the raw files, or of train.csv and test.csv.  [default: $RNNCLF_DATA, or data]",
+)
+def ensemble(models: tuple[Path, ...], to: Path, folder: Path | None) -> None:
+    """Makes one bundle of MODELS, which answers by the mean of their probabilities.
+
+    MODELS are bundles or folders of runs that differ in nothing but the seed. The test split is
+    read only if all of them were tested before.
+    """
+    from rnnclf.ensemble import write_ensemble
+    from rnnclf.reproducibility import prepare_torch
+
+    prepare_torch()
+    result = write_ensemble(models, to, folder)
+    for title, name in (("validation", "val_accuracy"), ("test", "test_accuracy")):
+        if result[name] is not None:
+            alone = [member[name] for member in result["members"]]
+            click.echo(
+                f"{title:10}  accuracy {result[name]:.4f}  "
+                f"(its {len(alone)} members alone: {min(alone):.4f} to {max(alone):.4f})"
+            )
+    click.echo(to)
+
+
+@click.command()
 @click.argument("model", type=FOLDER)
 @click.option(
     "-o",
