@@ -2,10 +2,13 @@
 
 import errno
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+UNFINISHED = ".unfinished-"  # how folders of files that are being written begin
 
 
 @contextmanager
@@ -20,25 +23,28 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
             whole even after a power cut.
 
     Yields:
-        A path in the same folder with the same ending, to be written by the block.
+        A path with the same name in a folder of its own beside it, to be written by the block. That
+        folder takes up what a library leaves there, too, and all that a killed process does.
 
     Raises:
         OSError: If `path` is there and no regular file (a device, a pipe).
     """
     if path.exists() and not path.is_file():
         raise OSError(errno.EINVAL, "not a regular file", str(path))
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
-    try:
+    with tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=path.parent) as folder:
+        temporary = Path(folder) / path.name
         yield temporary
         temporary.chmod(0o666 & ~_umask())
         if durable:
             with temporary.open("rb") as file:
                 os.fsync(file.fileno())
         temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+
+
+def discard_unfinished(folder: Path) -> None:
+    """Deletes what killed processes were writing in a folder in which nobody writes now."""
+    for left in folder.glob(f"{UNFINISHED}*"):
+        shutil.rmtree(left, ignore_errors=True)
 
 
 def write_text(path: Path, text: str) -> None:

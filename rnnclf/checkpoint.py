@@ -4,7 +4,6 @@ It is a safetensors file. Its tensors are numbered, and its metadata holds the s
 belong to as JSON.
 """
 
-import contextlib
 import json
 from pathlib import Path
 from typing import Any
@@ -44,13 +43,6 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
             return dict(_put_in(structure, {name: file.get_tensor(name) for name in names}))
     except (SafetensorError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise ModelError(f"{path}: not a whole checkpoint; delete it to begin anew") from error
-
-
-def discard_checkpoint(path: Path) -> None:
-    """Deletes a checkpoint, and what was left of others that were never finished."""
-    for file in (path, *path.parent.glob(f".{path.stem}-*{path.suffix}")):
-        with contextlib.suppress(FileNotFoundError):
-            file.unlink()
 
 
 def _take_out(node: Any, tensors: dict[str, Tensor]) -> Any:

@@ -15,7 +15,8 @@ import numpy as np
 import torch
 from filelock import FileLock, Timeout
 
-from rnnclf.checkpoint import discard_checkpoint, load_checkpoint, save_checkpoint
+from rnnclf.atomic import discard_unfinished
+from rnnclf.checkpoint import load_checkpoint, save_checkpoint
 from rnnclf.classifier import Classifier, build_model
 from rnnclf.config import identity
 from rnnclf.data.corpus import Texts
@@ -72,6 +73,7 @@ def train(config: Config, folder: Path) -> float:
         KeyboardInterrupt: On Ctrl-C or SIGTERM; the checkpoint stays.
     """
     with _alone_in(folder):
+        discard_unfinished(folder)
         return _train(config, RunPaths(folder))
 
 
@@ -140,7 +142,7 @@ def _train(config: Config, paths: RunPaths) -> float:
         "seconds": phases | {"total": round(clock[-1] - clock[0], 3)},
     }
     write_result(result, paths.result)
-    discard_checkpoint(paths.checkpoint)
+    paths.checkpoint.unlink(missing_ok=True)
     for line in summary(result, paths.folder):
         log.info("%s", line)
     return _objective(best, test_scores)

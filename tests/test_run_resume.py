@@ -85,6 +85,9 @@ def test_a_run_that_was_ended_goes_on_as_if_it_had_not(run_py, tmp_path, whole, 
     finished = len((tmp_path / "run" / "metrics.jsonl").read_text().splitlines())
     assert said.format(finished, tmp_path / "run") in stderr
     assert not (tmp_path / "run" / "result.json").exists()
+    half = tmp_path / "run" / ".unfinished-by-a-killed-process"
+    half.mkdir()
+    (half / "checkpoint.safetensors").write_bytes(b"half")
     done = run_py("resume=run")
     assert done.returncode == 0, done.stderr
     assert "going on after epoch" in done.stdout
