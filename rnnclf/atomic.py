@@ -23,8 +23,9 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
             whole even after a power cut.
 
     Yields:
-        A path with the same name in a folder of its own beside it, to be written by the block. That
-        folder takes up what a library leaves there, too, and all that a killed process does.
+        A path with the same ending in a folder of its own beside it, to be written by the block.
+        That folder takes up what a library leaves there, too, and all that a killed process does;
+        nothing in it has the name of a finished file.
 
     Raises:
         OSError: If `path` is there and no regular file (a device, a pipe).
@@ -32,7 +33,7 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
     if path.exists() and not path.is_file():
         raise OSError(errno.EINVAL, "not a regular file", str(path))
     with tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=path.parent) as folder:
-        temporary = Path(folder) / path.name
+        temporary = Path(folder) / f"unfinished{path.suffix}"
         yield temporary
         temporary.chmod(0o666 & ~_umask())
         if durable:

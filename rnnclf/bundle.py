@@ -50,8 +50,7 @@ def save_bundle(
     refit: Mapping[str, Any] | None = None,
 ) -> None:
     """Makes a bundle of a classifier and what it achieved; see `write_bundle`."""
-    if to.exists():
-        _check_replaceable(to)
+    check_replaceable(to)
     config = _without_places(classifier.config)
     to.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=to.parent, prefix=f".{to.name}-") as temporary:
@@ -106,7 +105,14 @@ def _makes_sense(result: Any) -> bool:
         return False
 
 
-def _check_replaceable(folder: Path) -> None:
+def check_replaceable(folder: Path) -> None:
+    """Makes sure that a bundle may be written in a place: nothing is there, or a bundle.
+
+    Raises:
+        ModelError: If it may not.
+    """
+    if not folder.exists():
+        return
     try:
         read_metrics(folder)
     except (ModelError, OSError) as error:

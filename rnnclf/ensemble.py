@@ -1,20 +1,21 @@
 """Several trained models as one that answers by the mean of their probabilities."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rnnclf.bundle import reported, save_bundle
+from rnnclf.bundle import check_replaceable, reported, save_bundle
 from rnnclf.classifier import Classifier
 from rnnclf.config import identity
 from rnnclf.errors import ModelError
 from rnnclf.metrics import Scores
 from rnnclf.model import Ensemble, count_parameters
 from rnnclf.model_folder import load
-from rnnclf.verify import measure, texts_of
+from rnnclf.verify import REPORTED, measure, texts_of
 
 MEASURES = ("accuracy", "macro_f1", "loss")
+OF_ONE_RUN = ("seed", "identity", "best_epoch", "epochs", "started", "seconds", "config")
 
 
 def write_ensemble(folders: Sequence[Path], to: Path, data_folder: Path | None) -> dict[str, Any]:
@@ -30,13 +31,14 @@ def write_ensemble(folders: Sequence[Path], to: Path, data_folder: Path | None) 
             the data folder is by default.
 
     Returns:
-        What the bundle reports: the fields of `result.json`, and `members`, whose seeds and
-        accuracies these are.
+        What the bundle reports: the fields of `result.json` which are not of a single run, and
+        `members` with the seeds and accuracies of those.
 
     Raises:
         ModelError: If a model is damaged, there are fewer than two, or they do not fit together.
         DataError: If the data cannot be had or is not that of the models.
     """
+    check_replaceable(to)
     if len(folders) < 2:
         raise ModelError("an ensemble takes two models at least")
     classifiers = [load(folder) for folder in folders]
@@ -46,12 +48,12 @@ def write_ensemble(folders: Sequence[Path], to: Path, data_folder: Path | None) 
     model = Ensemble([network for one in classifiers for network in one.networks]).eval()
     together = replace(first, model=model)
     parts = texts_of(first, results[0], data_folder)
-    result = results[0] | {"parameters": count_parameters(model)}
-    for name, part in (("val", "validation"), ("test", "test")):
+    result = {name: value for name, value in results[0].items() if name not in OF_ONE_RUN}
+    result["parameters"] = count_parameters(model)
+    for part, name in REPORTED.items():
         is_known = all(one[f"{name}_accuracy"] is not None for one in results)
         result |= _measured(name, measure(together, parts[part]) if is_known else None)
     result["members"] = [_member(one) for one in results]
-    result["config"] = asdict(first.config)
     save_bundle(together, result, to)
     return result
 

@@ -20,6 +20,7 @@ from rnnclf.model_folder import load
 from rnnclf.schema import DatasetConfig
 from rnnclf.trainer import EVALUATION_BATCH_SIZE
 
+REPORTED = {"validation": "val", "test": "test"}  # parts, and how their fields begin
 TOLERATED = 0.001  # of the texts: another processor may round another way
 
 
@@ -62,11 +63,11 @@ def verify(folder: Path, data_folder: Path | None) -> list[Verified]:
     """
     classifier, result = load(folder), reported(folder)
     parts = texts_of(classifier, result, data_folder)
-    names = {"validation": "val_accuracy", "test": "test_accuracy"}
+    accuracies = {part: result[f"{name}_accuracy"] for part, name in REPORTED.items()}
     return [
-        Verified(part, len(parts[part]), result[name], measure(classifier, parts[part]).accuracy)
-        for part, name in names.items()
-        if result[name] is not None
+        Verified(part, len(parts[part]), accuracy, measure(classifier, parts[part]).accuracy)
+        for part, accuracy in accuracies.items()
+        if accuracy is not None
     ]
 
 

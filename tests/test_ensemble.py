@@ -6,9 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import load_file, save_file
 
 import rnnclf as package
 from rnnclf.data.prepared import load as load_corpus
+from rnnclf.errors import ModelError
+from rnnclf.model_folder import digest
 
 SMALL = ["epochs=2", "lr=0.01", "hidden_size=16", "embedding_size=16"]
 LETTERS = [*SMALL, "model.ngram_buckets=50", "dataset.validation_fraction=0.2"]
@@ -45,6 +49,7 @@ def test_its_accuracies_are_those_of_the_mean(ensemble, members):
     assert [member["seed"] for member in result["members"]] == [3, 4]
     alone = [json.loads((m / "result.json").read_text()) for m in members]
     assert result["parameters"] == sum(one["parameters"] for one in alone)
+    assert "seed" not in result, "it has none of its own"
     assert [m["test_accuracy"] for m in result["members"]] == [o["test_accuracy"] for o in alone]
 
 
@@ -72,7 +77,7 @@ def test_the_test_split_is_not_read_if_one_was_never_tested(members, rnnclf, tmp
 
 
 def test_what_does_not_fit_is_refused_in_one_line(members, trained, ensemble, rnnclf, tmp_path):
-    one, other = map(str, members)
+    one = str(members[0])
     for models, message in (
         ([one], "takes two models at least"),
         ([one, one], "seed 3 is there twice"),
@@ -84,5 +89,40 @@ def test_what_does_not_fit_is_refused_in_one_line(members, trained, ensemble, rn
         assert message in done.stderr
         assert len(done.stderr.splitlines()) == 1
         assert not (tmp_path / "new").exists()
-    done = rnnclf("ensemble", one, other, "--to", one, cwd=tmp_path)
+
+
+def test_a_place_that_is_taken_is_refused_before_any_work(members, rnnclf, tmp_path):
+    before = sorted(members[0].rglob("*"))
+    done = rnnclf("ensemble", "unseen", "unheard", "--to", str(members[0]), cwd=tmp_path)
     assert "is there and no bundle; nothing was changed" in done.stderr
+    assert sorted(members[0].rglob("*")) == before
+
+
+def rewrite(bundle: Path, weights: dict[str, torch.Tensor]) -> None:
+    """Gives a bundle other weights, and the checksums of the files that it has now."""
+    save_file(weights, bundle / "model.safetensors")
+    metrics = json.loads((bundle / "metrics.json").read_text())
+    metrics["sha256"] = {name: digest(bundle / name) for name in metrics["sha256"]}
+    (bundle / "metrics.json").write_text(json.dumps(metrics))
+
+
+def test_weights_that_are_no_whole_ensemble_are_refused(ensemble):
+    weights = load_file(ensemble / "model.safetensors")
+    last = sorted(weights)[-1]
+    for altered in (
+        {name: value for name, value in weights.items() if name != last},
+        {name.replace("members.1.", "members.7."): value for name, value in weights.items()},
+        weights | {"linear.bias": weights[last].clone()},
+    ):
+        rewrite(ensemble, altered)
+        with pytest.raises(ModelError, match="does not fit"):
+            package.load(ensemble)
+
+
+def test_no_more_layers_are_made_than_there_are_weights(ensemble):
+    """A few names and a number must not make a million layers."""
+    config = ensemble / "config.yaml"
+    config.write_text(config.read_text().replace("num_layers: 1", "num_layers: 2"))
+    rewrite(ensemble, {f"members.{number}.": torch.zeros(1) for number in range(300)})
+    with pytest.raises(ModelError, match="too few tensors for its layers"):
+        package.load(ensemble)

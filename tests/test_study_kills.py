@@ -112,8 +112,10 @@ def small_disk(folder: Path) -> Iterator[Path]:
     mount = ["mount", "-t", "tmpfs", "-o", "size=4m", "none", str(folder)]
     if subprocess.run(mount, capture_output=True, check=False).returncode:
         pytest.skip("a disk of its own needs root")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
 
 
 @contextlib.contextmanager
@@ -122,16 +124,20 @@ def full(disk: Path) -> Iterator[None]:
     with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
         while True:
             file.write(bytes(1024))
-    yield
-    filler.unlink()
+    try:
+        yield
+    finally:
+        filler.unlink()
 
 
 @contextlib.contextmanager
 def read_only(journal: Path) -> Iterator[None]:
     if subprocess.run(["chattr", "+i", journal], capture_output=True, check=False).returncode:
         pytest.skip("a file that root cannot write needs chattr and a file system that knows it")
-    yield
-    subprocess.run(["chattr", "-i", journal], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["chattr", "-i", journal], check=True)
 
 
 def check_that_it_goes_on_after(
@@ -147,6 +153,7 @@ def check_that_it_goes_on_after(
         assert process.returncode == 1
         assert said in output.splitlines()[-1]
         assert "the same command continues" in output
+        assert "Traceback" not in output
     before = {t.number: t for t in trials_of(folder / "study") if t.values}
     assert len(before) >= 7
     done = subprocess.run(command, cwd=folder, **OUTPUT, check=False)

@@ -39,6 +39,6 @@ def test_the_thousandth_trial_costs_what_the_fiftieth_did(tmp_path):
 
     begun = [trial.datetime_start for trial in trials_of(tmp_path / "study")]
     assert len(begun) == N_TRIALS
-    # From 50 on the sampler works as it will to the end; before, it draws at random.
+    # Not the very first: then the workers start, and the sampler draws at random.
     first, last = begun[150] - begun[50], begun[-1] - begun[-101]
     assert last < 1.5 * first, f"a hundred trials took {first}, the last hundred {last}"

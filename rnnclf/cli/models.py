@@ -12,6 +12,12 @@ import click
 from rnnclf.errors import ModelError
 
 FOLDER = click.Path(file_okay=False, path_type=Path)
+DATA = click.option(
+    "--data",
+    "folder",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder of the raw files, or of train.csv and test.csv.  [default: $RNNCLF_DATA, or data]",
+)
 BATCH = 1024  # texts between two answers
 
 Answer = tuple[str, list[tuple[str, float]]]  # a text, its most probable classes
@@ -95,12 +101,7 @@ WRITERS = {"text": _write_text, "json": _write_json, "csv": _write_csv}
 
 @click.command()
 @click.argument("model", type=FOLDER)
-@click.option(
-    "--data",
-    "folder",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Folder of the raw files, or of train.csv and test.csv.  [default: $RNNCLF_DATA, or data]",
-)
+@DATA
 def evaluate(model: Path, folder: Path | None) -> None:
     """Computes the reported accuracies of MODEL anew and says whether they are right.
 
@@ -128,12 +129,7 @@ def evaluate(model: Path, folder: Path | None) -> None:
 @click.command()
 @click.argument("models", nargs=-1, required=True, type=FOLDER)
 @click.option("--to", required=True, type=FOLDER, help="The bundle.")
-@click.option(
-    "--data",
-    "folder",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Folder of the raw files, or of train.csv and test.csv.  [default: $RNNCLF_DATA, or data]",
-)
+@DATA
 def ensemble(models: tuple[Path, ...], to: Path, folder: Path | None) -> None:
     """Makes one bundle of MODELS, which answers by the mean of their probabilities.
 
@@ -142,14 +138,16 @@ def ensemble(models: tuple[Path, ...], to: Path, folder: Path | None) -> None:
     """
     from rnnclf.ensemble import write_ensemble
     from rnnclf.reproducibility import prepare_torch
+    from rnnclf.verify import REPORTED
 
     prepare_torch()
     result = write_ensemble(models, to, folder)
-    for title, name in (("validation", "val_accuracy"), ("test", "test_accuracy")):
+    for part, prefix in REPORTED.items():
+        name = f"{prefix}_accuracy"
         if result[name] is not None:
             alone = [member[name] for member in result["members"]]
             click.echo(
-                f"{title:10}  accuracy {result[name]:.4f}  "
+                f"{part:10}  accuracy {result[name]:.4f}  "
                 f"(its {len(alone)} members alone: {min(alone):.4f} to {max(alone):.4f})"
             )
     click.echo(to)

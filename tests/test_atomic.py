@@ -1,0 +1,47 @@
+"""Files that are either whole or not there."""
+
+import stat
+
+import pytest
+
+from rnnclf.atomic import discard_unfinished, replacing, write_text
+
+
+def test_while_a_file_is_written_the_old_one_stands_and_nothing_else_has_its_name(tmp_path):
+    path = tmp_path / "result.json"
+    path.write_text("old")
+    with replacing(path) as temporary:
+        temporary.write_text("new")
+        assert list(tmp_path.rglob("result.json")) == [path], "no reader takes it for a result"
+        assert temporary.suffix == ".json"
+        assert path.read_text() == "old"
+    assert path.read_text() == "new"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_an_error_leaves_what_was_there_and_nothing_else(tmp_path):
+    path = tmp_path / "result.json"
+    write_text(path, "old")
+    with pytest.raises(OSError, match="full"), replacing(path) as temporary:
+        temporary.write_text("half")
+        (temporary.parent / "of a library").write_text("half")
+        raise OSError("full")
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_file_has_the_permissions_that_others_have(tmp_path):
+    write_text(tmp_path / "ours", "")
+    (tmp_path / "any").touch()
+    modes = {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
+    assert len(modes) == 1
+
+
+def test_what_a_killed_process_left_is_deleted(tmp_path):
+    (tmp_path / "kept").touch()
+    writing = replacing(tmp_path / "model.safetensors")
+    writing.__enter__().write_text("half")  # and never left, like a process that is killed
+    discard_unfinished(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["kept"]
+    with pytest.raises(FileNotFoundError):
+        writing.__exit__(None, None, None)
