@@ -24,7 +24,7 @@ from rnnclf.study.paths import StudyPaths
 from rnnclf.study.plan import StudyPlan, make_plans, with_deadline
 from rnnclf.study.refit import FINAL, VALIDATE, refit_winner
 from rnnclf.study.space import as_overrides
-from rnnclf.study.storage import open_storage
+from rnnclf.study.storage import check_storage, open_storage, owner_lock
 from rnnclf.study.trials import StudySpec, Trials
 
 log = logging.getLogger(__name__)
@@ -51,6 +51,7 @@ def conduct(
             _show(plan)
         return []
     for plan in plans:
+        check_storage(plan.spec.storage)
         _check_journal(plan)
     agenda = Agenda([(plan.spec.name, plan.spec.n_trials) for plan in plans])
     summaries = []
@@ -95,7 +96,7 @@ def _conduct_one(plan: StudyPlan, agenda: Agenda) -> dict[str, Any]:
     paths.folder.mkdir(parents=True, exist_ok=True)
     for warning in plan.warnings:
         log.info("%s", warning)
-    with _owning(paths, partial(_search_beside, plan, agenda)) as is_alone:
+    with _owning(plan.spec, partial(_search_beside, plan, agenda)) as is_alone:
         trials = Trials(plan.spec)
         wait_for_others(trials)
         _agree(trials, plan)
@@ -185,17 +186,17 @@ def _refuse_differences(plan: StudyPlan, old: Definition | None) -> None:
 
 
 @contextmanager
-def _owning(paths: StudyPaths, otherwise: Callable[[], None]) -> Iterator[bool]:
+def _owning(spec: StudySpec, otherwise: Callable[[], None]) -> Iterator[bool]:
     """Makes this process the one that ends the study.
 
     Args:
-        paths: Of the study.
+        spec: The study.
         otherwise: Is called if another process is that; this one then waits for its end.
 
     Yields:
         Whether there was no other.
     """
-    lock = filelock.FileLock(paths.owner_lock)
+    lock = owner_lock(spec.storage, spec.name, StudyPaths(spec.folder))
     is_alone = True
     try:
         lock.acquire(timeout=0)
@@ -222,7 +223,7 @@ def _put_aside(spec: StudySpec) -> None:
         def refuse() -> None:
             raise StudyError(f"another process is running the study in {paths.folder}")
 
-        with _owning(paths, refuse):
+        with _owning(spec, refuse):
             aside = spec.folder.with_name(f"{spec.folder.name}.{now}")
             spec.folder.rename(aside)
         log.info("the old study is in %s now", aside)

@@ -2,12 +2,11 @@
 
 import contextlib
 import logging
-import os
-import shutil
-import subprocess
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from types import FrameType
 
 from hydra.core.plugins import Plugins
 from omegaconf import DictConfig
@@ -15,6 +14,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from rnnclf.errors import StudyError
 from rnnclf.study.agenda import Agenda
+from rnnclf.study.devices import worker_environments
 from rnnclf.study.pool import Pool
 from rnnclf.study.progress import StudyProgress
 from rnnclf.study.trials import WORKER, Trials
@@ -23,6 +23,7 @@ from rnnclf.study.worker import UNTIL_KILLED, Worker, describe_error
 log = logging.getLogger(__name__)
 BASIC_LAUNCHER = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
 WATCH_SECONDS = 0.5
+UNTIL_LEFT = 10.0  # seconds that jobs have for ending by themselves after the last trial
 
 
 def launch_workers(
@@ -59,46 +60,21 @@ def launch_workers(
         wait_for_others(trials)
 
 
-def worker_environments(workers: int | str) -> list[dict[str, str]]:
-    """Returns the environment of each worker: its share of the GPUs or of the cores."""
-    gpus = _gpus()
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    count = (len(gpus) or cores or 1) if workers == "auto" else int(workers)
-    if gpus:
-        return [{"CUDA_VISIBLE_DEVICES": gpus[n % len(gpus)]} for n in range(count)]
-    if "OMP_NUM_THREADS" in os.environ:
-        return [{} for _ in range(count)]
-    share = str(max(1, (cores or 1) // count))
-    return [{"OMP_NUM_THREADS": share} for _ in range(count)]
-
-
-def _gpus() -> list[str]:
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if visible is not None:
-        return [name for name in visible.split(",") if name.strip() not in ("", "-1")]
-    command = shutil.which("nvidia-smi")
-    if command is None:
-        return []
-    listed = subprocess.run([command, "-L"], capture_output=True, text=True, check=False)
-    lines = [line for line in listed.stdout.splitlines() if line.startswith("GPU ")]
-    return [str(number) for number in range(len(lines))]
-
-
 def _run_jobs(
     worker: Worker, config: DictConfig, count: int, trials: Trials, progress: StudyProgress
 ) -> None:
     """Launches jobs until there are no trials left to begin."""
-    while (missing := trials.remaining()) > 0 and not trials.stopped and not _too_late(worker):
+    while _goes_on(worker, trials):
         ended_before = _ended(trials)
         launcher = Plugins.instance().instantiate_launcher(
             config=config, hydra_context=worker.context, task_function=worker
         )
         jobs = [
             [*worker.overrides, f"hydra.sweep.subdir=.workers/{number}"]
-            for number in range(min(count, missing))
+            for number in range(min(count, trials.remaining()))
         ]
         problem = ""
-        with _watched(progress.update):
+        with _watched(worker, trials, progress.update):
             try:
                 results = launcher.launch(jobs, initial_job_idx=0)
                 problems = [
@@ -130,6 +106,8 @@ def _settle_interrupted(trials: Trials) -> None:
     while _running(trials) and time.monotonic() < deadline:
         trials.settle_lost(blameless=True)
         time.sleep(WATCH_SECONDS)
+    if running := _running(trials):
+        log.info("these trials go on in the launcher's jobs: %s", _with_workers(running))
 
 
 def _running(trials: Trials) -> list[FrozenTrial]:
@@ -148,23 +126,52 @@ def _ended(trials: Trials) -> int:
     return sum(trial.state.is_finished() for trial in trials.all())
 
 
-def _too_late(worker: Worker) -> bool:
-    return worker.spec.deadline is not None and time.time() > worker.spec.deadline
+def _goes_on(worker: Worker, trials: Trials) -> bool:
+    """Tells whether trials are still to be begun."""
+    too_late = worker.spec.deadline is not None and time.time() > worker.spec.deadline
+    return trials.remaining() > 0 and not trials.stopped and not too_late
+
+
+class _Ended(BaseException):
+    """The trials have ended; whatever the launcher waits for has nothing to do any more."""
 
 
 @contextlib.contextmanager
-def _watched(update: Callable[[], None]) -> Iterator[None]:
-    """Calls `update` every now and then while the block runs."""
+def _watched(worker: Worker, trials: Trials, update: Callable[[], None]) -> Iterator[None]:
+    """Calls `update` every now and then while the block runs, and ends it when the trials have.
+
+    Jobs that a cluster has not begun by then, or that were cancelled without its launcher being
+    told, would be waited for in vain.
+    """
     ended = threading.Event()
+    main = threading.get_ident()
+    can_be_ended = threading.current_thread() is threading.main_thread()
 
     def watch() -> None:
+        nothing_left_since = None
         while not ended.wait(WATCH_SECONDS):
             update()
+            if _goes_on(worker, trials) or _running(trials):
+                nothing_left_since = None
+            elif nothing_left_since is None:
+                nothing_left_since = time.monotonic()
+            elif can_be_ended and time.monotonic() - nothing_left_since > UNTIL_LEFT:
+                signal.pthread_kill(main, signal.SIGALRM)
+                return
 
+    def leave(number: int, frame: FrameType | None) -> None:
+        raise _Ended
+
+    before = signal.signal(signal.SIGALRM, leave) if can_be_ended else None
     thread = threading.Thread(target=watch, daemon=True)
     thread.start()
     try:
-        yield
+        with contextlib.suppress(_Ended):
+            try:
+                yield
+            finally:
+                ended.set()
+                thread.join()
     finally:
-        ended.set()
-        thread.join()
+        if can_be_ended:
+            signal.signal(signal.SIGALRM, before)

@@ -1,21 +1,36 @@
 """Whether the worker of a trial still lives.
 
 On the same host the process itself tells. Elsewhere, or where the host has another name or another
-time now, a lock in the study's folder does, which the kernel releases when its holder ends.
+time now, a lock in the study's folder does, which the kernel releases when its holder ends. Where
+there is no such folder either, a database server keeps signs of life.
 """
 
 import contextlib
 import functools
 import os
 import socket
+import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import filelock
 import psutil
 
 from rnnclf.study.paths import StudyPaths
+
+SIGN_SECONDS = 10
+
+
+@runtime_checkable
+class KeepsSigns(Protocol):
+    """A storage that keeps signs of life."""
+
+    def sign_of_life(self, trial_id: int) -> None:
+        """Records that the worker of a trial lives."""
+
+    def silent_trials(self, study_id: int) -> set[int]:
+        """Returns the running trials from whose workers nothing was heard for too long."""
 
 
 def process_identity() -> dict[str, Any]:
@@ -35,6 +50,27 @@ def presence(paths: StudyPaths) -> Iterator[None]:
     paths.presence.mkdir(exist_ok=True)
     with filelock.FileLock(_lock_path(paths, process_identity())):
         yield
+
+
+@contextlib.contextmanager
+def signs_of_life(storage: object, trial_id: int) -> Iterator[None]:
+    """Has a thread give signs of life while the block runs, if the storage keeps them."""
+    if not isinstance(storage, KeepsSigns):
+        yield
+        return
+    ended = threading.Event()
+
+    def go_on() -> None:
+        while not ended.wait(SIGN_SECONDS):
+            storage.sign_of_life(trial_id)
+
+    thread = threading.Thread(target=go_on, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
 
 def is_gone(worker: Mapping[str, Any], paths: StudyPaths) -> bool:

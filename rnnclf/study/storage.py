@@ -1,8 +1,14 @@
-"""Where trials are kept: Optuna's journal in the study's folder, or a database."""
+"""Where trials are kept: Optuna's journal in the study's folder, or a database.
+
+Locks that are held for milliseconds or hours come from the same place, so that all who see the
+trials see the locks. What is for databases alone is imported where it is needed: it takes a tenth
+of a second, which each worker would wait.
+"""
 
 import os
 import warnings
 from pathlib import Path
+from typing import Any, Protocol
 
 import optuna
 from filelock import FileLock
@@ -19,6 +25,51 @@ def brief_lock(path: Path) -> FileLock:
     Who waits looks again every 2 ms; filelock's 50 ms would be longer than what a trial costs.
     """
     return FileLock(path, poll_interval=0.002, preserve_lock_file=True)
+
+
+class Lock(Protocol):
+    """What a `FileLock` and the lock of a database server have in common."""
+
+    def acquire(self, timeout: float = -1) -> object:
+        """Waits for the lock, or with 0 raises `filelock.Timeout` if it is not free."""
+
+    def release(self) -> None:
+        """Gives it back."""
+
+    def __enter__(self) -> object: ...
+
+    def __exit__(self, *problem: Any) -> None: ...
+
+
+def claim_lock(url: str | None, name: str, paths: StudyPaths) -> Lock:
+    """Returns the lock of a study that is held while a trial is taken or settled."""
+    return _server_lock(url, f"{name}: claim") or brief_lock(paths.claim_lock)
+
+
+def owner_lock(url: str | None, name: str, paths: StudyPaths) -> Lock:
+    """Returns the lock of the process that runs a study to its end."""
+    return _server_lock(url, f"{name}: owner") or FileLock(paths.owner_lock)
+
+
+def _server_lock(url: str | None, name: str) -> Lock | None:
+    if url is None:
+        return None
+    from rnnclf.study.database import ServerLock, keeps_locks
+
+    return ServerLock(url, name) if keeps_locks(url) else None
+
+
+def check_storage(url: str | None) -> None:
+    """Makes sure that a database can be reached.
+
+    Raises:
+        UserError: If its driver is not installed, or it does not answer.
+    """
+    if url is not None:
+        from rnnclf.study.database import check_server, is_server
+
+        if is_server(url):
+            check_server(url)
 
 
 class _JournalLock(BaseJournalFileLock):
@@ -38,7 +89,9 @@ class _JournalLock(BaseJournalFileLock):
 def open_storage(url: str | None, paths: StudyPaths) -> BaseStorage:
     """Opens the database at `url`, or the study's own journal."""
     if url is not None:
-        return optuna.storages.get_storage(url)
+        from rnnclf.study.database import is_server, open_server
+
+        return open_server(url) if is_server(url) else optuna.storages.get_storage(url)
     lock = _JournalLock(paths.journal_lock)
     if paths.journal.exists():
         with brief_lock(paths.journal_lock):

@@ -3,7 +3,8 @@
 The storage is the only thing that the workers of a study share, whichever launcher runs them.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -12,9 +13,9 @@ import optuna
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
-from rnnclf.study.liveness import is_gone, process_identity
+from rnnclf.study.liveness import KeepsSigns, is_gone, process_identity, signs_of_life
 from rnnclf.study.paths import StudyPaths
-from rnnclf.study.storage import brief_lock, open_storage
+from rnnclf.study.storage import claim_lock, open_storage
 
 Direction = Literal["minimize", "maximize"]
 
@@ -66,7 +67,7 @@ class Trials:
         study: In its storage.
         lock: Held while a trial is taken, so that the count is exact, while trials of lost workers
             are settled, so that none is seen half taken, and while a study is made what it should
-            be. The kernel releases it with its holder.
+            be. The kernel, or the database's server, releases it with its holder.
     """
 
     def __init__(self, spec: StudySpec) -> None:
@@ -80,7 +81,7 @@ class Trials:
             pruner=optuna.pruners.NopPruner(),
             load_if_exists=True,
         )
-        self.lock = brief_lock(paths.claim_lock)
+        self.lock = claim_lock(spec.storage, spec.name, paths)
 
     def all(self) -> list[FrozenTrial]:
         """Returns all trials, in the order of their numbers."""
@@ -117,8 +118,14 @@ class Trials:
             if self.stopped or self.remaining() <= 0:
                 return None
             trial = self.study.ask()
+            if isinstance(self._storage, KeepsSigns):
+                self._storage.sign_of_life(trial._trial_id)
             trial.set_user_attr(WORKER, process_identity())
             return trial
+
+    def signs_of_life(self, trial: optuna.Trial) -> AbstractContextManager[None]:
+        """Says while the block runs that the worker of a trial lives, to who cannot see it."""
+        return signs_of_life(self._storage, trial._trial_id)
 
     def complete(self, trial: optuna.Trial, values: Sequence[float]) -> None:
         """Tells the values of a trial that ended well."""
@@ -143,7 +150,10 @@ class Trials:
 
     def settle_lost(self, *, blameless: bool = False) -> list[FrozenTrial]:
         """Fails every running trial whose worker is gone, and queues it again; see `settle`."""
-        return self.settle(self._why_lost, blameless=blameless)
+        silent: set[int] = set()
+        if isinstance(self._storage, KeepsSigns):
+            silent = self._storage.silent_trials(self.study._study_id)
+        return self.settle(lambda trial: self._why_lost(trial, silent), blameless=blameless)
 
     def settle(
         self,
@@ -174,13 +184,16 @@ class Trials:
                 self._stop_after_too_many_failures()
         return [trial for trial, _ in lost]
 
-    def _why_lost(self, trial: FrozenTrial) -> str | None:
+    def _why_lost(self, trial: FrozenTrial, silent: Set[int]) -> str | None:
         worker = trial.user_attrs.get(WORKER)
         if worker is None:  # nobody is taking it: that happens under the lock
             return f"{LOST_KIND}: the worker was lost before it began"
-        if not is_gone(worker, self._paths):
-            return None
-        return f"{LOST_KIND}: process {worker['pid']} on {worker['host']} is gone"
+        process = f"process {worker['pid']} on {worker['host']}"
+        if is_gone(worker, self._paths):
+            return f"{LOST_KIND}: {process} is gone"
+        if trial._trial_id in silent:
+            return f"{LOST_KIND}: {process} gave no sign of life"
+        return None
 
     def _lose(self, trial: FrozenTrial, reason: str, losses: int) -> None:
         # In this order a process that dies in between leaves nothing that is settled twice.

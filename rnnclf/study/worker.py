@@ -18,8 +18,10 @@ from hydra.types import HydraContext, TaskFunction
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
+from rnnclf.study import preemption
 from rnnclf.study.cleaning import Cleaner
 from rnnclf.study.compose import TrialComposer, check_that_chosen_arrived
+from rnnclf.study.devices import one_gpu
 from rnnclf.study.liveness import presence
 from rnnclf.study.paths import StudyPaths
 from rnnclf.study.reporting import current
@@ -65,7 +67,9 @@ class Worker:
     is_refit: bool = False
 
     def __call__(self, job_config: DictConfig | None = None) -> int:
-        """Runs trials until there are none left.
+        """Runs trials until there are none left, as the job of a launcher.
+
+        Nobody else may be there to look after its companions, so it does.
 
         Args:
             job_config: What a launcher hands to its jobs; nothing of it is needed.
@@ -73,27 +77,39 @@ class Worker:
         Returns:
             How many trials it ran.
         """
-        return self.run(HydraConfig.get().job.num)
+        number = HydraConfig.get().job.num
+        with preemption.heard(), one_gpu(number):
+            return self.run(number, settles_lost=True)
 
-    def run(self, number: int) -> int:
+    def run(self, number: int, *, settles_lost: bool = False) -> int:
         """Runs trials until there are none left, as worker `number` from 0.
+
+        Args:
+            number: Of the worker.
+            settles_lost: Whether trials of lost workers are queued again before each of its own.
 
         Returns:
             How many trials it ran.
         """
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         with presence(StudyPaths(self.spec.folder)):
-            return self._run_trials(number)
+            return self._run_trials(number, settles_lost)
 
-    def _run_trials(self, number: int) -> int:
+    def _run_trials(self, number: int, settles_lost: bool) -> int:
         trials = Trials(self.spec)
         trials.study.sampler = make_sampler(self.sampler, len(trials.all()), number)
         trials.study.pruner = make_pruner(self.pruner)
         composer = TrialComposer(self.context, self.config, self.overrides, str(self.spec.folder))
         cleaner = Cleaner(self.spec.folder, self.weights, self.keep)
         ran = 0
-        while not self._too_late() and (trial := trials.claim()) is not None:
-            self._run(trials, trial, composer)
+        while not self._too_late():
+            if settles_lost:
+                trials.settle_lost()
+            trial = trials.claim()
+            if trial is None:
+                break
+            with trials.signs_of_life(trial):
+                self._run(trials, trial, composer)
             cleaner.clean(trials.study)
             ran += 1
         return ran

@@ -1,0 +1,230 @@
+"""A database server as the storage of a study, for workers on several hosts.
+
+A call that finds the server away is made again until it is back. Signs of life and locks are kept
+by the server, whose clock alone counts, so that hosts need share neither a folder nor the time.
+"""
+
+import abc
+import hashlib
+import logging
+import time
+import warnings
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import filelock
+import optuna
+import sqlalchemy
+from optuna.exceptions import StorageInternalError
+from optuna.storages import BaseStorage, RDBStorage
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, InterfaceError, OperationalError, SQLAlchemyError
+
+from rnnclf.errors import ConfigError, StudyError
+from rnnclf.study.liveness import SIGN_SECONDS
+
+log = logging.getLogger(__name__)
+
+SILENT_SECONDS = 60  # after which a worker without a sign of life is taken for lost
+PATIENCE_SECONDS = 300
+RETRY_SECONDS = 1.0
+
+
+def is_server(url: str) -> bool:
+    """Tells whether a storage is a database server, rather than a file.
+
+    Raises:
+        ConfigError: If it is not the URL of a database.
+    """
+    try:
+        return make_url(url).get_backend_name() != "sqlite"
+    except ArgumentError as error:
+        raise ConfigError(
+            f"hydra.sweeper.storage={url} is not the URL of a database, "
+            "for example sqlite:///FILE or postgresql+psycopg://USER@HOST/DATABASE"
+        ) from error
+
+
+def keeps_locks(url: str) -> bool:
+    """Tells whether a storage can keep the locks of its studies, too."""
+    return make_url(url).get_backend_name() == "postgresql"
+
+
+def check_server(url: str) -> None:
+    """Makes sure that a database server can be reached.
+
+    Raises:
+        ConfigError: If its driver is not installed.
+        StudyError: If it does not answer, or not to this user.
+    """
+    shown = make_url(url).render_as_string()
+    try:
+        with _engine(url).connect():
+            pass
+    except (ImportError, ArgumentError) as error:
+        raise ConfigError(
+            f"hydra.sweeper.storage={shown}: {error}; "
+            "for PostgreSQL: pip install 'rnnclf[postgres]' and postgresql+psycopg://..."
+        ) from error
+    except SQLAlchemyError as error:
+        reason = str(getattr(error, "orig", error))
+        raise StudyError(f"hydra.sweeper.storage={shown} cannot be used: {reason}") from error
+
+
+def open_server(url: str) -> "ServerStorage":
+    """Opens a database server, for which it waits if need be."""
+
+    def open_it() -> RDBStorage:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            return RDBStorage(
+                url,
+                engine_kwargs={"pool_pre_ping": True},
+                heartbeat_interval=SIGN_SECONDS,
+                grace_period=SILENT_SECONDS,
+            )
+
+    return ServerStorage(patiently(open_it))  # type: ignore[abstract]  # see _hand_on_all
+
+
+def patiently(call: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+    """Calls a function of the storage again and again while the server is away.
+
+    Raises:
+        StudyError: If it is away for too long.
+    """
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    said = False
+    while True:
+        try:
+            return call(*arguments, **options)
+        except (SQLAlchemyError, StorageInternalError) as error:
+            outage = _outage(error)
+            if outage is None:
+                raise
+            if time.monotonic() > deadline:
+                raise StudyError(
+                    f"the database is away for {PATIENCE_SECONDS} s: {outage}; "
+                    "what ended is kept, the same command continues"
+                ) from error
+            if not said:
+                log.warning("waiting for the database: %s", outage)
+                said = True
+        time.sleep(RETRY_SECONDS)
+
+
+def _outage(error: BaseException | None) -> str | None:
+    """Says what the server or the connection to it had, if an error comes from that."""
+    while error is not None:
+        if isinstance(error, (OperationalError, InterfaceError)):
+            return " ".join(str(error.orig).split())
+        error = error.__cause__ or error.__context__
+    return None
+
+
+def _handing_on(method: str) -> Callable[..., Any]:
+    def call(self: "ServerStorage", *arguments: Any, **options: Any) -> Any:
+        return patiently(getattr(self.storage, method), *arguments, **options)
+
+    return call
+
+
+def _hand_on_all(cls: type[BaseStorage]) -> type[BaseStorage]:
+    """Gives a class all methods of Optuna's storages, which it hands on."""
+    for name in vars(BaseStorage):
+        if not name.startswith("_"):
+            setattr(cls, name, _handing_on(name))
+    return abc.update_abstractmethods(cls)
+
+
+class ServerStorage(BaseStorage):
+    """Optuna's storage in a database server, whose outages are waited out.
+
+    Args:
+        server: Optuna's own.
+    """
+
+    def __init__(self, server: RDBStorage) -> None:
+        self._server = server
+        self.storage = optuna.storages.get_storage(server)
+
+    def sign_of_life(self, trial_id: int) -> None:
+        """Records that the worker of a trial lives."""
+        patiently(self._server.record_heartbeat, trial_id)
+
+    def silent_trials(self, study_id: int) -> set[int]:
+        """Returns the running trials from whose workers nothing was heard for too long."""
+        return set(patiently(self._server._get_stale_trial_ids, study_id))
+
+
+_hand_on_all(ServerStorage)  # type: ignore[type-abstract]
+
+
+class ServerLock:
+    """A lock that a PostgreSQL server keeps, and releases when its holder's connection ends.
+
+    https://www.postgresql.org/docs/current/explicit-locking.html#ADVISORY-LOCKS
+
+    Args:
+        url: The database.
+        name: What is locked.
+    """
+
+    def __init__(self, url: str, name: str) -> None:
+        self._url, self._name = url, name
+        digest = hashlib.sha256(name.encode()).digest()
+        self._key = int.from_bytes(digest[:8], "big", signed=True)
+        self._connection: sqlalchemy.Connection | None = None
+
+    def acquire(self, timeout: float = -1) -> None:
+        """Waits for the lock, and for the server.
+
+        Args:
+            timeout: 0 not to wait for the lock, as `filelock.FileLock` has it.
+
+        Raises:
+            filelock.Timeout: If it is not free and not waited for.
+        """
+        if timeout == 0:
+            if not patiently(self._ask, "pg_try_advisory_lock"):
+                raise filelock.Timeout(self._name)
+        else:
+            patiently(self._ask, "pg_advisory_lock")
+
+    def release(self) -> None:
+        """Gives the lock back."""
+        assert self._connection is not None, "it was acquired"
+        connection, self._connection = self._connection, None
+        try:
+            connection.execute(sqlalchemy.text(f"SELECT pg_advisory_unlock({self._key})"))
+            connection.commit()
+        except SQLAlchemyError:  # a server that went away has released it
+            connection.invalidate()
+        connection.close()
+
+    def _ask(self, function: str) -> Any:
+        connection = _engine(self._url).connect()
+        try:
+            answer = connection.execute(sqlalchemy.text(f"SELECT {function}({self._key})")).scalar()
+            connection.commit()
+        except BaseException:
+            connection.invalidate()
+            connection.close()
+            raise
+        if answer is False:
+            connection.close()
+        else:
+            self._connection = connection
+        return answer
+
+    def __enter__(self) -> None:
+        self.acquire()
+
+    def __exit__(self, *problem: object) -> None:
+        self.release()
+
+
+@cache
+def _engine(url: str) -> sqlalchemy.Engine:
+    return sqlalchemy.create_engine(url, pool_pre_ping=True)

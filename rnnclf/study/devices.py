@@ -1,0 +1,78 @@
+"""GPUs and cores of this machine, shared out among workers."""
+
+import contextlib
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+VISIBLE = "CUDA_VISIBLE_DEVICES"
+
+
+def worker_environments(workers: int | str) -> list[dict[str, str]]:
+    """Returns the environment of each worker on this machine: its share of the GPUs or cores."""
+    gpus = visible_gpus()
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    count = (len(gpus) or cores or 1) if workers == "auto" else int(workers)
+    if gpus:
+        return [{VISIBLE: gpus[n % len(gpus)]} for n in range(count)]
+    if "OMP_NUM_THREADS" in os.environ:
+        return [{} for _ in range(count)]
+    share = str(max(1, (cores or 1) // count))
+    return [{"OMP_NUM_THREADS": share} for _ in range(count)]
+
+
+def visible_gpus() -> list[str]:
+    """Names the GPUs that this process may use."""
+    visible = os.environ.get(VISIBLE)
+    if visible is not None:
+        return [name.strip() for name in visible.split(",") if name.strip() not in ("", "-1")]
+    command = shutil.which("nvidia-smi")
+    if command is None:
+        return []
+    listed = subprocess.run([command, "-L"], capture_output=True, text=True, check=False)
+    lines = [line for line in listed.stdout.splitlines() if line.startswith("GPU ")]
+    return [str(number) for number in range(len(lines))]
+
+
+@contextlib.contextmanager
+def one_gpu(worker: int) -> Iterator[None]:
+    """Leaves this process one GPU of several, which no other of the user's workers here has.
+
+    Where there are more workers than GPUs they share them in turns.
+
+    Args:
+        worker: The number of this worker.
+    """
+    gpus = visible_gpus()
+    if len(gpus) < 2:
+        yield
+        return
+    lock = _take_one(gpus)
+    gpu = Path(lock.lock_file).stem if lock else gpus[worker % len(gpus)]
+    before = os.environ.get(VISIBLE)
+    os.environ[VISIBLE] = gpu
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[VISIBLE]
+        else:
+            os.environ[VISIBLE] = before
+        if lock:
+            lock.release()
+
+
+def _take_one(gpus: list[str]) -> FileLock | None:
+    folder = Path(tempfile.gettempdir(), f"rnnclf-gpus-{os.getuid()}")
+    folder.mkdir(mode=0o700, exist_ok=True)
+    for gpu in gpus:
+        lock = FileLock(folder / f"{gpu}.lock")
+        with contextlib.suppress(Timeout):
+            lock.acquire(timeout=0)
+            return lock
+    return None

@@ -1,0 +1,143 @@
+"""A PostgreSQL server as the storage of a study: workers lost, the server away, hosts apart."""
+
+import os
+import signal
+import subprocess
+import time
+from collections import Counter
+
+import optuna
+import pytest
+from foreign_study import OUTPUT, SWEEP
+from servers import Postgres, postgres, wait_until
+from sqlalchemy.pool import NullPool
+
+from rnnclf.study import database
+from rnnclf.study.trials import LOST, REASON, WORKER, StudySpec, Trials, counts
+
+pytestmark = pytest.mark.cluster
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    with postgres(tmp_path_factory.mktemp("pg") / "server") as started:
+        yield started
+
+
+def sweep_of(server: Postgres, name: str, *arguments: str) -> list[str]:
+    names = [f"hydra.sweeper.storage={server.url}", f"hydra.sweeper.study_name={name}"]
+    return [*SWEEP, *names, *arguments]
+
+
+def storage_of(server: Postgres) -> optuna.storages.RDBStorage:
+    return optuna.storages.RDBStorage(server.url, engine_kwargs={"poolclass": NullPool})
+
+
+def trials_of(server: Postgres, name: str) -> list[optuna.trial.FrozenTrial]:
+    return optuna.load_study(study_name=name, storage=storage_of(server)).trials
+
+
+def states_of(server: Postgres, name: str) -> Counter[str]:
+    return Counter(trial.state.name for trial in trials_of(server, name) if counts(trial))
+
+
+def reasons_of(server: Postgres, name: str) -> list[str]:
+    attributes = [trial.user_attrs for trial in trials_of(server, name)]
+    return [of_one[REASON] for of_one in attributes if REASON in of_one]
+
+
+def workers_of(server: Postgres, name: str) -> set[int]:
+    try:
+        trials = trials_of(server, name)
+    except KeyError:  # the study is not there yet
+        return set()
+    running = [t for t in trials if t.state is optuna.trial.TrialState.RUNNING]
+    return {t.user_attrs[WORKER]["pid"] for t in running if WORKER in t.user_attrs}
+
+
+def test_eight_workers_share_a_study(server, tmp_path):
+    arguments = ("hydra.sweeper.workers=8", "hydra.sweeper.n_trials=80", "steps=5", "seconds=0.01")
+    command = sweep_of(server, "eight", *arguments, "hydra/sweeper/pruner=median")
+    done = subprocess.run(command, cwd=tmp_path, check=False, **OUTPUT)
+    assert done.returncode == 0, done.stdout
+    states = states_of(server, "eight")
+    assert states["COMPLETE"] + states["PRUNED"] == states.total() == 80
+    logs = [path.read_text() for path in tmp_path.glob("study/worker-*.log")]
+    assert len(logs) == 8
+    assert not [log for log in logs if "Error" in log]
+
+
+def test_a_killed_worker_and_a_restarted_server_cost_no_trial(server, tmp_path):
+    arguments = ("hydra.sweeper.workers=8", "hydra.sweeper.n_trials=60", "steps=10", "seconds=0.1")
+    command = sweep_of(server, "hurt", *arguments)
+    process = subprocess.Popen(command, cwd=tmp_path, **OUTPUT)
+    wait_until(lambda: len(workers_of(server, "hurt")) == 8, "eight workers")
+    os.kill(workers_of(server, "hurt").pop(), signal.SIGKILL)
+    time.sleep(2)
+    server.control("restart", "-m", "fast")
+    time.sleep(2)
+    server.control("stop", "-m", "immediate")
+    time.sleep(3)
+    server.control("start")
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 0, output
+    assert states_of(server, "hurt") == {"COMPLETE": 60}, reasons_of(server, "hurt")
+    lost = [trial for trial in trials_of(server, "hurt") if LOST in trial.user_attrs]
+    assert len(lost) == 1, "the killed worker's, which was tried again once"
+
+
+def test_hosts_that_share_nothing_but_the_database_run_one_study(server, tmp_path):
+    """Two folders stand for two hosts; the clock of the second is an hour late."""
+    arguments = ("hydra.sweeper.n_trials=24", "steps=4", "seconds=0.1")
+    refit = ("hydra.sweeper.refit.seeds=2", "hydra.sweeper.refit.final=['size={seed}']")
+    command = sweep_of(server, "apart", *arguments, *refit)
+    hosts = []
+    for name, clock in (("first", []), ("second", ["faketime", "-f", "-1h"])):
+        (tmp_path / name).mkdir()
+        hosts.append(subprocess.Popen([*clock, *command], cwd=tmp_path / name, **OUTPUT))
+    outputs = [host.communicate(timeout=120)[0] for host in hosts]
+    assert [host.returncode for host in hosts] == [0, 0], outputs
+    assert states_of(server, "apart") == {"COMPLETE": 24}
+    folders = [len(list((tmp_path / n).glob("study/[0-9]*"))) for n in ("first", "second")]
+    assert sum(folders) == 24
+    assert min(folders) > 0, "both ran trials"
+    (refit_name,) = [
+        name
+        for name in optuna.get_all_study_names(storage_of(server))
+        if name.startswith("apart-refit")
+    ]
+    assert states_of(server, refit_name) == {"COMPLETE": 4}
+
+
+def test_a_worker_on_a_host_that_died_is_missed(server, tmp_path, monkeypatch):
+    """Its trial has the name of a host from which nothing more is heard."""
+    monkeypatch.setattr(database, "SILENT_SECONDS", 1)
+    spec = StudySpec("silent", tmp_path, server.url, ("maximize",), 4, 5)
+    trials = Trials(spec)
+    trial = trials.claim()
+    trial.set_user_attr(WORKER, {"host": "far away", "pid": 1, "started": 0.0})
+    assert trials.settle_lost() == [], "it was heard just now"
+    time.sleep(2)
+    assert [lost.number for lost in trials.settle_lost()] == [trial.number]
+    assert trials.settle_lost() == [], "once"
+    again = trials.claim()
+    assert again.user_attrs["retry_of"] == trial.number
+    for engine in (trials.study._storage.storage._backend.engine, database._engine(server.url)):
+        engine.dispose()
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("postgresql+psycopg://nobody@127.0.0.1:1/none", "cannot be used: connection failed"),
+        ("oracle://nobody@127.0.0.1/none", "pip install 'rnnclf[postgres]'"),
+        ("postgres", "is not the URL of a database"),
+    ],
+)
+def test_a_database_that_cannot_be_used_is_one_line(tmp_path, url, said):
+    command = [*SWEEP, f"hydra.sweeper.storage={url}"]
+    done = subprocess.run(command, cwd=tmp_path, check=False, **OUTPUT)
+    assert done.returncode in (1, 2)
+    assert said in done.stdout
+    assert "Traceback" not in done.stdout
+    assert not list(tmp_path.glob("study/*"))
