@@ -7,6 +7,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from rnnclf.study.paths import StudyPaths
+from rnnclf.study.trials import LOST
 
 
 def ranked(study: optuna.Study) -> list[FrozenTrial]:
@@ -35,7 +36,7 @@ class Cleaner:
         self._cleaned: set[int] = set()
 
     def clean(self, study: optuna.Study) -> None:
-        """Deletes what can be deleted now."""
+        """Deletes what can be deleted now; not what a lost trial left for its repetition."""
         if self._keep is None or not self._patterns:
             return
         best = ranked(study)
@@ -43,7 +44,8 @@ class Cleaner:
             best = best[: self._keep]
         kept = {trial.number for trial in best}
         for trial in study.get_trials(deepcopy=False):
-            if trial.state.is_finished() and trial.number not in kept | self._cleaned:
+            over = trial.state.is_finished() and LOST not in trial.user_attrs
+            if over and trial.number not in kept | self._cleaned:
                 self.delete([trial.number])
                 self._cleaned.add(trial.number)
 

@@ -133,7 +133,7 @@ class Slurm:
 
     def jobs(self, state: str = "all") -> list[str]:
         """Returns the numbers of the jobs that are in the queue."""
-        return self.ask("squeue", "-h", "-r", "-t", state, "-o", "%A").split()
+        return self.ask("squeue", "-h", "-r", "-t", state, "-o", "%i").split()
 
 
 @contextlib.contextmanager

@@ -1,0 +1,125 @@
+"""A study whose workers are the jobs of a Slurm array: cancelled, requeued, out of time, alone."""
+
+import json
+import signal
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from conftest import RUN_PY
+from foreign_study import OUTPUT, trials_of
+from servers import Slurm, slurm, wait_until
+
+from rnnclf.study.trials import LOST, RETRY_OF, WORKER, counts
+
+pytestmark = pytest.mark.cluster
+
+N_TRIALS = 12
+STUDY = [
+    *(sys.executable, str(RUN_PY), "-m", "sweeps=smoke", "launcher=slurm", "workers=3"),
+    *(f"n_trials={N_TRIALS}", "pruner=none", "hydra.sweeper.refit.seeds=0", "epochs=40"),
+    *("hydra.launcher.mem_gb=1", "hydra.launcher.timeout_min=5", "hydra.sweep.dir=study"),
+]
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    with slurm(tmp_path_factory.mktemp("slurm") / "cluster") as started:
+        yield started
+
+
+@pytest.fixture
+def study(cluster: Slurm, tmp_path: Path):
+    """A study that has begun on the cluster, its folder, and its process."""
+    process = start(cluster, tmp_path)
+    yield process, tmp_path / "study"
+    process.kill()
+    process.communicate()
+    subprocess.run(["scancel", *cluster.jobs()], env=cluster.environment, check=False)
+
+
+def start(cluster: Slurm, folder: Path) -> "subprocess.Popen[str]":
+    process = subprocess.Popen(STUDY, cwd=folder, env=cluster.environment, **OUTPUT)
+    wait_until(lambda: len(running(folder / "study")) == 3, "three workers in mid-trial", 90)
+    return process
+
+
+def running(folder: Path) -> dict[int, int]:
+    """Returns which trials run, and the process of each."""
+    if not (folder / "study.journal").exists():
+        return {}
+    trials = [t for t in trials_of(folder) if t.state.name == "RUNNING" and t.intermediate_values]
+    return {trial.number: trial.user_attrs[WORKER]["pid"] for trial in trials}
+
+
+def check_finished(folder: Path) -> None:
+    trials = trials_of(folder)
+    assert Counter(t.state.name for t in trials if counts(t)) == {"COMPLETE": N_TRIALS}
+    assert json.loads((folder / "study.json").read_text())["finished"]
+
+
+def lost_of(folder: Path) -> list[int]:
+    return [trial.number for trial in trials_of(folder) if LOST in trial.user_attrs]
+
+
+def test_a_cancelled_worker_costs_no_trial(cluster, study):
+    process, folder = study
+    cluster.ask("scancel", cluster.jobs("running")[0])
+    output, _ = process.communicate(timeout=200)
+    assert process.returncode == 0, output
+    check_finished(folder)
+    assert len(lost_of(folder)) == 1
+
+
+def test_a_requeued_worker_goes_on_where_its_trial_was(cluster, study):
+    process, folder = study
+    cluster.ask("scontrol", "requeue", cluster.jobs("running")[0])
+    output, _ = process.communicate(timeout=200)
+    assert process.returncode == 0, output
+    check_finished(folder)
+    (lost,) = lost_of(folder)
+    (again,) = [t for t in trials_of(folder) if t.user_attrs.get(RETRY_OF) == lost]
+    log = (folder / str(again.number) / "run.log").read_text()
+    assert "going on after epoch" in log
+    lines = (folder / str(again.number) / "metrics.jsonl").read_text().splitlines()
+    assert [json.loads(line)["epoch"] for line in lines] == list(range(1, 41))
+
+
+def test_a_warned_worker_is_queued_again_and_no_trial_fails(cluster, study):
+    """As at a time limit or a preemption: the signal for which submitit asks Slurm."""
+    process, folder = study
+    cluster.ask("scancel", "--signal=USR2", cluster.jobs("running")[0])
+    output, _ = process.communicate(timeout=200)
+    assert process.returncode == 0, output
+    check_finished(folder)
+    (lost,) = lost_of(folder)
+    trial = trials_of(folder)[lost]
+    assert trial.user_attrs["reason"].startswith("Interrupted")
+
+
+def test_workers_go_on_without_the_command_that_began_them(cluster, study):
+    process, folder = study
+    process.kill()
+    process.communicate()
+    wait_until(lambda: not cluster.jobs("pending,running,completing"), "an empty queue", 150)
+    trials = trials_of(folder)
+    assert Counter(t.state.name for t in trials) == {"COMPLETE": N_TRIALS}
+    assert not (folder / "study.json").exists(), "nobody was there to write it"
+    done = subprocess.run(STUDY, cwd=folder.parent, env=cluster.environment, **OUTPUT, check=False)
+    assert done.returncode == 0, done.stdout
+    check_finished(folder)
+
+
+def test_ctrl_c_leaves_the_jobs_and_the_same_command_waits_for_them(cluster, study):
+    process, folder = study
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 130, output
+    assert "go on in the launcher's jobs" in output
+    assert "the same command continues" in output
+    done = subprocess.run(STUDY, cwd=folder.parent, env=cluster.environment, **OUTPUT, check=False)
+    assert done.returncode == 0, done.stdout
+    check_finished(folder)
+    assert lost_of(folder) == []

@@ -1,0 +1,42 @@
+"""Which trials keep their weights while a study goes on."""
+
+from pathlib import Path
+
+import pytest
+
+from rnnclf.study.cleaning import Cleaner
+from rnnclf.study.trials import StudySpec, Trials
+
+
+@pytest.fixture
+def trials(tmp_path: Path) -> Trials:
+    return Trials(StudySpec("study", tmp_path, None, ("maximize",), 9, 5))
+
+
+def begin(trials: Trials, folder: Path):
+    trial = trials.claim()
+    weights = folder / str(trial.number) / "model.safetensors"
+    weights.parent.mkdir()
+    weights.touch()
+    return trial, weights
+
+
+def test_only_the_best_keep_their_weights(trials, tmp_path):
+    left = []
+    for value in (0.3, 0.9, 0.5):
+        trial, weights = begin(trials, tmp_path)
+        left.append(weights)
+        trials.complete(trial, [value])
+    running, of_running = begin(trials, tmp_path)
+    Cleaner(tmp_path, ["*.safetensors"], keep=1).clean(trials.study)
+    assert [path.exists() for path in left] == [False, True, False]
+    assert of_running.exists(), "it is not over"
+    assert running.number == 3
+
+
+def test_a_lost_trial_keeps_its_checkpoint_for_the_one_that_repeats_it(trials, tmp_path):
+    trial, weights = begin(trials, tmp_path)
+    trials.settle(lambda _: "WorkerLost: a test")
+    assert trials.all()[trial.number].state.is_finished()
+    Cleaner(tmp_path, ["*.safetensors"], keep=0).clean(trials.study)
+    assert weights.exists()
