@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := outputs/demo-$(shell date +%Y-%m-%d_%H-%M-%S)
 
-.PHONY: setup demo test torture check format lock
+.PHONY: setup demo test torture test-cluster check format lock
 
 setup: $(VENV)/ready
 
@@ -22,6 +22,13 @@ test: $(VENV)/ready
 torture: $(VENV)/ready
 	$(BIN)/python -m pytest -n 0 -m slow
 
+# Slurm, PostgreSQL and Ray on this machine, the first two from Debian's packages.
+test-cluster: $(VENV)/ready
+	command -v slurmctld munged faketime runuser && ls /usr/lib/postgresql/*/bin/initdb || \
+	    apt-get install -y slurm-wlm munge postgresql faketime
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev,ray,postgres]'
+	$(BIN)/python -m pytest -n 0 -m cluster
+
 check: $(VENV)/ready
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -36,7 +43,7 @@ lock:
 	rm -rf .venv-lock
 	$(PYTHON) -m venv .venv-lock
 	.venv-lock/bin/pip install --quiet torch==2.13.0
-	.venv-lock/bin/pip install --quiet '.[dev]'
+	.venv-lock/bin/pip install --quiet '.[dev,ray,postgres]'
 	{ sed -n '/^#/p' constraints.txt; \
 	  .venv-lock/bin/pip freeze --exclude rnnclf | sed 's/+cpu$$//'; } > constraints.new
 	mv constraints.new constraints.txt

@@ -29,10 +29,6 @@ def wait_until(condition: Callable[[], object], what: str, seconds: float = 60) 
         time.sleep(0.1)
 
 
-def succeeds(*command: str | Path) -> bool:
-    return subprocess.run(command, capture_output=True, check=False).returncode == 0
-
-
 @dataclass(frozen=True)
 class Postgres:
     """A PostgreSQL server; as root it runs as the user `postgres`, since it refuses root."""
@@ -158,7 +154,8 @@ def slurm(folder: Path) -> Iterator[Slurm]:
                 wait_until(socket_path.exists, "munged")
         wait_until(lambda: "idle" in cluster.ask("sinfo", "-h", "-o", "%t"), "an idle node")
         yield cluster
-        succeeds("scancel", "-u", getpass.getuser())
+        cluster.ask("scancel", "-u", getpass.getuser())
+        wait_until(lambda: not cluster.jobs("pending,running,completing"), "an empty queue")
 
 
 @contextlib.contextmanager

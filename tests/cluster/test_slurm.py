@@ -14,7 +14,7 @@ from servers import Slurm, slurm, wait_until
 
 from rnnclf.study.trials import LOST, RETRY_OF, WORKER, counts
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 
 N_TRIALS = 12
 STUDY = [
@@ -40,8 +40,9 @@ def study(cluster: Slurm, tmp_path: Path):
     subprocess.run(["scancel", *cluster.jobs()], env=cluster.environment, check=False)
 
 
-def start(cluster: Slurm, folder: Path) -> "subprocess.Popen[str]":
-    process = subprocess.Popen(STUDY, cwd=folder, env=cluster.environment, **OUTPUT)
+def start(cluster: Slurm, folder: Path, *others: str) -> "subprocess.Popen[str]":
+    command = [*STUDY, *others]
+    process = subprocess.Popen(command, cwd=folder, env=cluster.environment, **OUTPUT)
     wait_until(lambda: len(running(folder / "study")) == 3, "three workers in mid-trial", 90)
     return process
 
@@ -97,6 +98,19 @@ def test_a_warned_worker_is_queued_again_and_no_trial_fails(cluster, study):
     (lost,) = lost_of(folder)
     trial = trials_of(folder)[lost]
     assert trial.user_attrs["reason"].startswith("Interrupted")
+
+
+def test_a_time_limit_strikes_and_the_study_goes_on(cluster, tmp_path):
+    """Slurm ends each worker after two minutes at most, and the study takes as long."""
+    limit = ("hydra.launcher.timeout_min=2", "hydra.launcher.signal_delay_s=30")
+    process = start(cluster, tmp_path, *limit, "epochs=300")
+    output, _ = process.communicate(timeout=500)
+    assert process.returncode == 0, output
+    check_finished(tmp_path / "study")
+    lost = lost_of(tmp_path / "study")
+    assert lost, "those of workers whose time was up"
+    reasons = {trials_of(tmp_path / "study")[number].user_attrs["reason"] for number in lost}
+    assert reasons == {"Interrupted: the study was interrupted"}
 
 
 def test_workers_go_on_without_the_command_that_began_them(cluster, study):
