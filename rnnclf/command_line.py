@@ -28,6 +28,12 @@ _NOT_IN_SCHEMA = re.compile(
     r"Could not override '[\w.]+'\. Key '([\w.]+)' (?:is )?not in '(?:Composed)?Config'"
 )
 _UNQUOTED = re.compile(r"LexerNoViableAlt|mismatched input|no viable alternative|token recognition")
+_NO_LAUNCHER = re.compile(r"Could not find 'hydra/launcher/(\w+)'")
+_LAUNCHER_PACKAGES = {
+    "joblib": "hydra-joblib-launcher",
+    "submitit_slurm": "'rnnclf[slurm]'",
+    "ray": "'rnnclf[ray]'",
+}
 _UNKNOWN_KEY = re.compile(r"Could not override '([\w.]+)'")
 
 
@@ -99,6 +105,9 @@ def _explain(error: BaseException) -> str:
     message = _NOT_IN_SCHEMA.sub(r"There is no key '\1'.", message)
     if _UNQUOTED.search(message):
         message += " A value with blanks or signs needs quotes of its own: 'KEY=\"VALUE\"'."
+    if plugin := _NO_LAUNCHER.search(message):
+        package = _LAUNCHER_PACKAGES.get(plugin[1])
+        message += f" It comes with: pip install {package}" if package else ""
     if unknown and "Did you mean" not in message:
         message += " " + _suggest(unknown[1])
     return message.strip()

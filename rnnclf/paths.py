@@ -1,11 +1,20 @@
 """Every file name of a run and of a model, and nowhere else."""
 
+import os
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 RESULT_FORMAT = 2  # of result.json; 1 had no `config` in it
 BASELINE_FORMAT = 1  # of baseline.json
 BUNDLE_FORMAT = 2  # of metrics.json in a bundle; in 1 the configuration had no `precision`
+
+
+def host_lock(name: str) -> Path:
+    """A file that processes of this user on this machine lock, and no others."""
+    folder = Path(tempfile.gettempdir(), f"rnnclf-{os.getuid()}")
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder / f"{name}.lock"
 
 
 @dataclass(frozen=True)

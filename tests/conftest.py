@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -64,11 +65,12 @@ def _skip(items: list[pytest.Item], marker: str, reason: str) -> None:
 
 @pytest.fixture(autouse=True, scope="session")
 def own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Prepared data is kept in a folder of the tests, which all their processes share."""
+    """Prepared data and locks are in a folder of the tests, which all their processes share."""
     shared = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         shared = shared.parent
     os.environ["RNNCLF_CACHE"] = str(shared / "cache")
+    os.environ["TMPDIR"] = tempfile.tempdir = str(shared)
 
 
 @pytest.fixture

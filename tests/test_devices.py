@@ -34,7 +34,7 @@ def test_no_gpu_is_none(monkeypatch):
 
 def test_jobs_of_launchers_on_one_machine_take_different_gpus(tmp_path, monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))  # other tests may hold locks in the usual one
     workers = [start(number) for number in (0, 2)]  # by number alone, both would take the first
     taken = [worker.stdout.readline().strip() for worker in workers]
     assert sorted(taken) == ["0", "1"]
@@ -54,8 +54,7 @@ def start(number: int) -> "subprocess.Popen[str]":
 
 
 @pytest.mark.parametrize("before", ["0,1", None])
-def test_afterwards_the_environment_is_as_before(before, tmp_path, monkeypatch):
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
+def test_afterwards_the_environment_is_as_before(before, monkeypatch):
     monkeypatch.setattr("rnnclf.study.devices.visible_gpus", lambda: ["0", "1"])
     if before is None:
         monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)

@@ -3,6 +3,8 @@
 import gzip
 import hashlib
 import io
+import subprocess
+import sys
 import tarfile
 import threading
 from collections.abc import Iterator
@@ -22,6 +24,7 @@ class Server(ThreadingHTTPServer):
     """Serves a folder; the first answers are errors, as many as `failures` says."""
 
     failures = 0
+    answers = 0
 
     def __init__(self, folder: Path) -> None:
         class Handler(SimpleHTTPRequestHandler):
@@ -33,6 +36,7 @@ class Server(ThreadingHTTPServer):
                     self.server.failures -= 1
                     self.send_error(503)
                 else:
+                    self.server.answers += 1
                     super().do_GET()
 
             def log_message(self, *arguments: object) -> None:
@@ -73,6 +77,23 @@ def test_a_missing_file_is_downloaded_and_then_used_as_it_is(server, tmp_path):
 def test_a_passing_failure_of_the_server_is_tried_again(server, tmp_path):
     server.failures = 1
     assert fetch(raw_file(server.url("a.label")), tmp_path).read_bytes() == CONTENT
+
+
+def test_of_several_workers_of_a_host_one_downloads(server, tmp_path):
+    folder = tmp_path / "data"
+    code = (
+        "import sys, time; from pathlib import Path; from rnnclf.data import download;"
+        "slow = download._retrieve;"
+        "download._retrieve = lambda *a: (time.sleep(1), slow(*a))[1];"
+        "raw_file = download.RawFile('a.label', (sys.argv[1],), sha256=sys.argv[2]);"
+        "download.fetch(raw_file, Path(sys.argv[3]))"
+    )
+    wanted = raw_file(server.url("a.label"))
+    command = [sys.executable, "-c", code, *wanted.urls, wanted.sha256, str(folder)]
+    workers = [subprocess.Popen(command) for _ in range(3)]
+    assert [worker.wait() for worker in workers] == [0, 0, 0]
+    assert server.answers == 1
+    assert [file.name for file in folder.iterdir()] == ["a.label"]
 
 
 def test_the_next_mirror_is_tried(server, tmp_path):

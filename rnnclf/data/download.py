@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pooch
 import requests
+from filelock import FileLock
 
 from rnnclf.atomic import replacing
 from rnnclf.data.archives import members_digest, read_archive
 from rnnclf.errors import DataError
+from rnnclf.paths import host_lock
 
 Downloader = Callable[[str, str, pooch.Pooch], None]
 
@@ -53,8 +55,8 @@ def fetch(raw_file: RawFile, folder: Path) -> Path:
 def locate(raw_file: RawFile, folder: Path) -> Path:
     """Returns the path of a raw file, which is downloaded if it is not in `folder`.
 
-    A download reaches its final name only when it is whole and verified. What is there already is
-    not verified.
+    A download reaches its final name only when it is whole and verified; of several processes of
+    this machine that miss a file at once, one fetches it. What is there already is not verified.
 
     Raises:
         DataError: If nothing is there and it cannot be fetched.
@@ -65,7 +67,10 @@ def locate(raw_file: RawFile, folder: Path) -> Path:
     except PermissionError as error:
         raise _unreadable(path, error) from error
     if not present:
-        _download(raw_file, path)
+        place = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:16]
+        with FileLock(host_lock(f"download-{place}")):
+            if not path.exists():
+                _download(raw_file, path)
     return path
 
 

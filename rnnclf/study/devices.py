@@ -4,11 +4,11 @@ import contextlib
 import os
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 from filelock import FileLock, Timeout
+
+from rnnclf.paths import host_lock
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 
@@ -52,8 +52,7 @@ def one_gpu(worker: int) -> Iterator[None]:
     if len(gpus) < 2:
         yield
         return
-    lock = _take_one(gpus)
-    gpu = Path(lock.lock_file).stem if lock else gpus[worker % len(gpus)]
+    gpu, lock = _take_one(gpus) or (gpus[worker % len(gpus)], None)
     before = os.environ.get(VISIBLE)
     os.environ[VISIBLE] = gpu
     try:
@@ -67,12 +66,10 @@ def one_gpu(worker: int) -> Iterator[None]:
             lock.release()
 
 
-def _take_one(gpus: list[str]) -> FileLock | None:
-    folder = Path(tempfile.gettempdir(), f"rnnclf-gpus-{os.getuid()}")
-    folder.mkdir(mode=0o700, exist_ok=True)
+def _take_one(gpus: list[str]) -> tuple[str, FileLock] | None:
     for gpu in gpus:
-        lock = FileLock(folder / f"{gpu}.lock")
+        lock = FileLock(host_lock(f"gpu-{gpu}"))
         with contextlib.suppress(Timeout):
             lock.acquire(timeout=0)
-            return lock
+            return gpu, lock
     return None

@@ -1,0 +1,82 @@
+"""Workers as the jobs of a launcher: signals of a cluster, and jobs that are not waited for."""
+
+import signal
+import time
+
+import pytest
+
+from rnnclf.errors import Terminated
+from rnnclf.study import launch, preemption
+from rnnclf.study.launch import _watched
+from rnnclf.study.trials import StudySpec, Trials
+
+
+class SpecOnly:
+    """What `_watched` needs of a worker."""
+
+    def __init__(self, spec: StudySpec) -> None:
+        self.spec = spec
+
+
+def study_with(tmp_path, n_trials: int) -> tuple[SpecOnly, Trials]:
+    spec = StudySpec("study", tmp_path, None, ("maximize",), n_trials, 5)
+    return SpecOnly(spec), Trials(spec)
+
+
+def test_jobs_with_nothing_to_do_are_not_waited_for(tmp_path, monkeypatch):
+    monkeypatch.setattr(launch, "UNTIL_LEFT", 0.5)
+    worker, trials = study_with(tmp_path, 1)
+    trials.complete(trials.claim(), [1.0])
+    before, start = signal.getsignal(signal.SIGALRM), time.monotonic()
+    with _watched(worker, trials, lambda: None):
+        time.sleep(60)
+    assert 0.5 < time.monotonic() - start < 10
+    assert signal.getsignal(signal.SIGALRM) is before
+
+
+def test_jobs_are_waited_for_while_a_trial_runs(tmp_path, monkeypatch):
+    monkeypatch.setattr(launch, "UNTIL_LEFT", 0.0)
+    worker, trials = study_with(tmp_path, 1)
+    trial = trials.claim()
+    ended = False
+    with _watched(worker, trials, lambda: None):
+        time.sleep(2)
+        ended = True
+        trials.complete(trial, [1.0])
+    assert ended
+
+
+class NotRequeuedError(Exception):
+    """What submitit raises in its handler when a job was ended too often."""
+
+
+@pytest.mark.parametrize("error", [SystemExit(-1), NotRequeuedError("too often")])
+def test_what_a_launcher_raises_at_a_warning_is_no_failure_of_the_trial(error):
+    def handler(number, frame):
+        raise error
+
+    passed = []
+    signal.signal(signal.SIGUSR2, handler)
+    try:
+        with pytest.raises(type(error)) as raised, preemption.heard():
+            try:
+                signal.raise_signal(signal.SIGUSR2)
+            except (Exception, SystemExit) as caught:  # as a trial's own
+                pytest.fail(f"the trial saw {caught!r}")
+            except BaseException as caught:
+                passed.append(caught)
+                raise
+        assert raised.value is error
+        assert isinstance(passed[0], preemption.Preempted)
+        assert signal.getsignal(signal.SIGUSR2) is handler
+    finally:
+        signal.signal(signal.SIGUSR2, signal.SIG_DFL)
+
+
+def test_sigterm_ends_a_job_though_its_launcher_ignores_it():
+    before = signal.signal(signal.SIGTERM, lambda number, frame: None)
+    try:
+        with pytest.raises(Terminated), preemption.heard():
+            signal.raise_signal(signal.SIGTERM)
+    finally:
+        signal.signal(signal.SIGTERM, before)
