@@ -24,8 +24,8 @@ torture: $(VENV)/ready
 
 # Slurm, PostgreSQL and Ray on this machine, the first two from Debian's packages.
 test-cluster: $(VENV)/ready
-	command -v slurmctld munged faketime runuser && ls /usr/lib/postgresql/*/bin/initdb || \
-	    apt-get install -y slurm-wlm munge postgresql faketime
+	which slurmctld munged faketime && ls /usr/lib/postgresql/*/bin/initdb || \
+	    { apt-get update && apt-get install -y slurm-wlm munge postgresql faketime; }
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev,ray,postgres]'
 	$(BIN)/python -m pytest -n 0 -m cluster
 

@@ -30,7 +30,7 @@ _NOT_IN_SCHEMA = re.compile(
 _UNQUOTED = re.compile(r"LexerNoViableAlt|mismatched input|no viable alternative|token recognition")
 _NO_LAUNCHER = re.compile(r"Could not find 'hydra/launcher/(\w+)'")
 _LAUNCHER_PACKAGES = {
-    "joblib": "hydra-joblib-launcher",
+    "joblib": "'rnnclf[joblib]'",
     "submitit_slurm": "'rnnclf[slurm]'",
     "ray": "'rnnclf[ray]'",
 }

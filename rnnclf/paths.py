@@ -1,7 +1,7 @@
 """Every file name of a run and of a model, and nowhere else."""
 
 import os
-import tempfile
+import socket
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,11 +10,21 @@ BASELINE_FORMAT = 1  # of baseline.json
 BUNDLE_FORMAT = 2  # of metrics.json in a bundle; in 1 the configuration had no `precision`
 
 
+def cache_folder() -> Path:
+    """Returns where prepared data is kept: `$RNNCLF_CACHE`, or the user's cache folder."""
+    import pooch  # here: it takes time, and most that import this module do not ask
+
+    return Path(os.environ.get("RNNCLF_CACHE") or pooch.os_cache("rnnclf"))
+
+
 def host_lock(name: str) -> Path:
-    """A file that processes of this user on this machine lock, and no others."""
-    folder = Path(tempfile.gettempdir(), f"rnnclf-{os.getuid()}")
-    folder.mkdir(mode=0o700, exist_ok=True)
-    return folder / f"{name}.lock"
+    """A file that processes of this user on this machine lock, and no others.
+
+    It is in the cache folder, since jobs of a cluster may have a temporary folder each.
+    """
+    folder = cache_folder() / "locks"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / f"{socket.gethostname()}-{name}.lock"
 
 
 @dataclass(frozen=True)

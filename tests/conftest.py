@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -70,7 +69,6 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     if "PYTEST_XDIST_WORKER" in os.environ:
         shared = shared.parent
     os.environ["RNNCLF_CACHE"] = str(shared / "cache")
-    os.environ["TMPDIR"] = tempfile.tempdir = str(shared)
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+from foreign_study import OUTPUT, SWEEP, trials_of
 
 from rnnclf.study.devices import one_gpu, visible_gpus, worker_environments
 
@@ -17,12 +18,21 @@ with one_gpu(int(sys.argv[1])):
 """
 
 
-def test_each_local_worker_has_a_gpu_of_its_own(monkeypatch):
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,GPU-abc")
-    assert visible_gpus() == ["2", "GPU-abc"]
-    shares = worker_environments("auto")
-    assert shares == [{"CUDA_VISIBLE_DEVICES": "2"}, {"CUDA_VISIBLE_DEVICES": "GPU-abc"}]
-    assert worker_environments(3)[2] == shares[0], "more workers than GPUs were asked for"
+def test_there_are_as_many_workers_as_gpus(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2, GPU-abc,5")
+    assert visible_gpus() == ["2", "GPU-abc", "5"]
+    assert len(worker_environments("auto")) == 3
+
+
+@pytest.mark.parametrize("launcher", ["basic", "joblib"])
+def test_each_worker_of_a_study_has_a_gpu_of_its_own(launcher, tmp_path, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,7")
+    monkeypatch.setenv("RNNCLF_CACHE", str(tmp_path / "cache"))
+    asked = ("outcome=gpu", "steps=1", "seconds=0.5", f"hydra/launcher={launcher}")
+    done = subprocess.run([*SWEEP, *asked], cwd=tmp_path, check=False, **OUTPUT)
+    assert done.returncode == 0, done.stdout
+    by_worker = {t.user_attrs["worker"]["pid"]: t.value for t in trials_of(tmp_path / "study")}
+    assert sorted(by_worker.values()) == [3, 7]
 
 
 def test_no_gpu_is_none(monkeypatch):
@@ -34,7 +44,7 @@ def test_no_gpu_is_none(monkeypatch):
 
 def test_jobs_of_launchers_on_one_machine_take_different_gpus(tmp_path, monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
-    monkeypatch.setenv("TMPDIR", str(tmp_path))  # other tests may hold locks in the usual one
+    monkeypatch.setenv("RNNCLF_CACHE", str(tmp_path))  # other tests may hold locks in theirs
     workers = [start(number) for number in (0, 2)]  # by number alone, both would take the first
     taken = [worker.stdout.readline().strip() for worker in workers]
     assert sorted(taken) == ["0", "1"]

@@ -5,9 +5,11 @@ import time
 
 import pytest
 
-from rnnclf.errors import Terminated
+from rnnclf.errors import StudyError, Terminated
 from rnnclf.study import launch, preemption
 from rnnclf.study.launch import _watched
+from rnnclf.study.liveness import living, presence
+from rnnclf.study.paths import StudyPaths
 from rnnclf.study.trials import StudySpec, Trials
 
 
@@ -71,6 +73,39 @@ def test_what_a_launcher_raises_at_a_warning_is_no_failure_of_the_trial(error):
         assert signal.getsignal(signal.SIGUSR2) is handler
     finally:
         signal.signal(signal.SIGUSR2, signal.SIG_DFL)
+
+
+def test_what_comes_after_a_warning_does_not_disturb_the_trials_return():
+    def handler(number, frame):
+        raise SystemExit(-1)
+
+    signal.signal(signal.SIGUSR2, handler)
+    try:
+        with pytest.raises(SystemExit), preemption.heard():
+            try:
+                signal.raise_signal(signal.SIGUSR2)
+            finally:
+                signal.raise_signal(signal.SIGTERM)  # Slurm's, when the job is requeued
+    finally:
+        signal.signal(signal.SIGUSR2, signal.SIG_DFL)
+
+
+def test_a_problem_of_the_watcher_ends_the_wait(tmp_path):
+    worker, trials = study_with(tmp_path, 1)
+
+    def update():
+        raise StudyError("the database is away")
+
+    with pytest.raises(StudyError, match="away"), _watched(worker, trials, update):
+        time.sleep(60)
+
+
+def test_living_workers_are_counted(tmp_path):
+    paths = StudyPaths(tmp_path)
+    assert living(paths) == 0
+    with presence(paths):
+        assert living(paths) == 1
+    assert living(paths) == 0
 
 
 def test_sigterm_ends_a_job_though_its_launcher_ignores_it():

@@ -99,6 +99,11 @@ def test_every_launcher_composes_and_the_command_line_has_the_last_word(launcher
     assert config.hydra.sweeper.workers == 3
 
 
+@pytest.mark.parametrize("launcher", ["joblib", "slurm"])
+def test_a_launcher_is_for_grids_and_single_runs_too(launcher):
+    assert compose_sweep(f"launcher={launcher}").hydra.sweeper["_target_"].endswith("BasicSweeper")
+
+
 def test_the_launchers_are_known():
     names = {path.stem for path in (REPO / "conf" / "launcher").glob("*.yaml")}
     assert names == {"local", "joblib", "slurm", "ray"}

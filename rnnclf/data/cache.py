@@ -9,7 +9,6 @@ anew.
 import hashlib
 import json
 import logging
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,12 +16,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pooch
 from filelock import FileLock
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from rnnclf.atomic import replacing
+from rnnclf.paths import cache_folder
 
 log = logging.getLogger(__name__)
 
@@ -40,11 +39,6 @@ class Entry:
 
     arrays: Mapping[str, Array]
     strings: Mapping[str, Sequence[str]] = field(default_factory=dict)
-
-
-def cache_folder() -> Path:
-    """Returns where entries are: `$RNNCLF_CACHE`, or the user's cache folder."""
-    return Path(os.environ.get("RNNCLF_CACHE") or pooch.os_cache("rnnclf"))
 
 
 def kept(name: str, key: object, build: Callable[[], Entry]) -> Entry:

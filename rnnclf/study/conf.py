@@ -33,7 +33,8 @@ class StudySweeperConf:
         n_trials: Trials of a finished study, over all starts of the command.
         timeout: Seconds after which no trial is begun, or null.
         trial_timeout: Seconds after which a trial is failed, or null.
-        workers: How many trials run at a time; `auto`: one for each GPU, else for each core.
+        workers: How many trials run at a time; `auto`: one for each GPU, else for each core, and
+            8 under a launcher for other machines.
         direction: `minimize`, `maximize`, or a list of them.
         storage: The URL of a database, or null for a journal in the study's folder.
         study_name: The study's name in the storage, or null for the name of its folder.

@@ -9,15 +9,16 @@ import hashlib
 import logging
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
 import filelock
 import optuna
 import sqlalchemy
-from optuna.exceptions import StorageInternalError
+from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.storages import BaseStorage, RDBStorage
+from optuna.trial import TrialState
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, InterfaceError, OperationalError, SQLAlchemyError
 
@@ -27,6 +28,7 @@ from rnnclf.study.liveness import SIGN_SECONDS
 log = logging.getLogger(__name__)
 
 SILENT_SECONDS = 60  # after which a worker without a sign of life is taken for lost
+SECOND_LOOK = 2 * SIGN_SECONDS  # seconds between the first sight of its silence and that
 PATIENCE_SECONDS = 300
 RETRY_SECONDS = 1.0
 
@@ -39,9 +41,9 @@ def is_server(url: str) -> bool:
     """
     try:
         return make_url(url).get_backend_name() != "sqlite"
-    except ArgumentError as error:
+    except ArgumentError as error:  # what was typed may have a password in it
         raise ConfigError(
-            f"hydra.sweeper.storage={url} is not the URL of a database, "
+            "hydra.sweeper.storage is not the URL of a database, "
             "for example sqlite:///FILE or postgresql+psycopg://USER@HOST/DATABASE"
         ) from error
 
@@ -80,7 +82,7 @@ def open_server(url: str) -> "ServerStorage":
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             return RDBStorage(
                 url,
-                engine_kwargs={"pool_pre_ping": True},
+                engine_kwargs=_engine_options(url),
                 heartbeat_interval=SIGN_SECONDS,
                 grace_period=SILENT_SECONDS,
             )
@@ -131,9 +133,9 @@ def _handing_on(method: str) -> Callable[..., Any]:
 
 
 def _hand_on_all(cls: type[BaseStorage]) -> type[BaseStorage]:
-    """Gives a class all methods of Optuna's storages, which it hands on."""
+    """Gives a class the methods of Optuna's storages that it has not, to hand them on."""
     for name in vars(BaseStorage):
-        if not name.startswith("_"):
+        if not name.startswith("_") and name not in vars(cls):
             setattr(cls, name, _handing_on(name))
     return abc.update_abstractmethods(cls)
 
@@ -147,15 +149,42 @@ class ServerStorage(BaseStorage):
 
     def __init__(self, server: RDBStorage) -> None:
         self._server = server
+        self._silent_since: dict[int, float] = {}
         self.storage = optuna.storages.get_storage(server)
+
+    def set_trial_state_values(
+        self, trial_id: int, state: TrialState, values: Sequence[float] | None = None
+    ) -> bool:
+        """Does what Optuna's storages do; what a broken call had done already is no error."""
+        calls = 0
+
+        def call() -> bool:
+            nonlocal calls
+            calls += 1
+            try:
+                done = self.storage.set_trial_state_values(trial_id, state, values)
+            except UpdateFinishedTrialError:
+                if calls > 1 and self.storage.get_trial(trial_id).state is state:
+                    return True
+                raise
+            # A waiting trial is taken under the study's lock, so that nobody else has taken it.
+            return done or (calls > 1 and state is TrialState.RUNNING)
+
+        return bool(patiently(call))
 
     def sign_of_life(self, trial_id: int) -> None:
         """Records that the worker of a trial lives."""
         patiently(self._server.record_heartbeat, trial_id)
 
     def silent_trials(self, study_id: int) -> set[int]:
-        """Returns the running trials from whose workers nothing was heard for too long."""
-        return set(patiently(self._server._get_stale_trial_ids, study_id))
+        """Returns the running trials from whose workers nothing was heard for too long.
+
+        After an outage of the server all are silent; who lives has time for another sign.
+        """
+        now = time.monotonic()
+        silent = set(patiently(self._server._get_stale_trial_ids, study_id))
+        self._silent_since = {n: self._silent_since.get(n, now) for n in silent}
+        return {n for n, since in self._silent_since.items() if now - since >= SECOND_LOOK}
 
 
 _hand_on_all(ServerStorage)  # type: ignore[type-abstract]
@@ -227,4 +256,14 @@ class ServerLock:
 
 @cache
 def _engine(url: str) -> sqlalchemy.Engine:
-    return sqlalchemy.create_engine(url, pool_pre_ping=True)
+    return sqlalchemy.create_engine(url, **_engine_options(url))
+
+
+def _engine_options(url: str) -> dict[str, Any]:
+    """Has broken connections replaced, and both ends notice within a minute that one is broken."""
+    options: dict[str, Any] = {"pool_pre_ping": True}
+    if keeps_locks(url):
+        kept_alive = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
+        of_server = " ".join(f"-c tcp_{name}={value}" for name, value in kept_alive.items())
+        options["connect_args"] = kept_alive | {"options": of_server}
+    return options

@@ -14,13 +14,15 @@ VISIBLE = "CUDA_VISIBLE_DEVICES"
 
 
 def worker_environments(workers: int | str) -> list[dict[str, str]]:
-    """Returns the environment of each worker on this machine: its share of the GPUs or cores."""
+    """Returns the environment of each worker on this machine: its share of the cores.
+
+    Args:
+        workers: How many, or `auto`: one for each GPU, else one for each core.
+    """
     gpus = visible_gpus()
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     count = (len(gpus) or cores or 1) if workers == "auto" else int(workers)
-    if gpus:
-        return [{VISIBLE: gpus[n % len(gpus)]} for n in range(count)]
-    if "OMP_NUM_THREADS" in os.environ:
+    if gpus or "OMP_NUM_THREADS" in os.environ:
         return [{} for _ in range(count)]
     share = str(max(1, (cores or 1) // count))
     return [{"OMP_NUM_THREADS": share} for _ in range(count)]
@@ -68,8 +70,8 @@ def one_gpu(worker: int) -> Iterator[None]:
 
 def _take_one(gpus: list[str]) -> tuple[str, FileLock] | None:
     for gpu in gpus:
-        lock = FileLock(host_lock(f"gpu-{gpu}"))
-        with contextlib.suppress(Timeout):
+        with contextlib.suppress(Timeout, OSError):  # taken; or there is no place for locks
+            lock = FileLock(host_lock(f"gpu-{gpu}"))
             lock.acquire(timeout=0)
             return gpu, lock
     return None

@@ -15,6 +15,8 @@ from optuna.trial import FrozenTrial, TrialState
 from rnnclf.errors import StudyError
 from rnnclf.study.agenda import Agenda
 from rnnclf.study.devices import worker_environments
+from rnnclf.study.liveness import living
+from rnnclf.study.paths import StudyPaths
 from rnnclf.study.pool import Pool
 from rnnclf.study.progress import StudyProgress
 from rnnclf.study.trials import WORKER, Trials
@@ -22,6 +24,8 @@ from rnnclf.study.worker import UNTIL_KILLED, Worker, describe_error
 
 log = logging.getLogger(__name__)
 BASIC_LAUNCHER = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
+ON_THIS_MACHINE = ("BasicLauncher", "JoblibLauncher", "LocalLauncher")
+JOBS = 8  # as many workers as `auto` is elsewhere, where nothing is known of the machines
 WATCH_SECONDS = 0.5
 UNTIL_LEFT = 10.0  # seconds that jobs have for ending by themselves after the last trial
 
@@ -46,14 +50,18 @@ def launch_workers(
         StudyError: If workers or jobs end without doing anything.
         KeyboardInterrupt: On Ctrl-C.
     """
+    launcher = config.hydra.launcher["_target_"]
     environments = worker_environments(workers)
+    count = len(environments)
+    if workers == "auto" and launcher.rpartition(".")[2] not in ON_THIS_MACHINE:
+        count = JOBS
     trials = Trials(worker.spec)
-    with StudyProgress(trials, title, len(environments), agenda) as progress:
-        if config.hydra.launcher["_target_"] == BASIC_LAUNCHER:
+    with StudyProgress(trials, title, count, agenda) as progress:
+        if launcher == BASIC_LAUNCHER:
             Pool(worker, environments, progress.update).run()
         else:
             try:
-                _run_jobs(worker, config, len(environments), trials, progress)
+                _run_jobs(worker, config, count, trials, progress)
             except KeyboardInterrupt:
                 _settle_interrupted(trials)
                 raise
@@ -64,14 +72,26 @@ def _run_jobs(
     worker: Worker, config: DictConfig, count: int, trials: Trials, progress: StudyProgress
 ) -> None:
     """Launches jobs until there are no trials left to begin."""
+    paths = StudyPaths(worker.spec.folder)
     while _goes_on(worker, trials):
+        missing = min(count, trials.remaining()) - living(paths)
+        if missing <= 0:  # workers of jobs that were launched before are at it
+            progress.update()
+            time.sleep(WATCH_SECONDS)
+            trials.settle_lost()
+            continue
         ended_before = _ended(trials)
         launcher = Plugins.instance().instantiate_launcher(
             config=config, hydra_context=worker.context, task_function=worker
         )
+        folder = str(paths.folder).replace('"', r"\"")
         jobs = [
-            [*worker.overrides, f"hydra.sweep.subdir=.workers/{number}"]
-            for number in range(min(count, trials.remaining()))
+            [
+                *worker.overrides,
+                f'hydra.sweep.dir="{folder}"',  # a job may begin elsewhere
+                f"hydra.sweep.subdir=.workers/{number}",
+            ]
+            for number in range(missing)
         ]
         problem = ""
         with _watched(worker, trials, progress.update):
@@ -85,7 +105,10 @@ def _run_jobs(
                 problem = describe_error(error)
             wait_for_others(trials)
         if _ended(trials) == ended_before:
-            raise StudyError(f"the launcher's jobs end without a trial: {problem or 'no error'}")
+            raise StudyError(
+                f"the launcher's jobs end without a trial: {problem or 'no error'}; "
+                "jobs that wait in a queue go on, and the same command continues"
+            )
 
 
 def wait_for_others(trials: Trials) -> None:
@@ -107,7 +130,7 @@ def _settle_interrupted(trials: Trials) -> None:
         trials.settle_lost(blameless=True)
         time.sleep(WATCH_SECONDS)
     if running := _running(trials):
-        log.info("these trials go on in the launcher's jobs: %s", _with_workers(running))
+        log.info("trials that other workers still run: %s", _with_workers(running))
 
 
 def _running(trials: Trials) -> list[FrozenTrial]:
@@ -144,20 +167,17 @@ def _watched(worker: Worker, trials: Trials, update: Callable[[], None]) -> Iter
     told, would be waited for in vain.
     """
     ended = threading.Event()
+    problems: list[Exception] = []
     main = threading.get_ident()
     can_be_ended = threading.current_thread() is threading.main_thread()
 
     def watch() -> None:
-        nothing_left_since = None
-        while not ended.wait(WATCH_SECONDS):
-            update()
-            if _goes_on(worker, trials) or _running(trials):
-                nothing_left_since = None
-            elif nothing_left_since is None:
-                nothing_left_since = time.monotonic()
-            elif can_be_ended and time.monotonic() - nothing_left_since > UNTIL_LEFT:
-                signal.pthread_kill(main, signal.SIGALRM)
-                return
+        try:
+            _wait_for_end(worker, trials, update, ended)
+        except Exception as error:  # of whatever kind: the main thread raises it
+            problems.append(error)
+        if can_be_ended and not ended.is_set():
+            signal.pthread_kill(main, signal.SIGALRM)
 
     def leave(number: int, frame: FrameType | None) -> None:
         raise _Ended
@@ -171,7 +191,24 @@ def _watched(worker: Worker, trials: Trials, update: Callable[[], None]) -> Iter
                 yield
             finally:
                 ended.set()
-                thread.join()
+                thread.join(timeout=1)  # it may wait for a database that is away
+        if problems:
+            raise problems[0]
     finally:
         if can_be_ended:
             signal.signal(signal.SIGALRM, before)
+
+
+def _wait_for_end(
+    worker: Worker, trials: Trials, update: Callable[[], None], ended: threading.Event
+) -> None:
+    """Calls `update` until `ended` is set, or no trial has run or been left for a while."""
+    nothing_left_since = None
+    while not ended.wait(WATCH_SECONDS):
+        update()
+        if _goes_on(worker, trials) or _running(trials):
+            nothing_left_since = None
+        elif nothing_left_since is None:
+            nothing_left_since = time.monotonic()
+        elif time.monotonic() - nothing_left_since > UNTIL_LEFT:
+            return

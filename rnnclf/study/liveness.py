@@ -7,6 +7,7 @@ there is no such folder either, a database server keeps signs of life.
 
 import contextlib
 import functools
+import logging
 import os
 import socket
 import threading
@@ -18,6 +19,8 @@ import filelock
 import psutil
 
 from rnnclf.study.paths import StudyPaths
+
+log = logging.getLogger(__name__)
 
 SIGN_SECONDS = 10
 
@@ -62,7 +65,10 @@ def signs_of_life(storage: object, trial_id: int) -> Iterator[None]:
 
     def go_on() -> None:
         while not ended.wait(SIGN_SECONDS):
-            storage.sign_of_life(trial_id)
+            try:
+                storage.sign_of_life(trial_id)
+            except Exception as error:  # of whatever kind: the next sign may come through
+                log.warning("no sign of life can be given: %s", error)
 
     thread = threading.Thread(target=go_on, daemon=True)
     thread.start()
@@ -70,7 +76,17 @@ def signs_of_life(storage: object, trial_id: int) -> Iterator[None]:
         yield
     finally:
         ended.set()
-        thread.join()
+        thread.join(timeout=1)  # it may wait for a database that is away
+
+
+def is_here(worker: Mapping[str, Any]) -> bool:
+    """Tells whether a worker is a living process of this host."""
+    return worker["host"] == socket.gethostname() and _is_it(worker, _started(worker["pid"]))
+
+
+def living(paths: StudyPaths) -> int:
+    """Returns how many workers of a study hold their locks, wherever they are."""
+    return sum(not _is_free(path) for path in paths.presence.glob("*.lock"))
 
 
 def is_gone(worker: Mapping[str, Any], paths: StudyPaths) -> bool:
@@ -80,18 +96,26 @@ def is_gone(worker: Mapping[str, Any], paths: StudyPaths) -> bool:
         worker: Its `process_identity`.
         paths: Of its study.
     """
-    is_here: bool = worker["host"] == socket.gethostname()
-    if is_here:
+    is_of_this_host: bool = worker["host"] == socket.gethostname()
+    if is_of_this_host:
         started = _started(worker["pid"])
         if started is None:
             return True
-        if abs(started - worker["started"]) < 1:
+        if _is_it(worker, started):
             return False
     path = _lock_path(paths, worker)
     if not path.exists():
-        return is_here  # a worker elsewhere may not share this folder
+        return is_of_this_host  # a worker elsewhere may not share this folder
+    return _is_free(path)
+
+
+def _is_it(worker: Mapping[str, Any], started: float | None) -> bool:
+    return started is not None and bool(abs(started - worker["started"]) < 1)
+
+
+def _is_free(lock: Path) -> bool:
     try:
-        with filelock.FileLock(path, timeout=0, preserve_lock_file=True):
+        with filelock.FileLock(lock, timeout=0, preserve_lock_file=True):
             return True
     except filelock.Timeout:
         return False

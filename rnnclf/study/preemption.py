@@ -9,6 +9,7 @@ from typing import Any
 from rnnclf.errors import hear_sigterm
 
 WARNINGS = (signal.SIGUSR1, signal.SIGUSR2)  # of a time limit or a preemption
+HEARD = (*WARNINGS, signal.SIGTERM)
 
 
 class Preempted(BaseException):
@@ -27,10 +28,10 @@ def heard() -> Iterator[None]:
     """
     before: dict[signal.Signals, Any] = {}
     try:
-        before = {number: signal.getsignal(number) for number in (*WARNINGS, signal.SIGTERM)}
+        before = {number: signal.getsignal(number) for number in HEARD}
         for number in WARNINGS:
             if callable(before[number]):
-                signal.signal(number, _naming(before[number]))
+                signal.signal(number, _passing_through(before[number]))
         hear_sigterm()
     except ValueError:  # not the main thread
         before = {}
@@ -41,16 +42,19 @@ def heard() -> Iterator[None]:
         raise preempted.__cause__ from None
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            if handler is not None:  # one that is not Python's
+                signal.signal(number, handler)
 
 
-def _naming(
+def _passing_through(
     handler: Callable[[int, FrameType | None], Any],
 ) -> Callable[[int, FrameType | None], None]:
     def handle(number: int, frame: FrameType | None) -> None:
         try:
             handler(number, frame)
         except BaseException as error:
+            for other in HEARD:  # what comes now must not disturb the trial's return to the queue
+                signal.signal(other, signal.SIG_IGN)
             raise Preempted(signal.Signals(number).name) from error
 
     return handle

@@ -13,7 +13,7 @@ import optuna
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
-from rnnclf.study.liveness import KeepsSigns, is_gone, process_identity, signs_of_life
+from rnnclf.study.liveness import KeepsSigns, is_gone, is_here, process_identity, signs_of_life
 from rnnclf.study.paths import StudyPaths
 from rnnclf.study.storage import claim_lock, open_storage
 
@@ -191,7 +191,7 @@ class Trials:
         process = f"process {worker['pid']} on {worker['host']}"
         if is_gone(worker, self._paths):
             return f"{LOST_KIND}: {process} is gone"
-        if trial._trial_id in silent:
+        if trial._trial_id in silent and not is_here(worker):
             return f"{LOST_KIND}: {process} gave no sign of life"
         return None
 
@@ -212,7 +212,6 @@ class Trials:
 
     def _stop_after_too_many_failures(self) -> None:
         ended = [t for t in self.all() if t.state.is_finished()]
-        ended.sort(key=lambda t: (t.datetime_complete or t.datetime_start, t.number))
         last = ended[-self.spec.max_failures :]
         kinds = {failure_kind(trial) for trial in last}
         if len(last) < self.spec.max_failures or len(kinds) > 1 or None in kinds:

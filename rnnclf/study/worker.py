@@ -1,12 +1,15 @@
 """A worker: takes trials of a study, one after the other, and runs them in its own process."""
 
 import contextlib
+import logging
 import math
+import os
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -27,6 +30,8 @@ from rnnclf.study.paths import StudyPaths
 from rnnclf.study.reporting import current
 from rnnclf.study.space import Dimension, suggest
 from rnnclf.study.trials import OVERRIDES, RETRY_OF, StudySpec, Trials
+
+log = logging.getLogger(__name__)
 
 TRUSTED = ("optuna.samplers.*", "optuna.pruners.*", "hydra_plugins.hydra_optuna_sweeper.*")
 UNTIL_KILLED = 10.0  # seconds that a trial has for ending by itself after its time is up
@@ -52,6 +57,7 @@ class Worker:
         keep: How many of the best trials keep their `weights`; None for all.
         weights: Patterns of files.
         is_refit: Whether the trials train the winner of a study again.
+        folder: Where the command was given; what is relative in a configuration is relative to it.
     """
 
     spec: StudySpec
@@ -65,6 +71,7 @@ class Worker:
     keep: int | None = None
     weights: Sequence[str] = ()
     is_refit: bool = False
+    folder: Path = field(default_factory=Path.cwd)
 
     def __call__(self, job_config: DictConfig | None = None) -> int:
         """Runs trials until there are none left, as the job of a launcher.
@@ -77,9 +84,9 @@ class Worker:
         Returns:
             How many trials it ran.
         """
-        number = HydraConfig.get().job.num
-        with preemption.heard(), one_gpu(number):
-            return self.run(number, settles_lost=True)
+        os.chdir(self.folder)  # Ray's tasks begin elsewhere
+        with preemption.heard():
+            return self.run(HydraConfig.get().job.num, settles_lost=True)
 
     def run(self, number: int, *, settles_lost: bool = False) -> int:
         """Runs trials until there are none left, as worker `number` from 0.
@@ -92,7 +99,7 @@ class Worker:
             How many trials it ran.
         """
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        with presence(StudyPaths(self.spec.folder)):
+        with presence(StudyPaths(self.spec.folder)), one_gpu(number):
             return self._run_trials(number, settles_lost)
 
     def _run_trials(self, number: int, settles_lost: bool) -> int:
@@ -108,8 +115,11 @@ class Worker:
             trial = trials.claim()
             if trial is None:
                 break
-            with trials.signs_of_life(trial):
-                self._run(trials, trial, composer)
+            try:
+                with trials.signs_of_life(trial):
+                    self._run(trials, trial, composer)
+            except optuna.exceptions.UpdateFinishedTrialError:
+                log.warning("trial %d was taken from this process as from a lost one", trial.number)
             cleaner.clean(trials.study)
             ran += 1
         return ran

@@ -192,7 +192,7 @@ def ray_node(folder: Path, *options: str) -> Iterator[RayNode]:
     ray = Path(sys.executable).with_name("ray")
     command = [ray, "start", "--block", "--disable-usage-stats", *options]
     with (folder / f"ray-{free_port()}.log").open("wb") as log:
-        node = RayNode(subprocess.Popen(command, stdout=log, stderr=log))
+        node = RayNode(subprocess.Popen(command, stdout=log, stderr=log, cwd=folder))
     try:
         yield node
     finally:

@@ -112,12 +112,15 @@ def test_hosts_that_share_nothing_but_the_database_run_one_study(server, tmp_pat
 def test_a_worker_on_a_host_that_died_is_missed(server, tmp_path, monkeypatch):
     """Its trial has the name of a host from which nothing more is heard."""
     monkeypatch.setattr(database, "SILENT_SECONDS", 1)
+    monkeypatch.setattr(database, "SECOND_LOOK", 1)
     spec = StudySpec("silent", tmp_path, server.url, ("maximize",), 4, 5)
     trials = Trials(spec)
     trial = trials.claim()
     trial.set_user_attr(WORKER, {"host": "far away", "pid": 1, "started": 0.0})
     assert trials.settle_lost() == [], "it was heard just now"
     time.sleep(2)
+    assert trials.settle_lost() == [], "after an outage all are silent: another look"
+    time.sleep(1.5)
     assert [lost.number for lost in trials.settle_lost()] == [trial.number]
     assert trials.settle_lost() == [], "once"
     again = trials.claim()
@@ -131,7 +134,7 @@ def test_a_worker_on_a_host_that_died_is_missed(server, tmp_path, monkeypatch):
     [
         ("postgresql+psycopg://nobody@127.0.0.1:1/none", "cannot be used: connection failed"),
         ("oracle://nobody@127.0.0.1/none", "pip install 'rnnclf[postgres]'"),
-        ("postgres", "is not the URL of a database"),
+        ("postgres:secret", "is not the URL of a database"),
     ],
 )
 def test_a_database_that_cannot_be_used_is_one_line(tmp_path, url, said):
@@ -140,4 +143,5 @@ def test_a_database_that_cannot_be_used_is_one_line(tmp_path, url, said):
     assert done.returncode in (1, 2)
     assert said in done.stdout
     assert "Traceback" not in done.stdout
+    assert "secret" not in done.stdout
     assert not list(tmp_path.glob("study/*"))

@@ -26,10 +26,12 @@ STUDY = [
 
 @pytest.fixture
 def nodes(tmp_path):
-    port = free_port()
+    port, elsewhere = free_port(), tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    head = ("--head", f"--port={port}", "--num-cpus=1", "--include-dashboard=false")
     with (
-        ray_node(tmp_path, "--head", f"--port={port}", "--num-cpus=1", "--include-dashboard=false"),
-        ray_node(tmp_path, f"--address=127.0.0.1:{port}", "--num-cpus=2") as second,
+        ray_node(elsewhere, *head),
+        ray_node(elsewhere, f"--address=127.0.0.1:{port}", "--num-cpus=2") as second,
     ):
         yield f"127.0.0.1:{port}", second
 
@@ -54,6 +56,7 @@ def test_a_node_that_dies_costs_no_trial(nodes, tmp_path):
         second.kill()
         output, _ = process.communicate(timeout=240)
     assert process.returncode == 0, output
+    assert {path.suffix for path in (tmp_path / "elsewhere").iterdir()} == {".log"}
     trials = trials_of(folder)
     assert Counter(t.state.name for t in trials if counts(t)) == {"COMPLETE": N_TRIALS}
     assert json.loads((folder / "study.json").read_text())["finished"]

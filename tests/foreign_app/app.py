@@ -39,6 +39,7 @@ OUTCOMES = {
     "fail_above": lambda x: x if x <= 0.5 else fail(x),
     "die": lambda x: os.kill(os.getpid(), signal.SIGKILL),
     "die_once": die_once,
+    "gpu": lambda x: int(os.environ["CUDA_VISIBLE_DEVICES"]),
     "hang": lambda x: time.sleep(60),
 }
 
