@@ -84,6 +84,13 @@ def test_different_splits_are_warned_of(write_run, rnnclf, tmp_path):
     assert warning in rnnclf("pick", str(tmp_path)).stderr
 
 
+def test_a_run_without_validation_texts_makes_no_second_split(write_run, rnnclf, tmp_path):
+    write_run("a", {"dataset.validation_fraction": 0.1})
+    alone = {"val_accuracy": None, "val_loss": None, "val_macro_f1": None}
+    write_run("b", {"dataset.validation_fraction": 0.0}, **alone)
+    assert "different splits" not in rnnclf("compare", str(tmp_path)).stderr
+
+
 def test_folders_of_the_same_name_are_warned_of(write_run, rnnclf, tmp_path):
     for name in "ab":
         write_run(name, {"dataset.name": "csv", "dataset.folder": f"/data/{name}/letters"})

@@ -22,8 +22,8 @@ class CutOff:
             return method
         self._method = None
 
-        def call(*arguments):
-            method(*arguments)
+        def call(*arguments, **options):
+            method(*arguments, **options)
             raise OperationalError("COMMIT", {}, Exception("server closed the connection"))
 
         return call

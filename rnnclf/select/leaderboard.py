@@ -107,7 +107,8 @@ def differing_keys(runs: Sequence[Run]) -> list[str]:
 
 def split_warning(ranked: Iterable[Ranked]) -> str | None:
     """Says so when runs of a task were not measured on the same validation texts."""
-    splits = [[one.run.value(key) for key in SPLIT] for one in ranked]
+    measured = [one.run for one in ranked if one.run.val_accuracy is not None]
+    splits = [[run.value(key) for key in SPLIT] for run in measured]
     differing = [
         key for number, key in enumerate(SPLIT) if len({split[number] for split in splits}) > 1
     ]

@@ -20,7 +20,7 @@ from rnnclf.study.paths import StudyPaths
 REFIT_FOLDER = re.compile(r"refit-of-(\d+)")
 HYDRA_FOLDER = ".hydra"
 FOREIGN = "not a run of rnnclf"
-UNFINISHED = "unfinished or failed"
+UNFINISHED = "unfinished, pruned or failed"
 DAMAGED = (OSError, ValueError, KeyError, TypeError, RecursionError)  # by what a file then raises
 
 
