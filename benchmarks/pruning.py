@@ -1,7 +1,8 @@
 """What pruning saves on a real study: the same search with each pruner.
 
-    python benchmarks/pruning.py [--trials 30] [--epochs 15] [--pruners none asha median]
+    python benchmarks/pruning.py [--trials 30] [--epochs 15] [--pruners none asha asha:3 median]
 
+`asha:3` judges after three epochs first, and after one without a number.
 Needs the raw files of the questions in $RNNCLF_DATA. Prints for each pruner the best validation
 accuracy, the epochs that were trained, and the wall time. A study that is in FOLDER already is
 continued, so an interrupted benchmark goes on where it stopped; its wall time is then of the rest.
@@ -19,10 +20,12 @@ REPO = Path(__file__).resolve().parents[1]
 
 def run_study(pruner: str, trials: int, epochs: int, seed: int, folder: Path) -> float:
     """Runs one study to its end and returns the seconds that it took."""
+    name, _, first = pruner.partition(":")
     command = [
         *(sys.executable, str(REPO / "run.py"), "-m", "sweeps=default", "dataset=questions"),
-        *("cell=gru", f"epochs={epochs}", f"n_trials={trials}", f"pruner={pruner}"),
+        *("cell=gru", f"epochs={epochs}", f"n_trials={trials}", f"pruner={name}"),
         *("hydra.sweeper.refit.seeds=0", f"hydra.sweeper.sampler.seed={seed}"),
+        *([f"hydra.sweeper.pruner.min_resource={first}"] if first else []),
         f"hydra.sweep.dir={folder}",
     ]
     start = time.perf_counter()

@@ -14,7 +14,7 @@ class DatasetConfig:
         folder: Where `train.csv` and `test.csv` are, for `csv` only.
         train_fraction: Share of the texts in the training split; `csv` comes split.
         validation_fraction: Share of the training split that is held out for validation; with 0
-            the last epoch counts as the best.
+            the last epoch counts as the best, unless training came apart before it.
         split_seed: Seed of the shuffles behind both splits.
         max_length: How many words of a text are read at most; null reads all.
         truncation: Which those are: the first (`head`), or the first half of them and the last

@@ -27,6 +27,7 @@ from rnnclf.schema import TrainingConfig
 
 EVALUATION_BATCH_SIZE = 256
 STEPS_BETWEEN_AVERAGES = 10
+COME_APART = 0.02  # so much lower is the accuracy on the training texts that chance has no part
 
 
 @dataclass(frozen=True)
@@ -59,10 +60,13 @@ class EpochMetrics:
     def better_than(self, other: "EpochMetrics | None") -> bool:
         """Tells whether the validation accuracy is higher, or the same with a lower loss.
 
-        Without a validation part the later epoch is the better one.
+        Without a validation part the later epoch is the better one, unless training has come apart
+        since, as with a high learning rate it may: then fewer of its own texts are right.
         """
-        if other is None or self.val_accuracy is None or other.val_accuracy is None:
+        if other is None:
             return True
+        if self.val_accuracy is None or other.val_accuracy is None:
+            return self.train_accuracy >= other.train_accuracy - COME_APART
         assert self.val_loss is not None and other.val_loss is not None, "as the accuracy"
         return (self.val_accuracy, -self.val_loss) > (other.val_accuracy, -other.val_loss)
 
@@ -75,7 +79,8 @@ class Trainer:
             is on `device`.
         train: Training texts.
         validation: Validation texts; the best epoch is the one with the highest accuracy on them
-            (with the lower loss among equals), or the last one if there are none.
+            (with the lower loss among equals), or if there are none the last one before training
+            came apart.
         optimizer: Changes the model's parameters.
         settings: Epochs, batch size, schedule and so on.
         order: Draws the order of the batches.

@@ -103,7 +103,7 @@ def test_a_warned_worker_is_queued_again_and_no_trial_fails(cluster, study):
 def test_a_time_limit_strikes_and_the_study_goes_on(cluster, tmp_path):
     """Slurm ends each worker after two minutes at most, and the study takes as long."""
     limit = ("hydra.launcher.timeout_min=2", "hydra.launcher.signal_delay_s=30")
-    process = start(cluster, tmp_path, *limit, "epochs=300")
+    process = start(cluster, tmp_path, *limit, "epochs=200")
     output, _ = process.communicate(timeout=500)
     assert process.returncode == 0, output
     check_finished(tmp_path / "study")
