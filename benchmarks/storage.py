@@ -1,6 +1,6 @@
 """What the storage of a study takes, by the number of workers and of trials.
 
-    python benchmarks/storage.py journal [--workers 1 4 16] [--before 0 2000]
+    python benchmarks/storage.py journal [--workers 1 4 16] [--before 0 2000] [--trials 400]
     python benchmarks/storage.py postgresql+psycopg://USER@HOST/DATABASE
     python benchmarks/storage.py postgresql+psycopg://USER@HOST/DATABASE --proxy
 
@@ -24,7 +24,6 @@ from rnnclf.study.storage import open_storage
 from rnnclf.study.trials import StudySpec, Trials
 
 STEPS = 10
-TRIALS = 400  # in all, of each measurement
 PORT = 13999
 
 
@@ -52,9 +51,11 @@ def work(spec: StudySpec, proxy: bool, count: int, barrier: Any, times: Any) -> 
     times.put(time.perf_counter() - start)
 
 
-def measure(url: str | None, proxy: bool, workers: int, before: int) -> tuple[float, float]:
+def measure(
+    url: str | None, proxy: bool, workers: int, before: int, trials: int
+) -> tuple[float, float]:
     """Returns trials a second over all workers, and seconds of a worker for one."""
-    count = TRIALS // workers
+    count = trials // workers
     with tempfile.TemporaryDirectory() as folder:
         name = f"measured-{time.time_ns()}"
         spec = StudySpec(name, Path(folder), url, ("maximize",), 10**9, 10**9)
@@ -91,6 +92,7 @@ def main() -> None:
     parser.add_argument("storage")
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 4, 16])
     parser.add_argument("--before", type=int, nargs="+", default=[0, 2000])
+    parser.add_argument("--trials", type=int, default=400)
     parser.add_argument("--proxy", action="store_true")
     options = parser.parse_args()
     url = None if options.storage == "journal" else options.storage
@@ -101,7 +103,7 @@ def main() -> None:
         time.sleep(5)
     for before in options.before:
         for workers in options.workers:
-            rate, seconds = measure(url, options.proxy, workers, before)
+            rate, seconds = measure(url, options.proxy, workers, before, options.trials)
             print(
                 f"{before:5} trials before, {workers:3} workers: "
                 f"{rate:6.0f} trials/s, {1000 * seconds:6.1f} ms a trial",

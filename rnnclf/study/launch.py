@@ -84,19 +84,10 @@ def _run_jobs(
         launcher = Plugins.instance().instantiate_launcher(
             config=config, hydra_context=worker.context, task_function=worker
         )
-        folder = str(paths.folder).replace('"', r"\"")
-        jobs = [
-            [
-                *worker.overrides,
-                f'hydra.sweep.dir="{folder}"',  # a job may begin elsewhere
-                f"hydra.sweep.subdir=.workers/{number}",
-            ]
-            for number in range(missing)
-        ]
         problem = ""
         with _watched(worker, trials, progress.update):
             try:
-                results = launcher.launch(jobs, initial_job_idx=0)
+                results = launcher.launch(_jobs(worker, missing), initial_job_idx=0)
                 problems = [
                     r._return_value for r in results if isinstance(r._return_value, Exception)
                 ]
@@ -109,6 +100,16 @@ def _run_jobs(
                 f"the launcher's jobs end without a trial: {problem or 'no error'}; "
                 "jobs that wait in a queue go on, and the same command continues"
             )
+
+
+def _jobs(worker: Worker, count: int) -> list[list[str]]:
+    """Returns the overrides of each job, whose record is in the study's folder wherever it runs."""
+    folder = str(worker.spec.folder).replace('"', r"\"")
+    place = f'hydra.sweep.dir="{folder}"'
+    return [
+        [*worker.overrides, place, f"hydra.sweep.subdir=.workers/{number}"]
+        for number in range(count)
+    ]
 
 
 def wait_for_others(trials: Trials) -> None:
