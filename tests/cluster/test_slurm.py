@@ -3,25 +3,19 @@
 import json
 import signal
 import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 
 import pytest
-from conftest import RUN_PY
 from foreign_study import OUTPUT, trials_of
 from servers import Slurm, slurm, wait_until
+from smoke_study import N_TRIALS, STUDY, check_finished, lost_of, running
 
-from rnnclf.study.trials import LOST, RETRY_OF, WORKER, counts
+from rnnclf.study.trials import RETRY_OF
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 
-N_TRIALS = 12
-STUDY = [
-    *(sys.executable, str(RUN_PY), "-m", "sweeps=smoke", "launcher=slurm", "workers=3"),
-    *(f"n_trials={N_TRIALS}", "pruner=none", "hydra.sweeper.refit.seeds=0", "epochs=40"),
-    *("hydra.launcher.mem_gb=1", "hydra.launcher.timeout_min=5", "hydra.sweep.dir=study"),
-]
+SLURM = [*STUDY, "launcher=slurm", "hydra.launcher.mem_gb=1", "hydra.launcher.timeout_min=5"]
 
 
 @pytest.fixture(scope="module")
@@ -41,28 +35,10 @@ def study(cluster: Slurm, tmp_path: Path):
 
 
 def start(cluster: Slurm, folder: Path, *others: str) -> "subprocess.Popen[str]":
-    command = [*STUDY, *others]
+    command = [*SLURM, *others]
     process = subprocess.Popen(command, cwd=folder, env=cluster.environment, **OUTPUT)
     wait_until(lambda: len(running(folder / "study")) == 3, "three workers in mid-trial", 90)
     return process
-
-
-def running(folder: Path) -> dict[int, int]:
-    """Returns which trials run, and the process of each."""
-    if not (folder / "study.journal").exists():
-        return {}
-    trials = [t for t in trials_of(folder) if t.state.name == "RUNNING" and t.intermediate_values]
-    return {trial.number: trial.user_attrs[WORKER]["pid"] for trial in trials}
-
-
-def check_finished(folder: Path) -> None:
-    trials = trials_of(folder)
-    assert Counter(t.state.name for t in trials if counts(t)) == {"COMPLETE": N_TRIALS}
-    assert json.loads((folder / "study.json").read_text())["finished"]
-
-
-def lost_of(folder: Path) -> list[int]:
-    return [trial.number for trial in trials_of(folder) if LOST in trial.user_attrs]
 
 
 def test_a_cancelled_worker_costs_no_trial(cluster, study):
@@ -121,7 +97,7 @@ def test_workers_go_on_without_the_command_that_began_them(cluster, study):
     trials = trials_of(folder)
     assert Counter(t.state.name for t in trials) == {"COMPLETE": N_TRIALS}
     assert not (folder / "study.json").exists(), "nobody was there to write it"
-    done = subprocess.run(STUDY, cwd=folder.parent, env=cluster.environment, **OUTPUT, check=False)
+    done = subprocess.run(SLURM, cwd=folder.parent, env=cluster.environment, **OUTPUT, check=False)
     assert done.returncode == 0, done.stdout
     check_finished(folder)
 
@@ -133,7 +109,7 @@ def test_ctrl_c_leaves_the_jobs_and_the_same_command_waits_for_them(cluster, stu
     assert process.returncode == 130, output
     assert "go on in the launcher's jobs" in output
     assert "the same command continues" in output
-    done = subprocess.run(STUDY, cwd=folder.parent, env=cluster.environment, **OUTPUT, check=False)
+    done = subprocess.run(SLURM, cwd=folder.parent, env=cluster.environment, **OUTPUT, check=False)
     assert done.returncode == 0, done.stdout
     check_finished(folder)
     assert lost_of(folder) == []
