@@ -29,14 +29,21 @@ def study(cluster: Slurm, tmp_path: Path):
     """A study that has begun on the cluster, its folder, and its process."""
     process = start(cluster, tmp_path)
     yield process, tmp_path / "study"
-    process.kill()
-    process.communicate()
+    if process.poll() is None:
+        process.kill()
+        process.communicate()
     subprocess.run(["scancel", *cluster.jobs()], env=cluster.environment, check=False)
 
 
 def start(cluster: Slurm, folder: Path, *others: str) -> "subprocess.Popen[str]":
     command = [*SLURM, *others]
-    process = subprocess.Popen(command, cwd=folder, env=cluster.environment, **OUTPUT)
+    process = subprocess.Popen(
+        command,
+        cwd=folder,
+        env=cluster.environment,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # in a script's background
+        **OUTPUT,
+    )
     wait_until(lambda: len(running(folder / "study")) == 3, "three workers in mid-trial", 90)
     return process
 
