@@ -36,14 +36,9 @@ def study(cluster: Slurm, tmp_path: Path):
 
 
 def start(cluster: Slurm, folder: Path, *others: str) -> "subprocess.Popen[str]":
-    command = [*SLURM, *others]
-    process = subprocess.Popen(
-        command,
-        cwd=folder,
-        env=cluster.environment,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # in a script's background
-        **OUTPUT,
-    )
+    hears_ctrl_c = ["env", "--default-signal=INT"]  # also in the background of a script
+    command = [*hears_ctrl_c, *SLURM, *others]
+    process = subprocess.Popen(command, cwd=folder, env=cluster.environment, **OUTPUT)
     wait_until(lambda: len(running(folder / "study")) == 3, "three workers in mid-trial", 90)
     return process
 
