@@ -11,19 +11,22 @@ from rnnclf.study.database import ServerStorage
 
 
 class CutOff:
-    """A storage whose connection breaks after the next call of a method has done its work."""
+    """A storage whose connection breaks once, after a call of a method has done its work."""
 
     def __init__(self, storage: optuna.storages.BaseStorage, method: str) -> None:
         self._storage, self._method = storage, method
+        self.broke = False
 
     def __getattr__(self, name: str):
         method = getattr(self._storage, name)
         if name != self._method:
             return method
-        self._method = None
 
         def call(*arguments, **options):
-            method(*arguments, **options)
+            result = method(*arguments, **options)
+            if self.broke:
+                return result
+            self.broke = True
             raise OperationalError("COMMIT", {}, Exception("server closed the connection"))
 
         return call
@@ -48,6 +51,7 @@ def test_a_trial_that_was_told_when_the_connection_broke_is_told_once(study, sto
     storage.storage = CutOff(storage.storage, method)
     study.tell(trial, 0.5)
     assert [(t.state, t.value) for t in study.trials] == [(TrialState.COMPLETE, 0.5)]
+    assert storage.storage.broke
 
 
 def test_a_waiting_trial_that_was_taken_when_the_connection_broke_is_ours(study, storage):
