@@ -90,8 +90,8 @@ def test_of_several_workers_of_a_host_one_downloads(server, tmp_path):
     )
     wanted = raw_file(server.url("a.label"))
     command = [sys.executable, "-c", code, *wanted.urls, wanted.sha256, str(folder)]
-    workers = [subprocess.Popen(command) for _ in range(3)]
-    assert [worker.wait() for worker in workers] == [0, 0, 0]
+    workers = [subprocess.Popen(command) for _ in range(2)]
+    assert [worker.wait() for worker in workers] == [0, 0]
     assert server.answers == 1
     assert [file.name for file in folder.iterdir()] == ["a.label"]
 
