@@ -109,7 +109,7 @@ def test_ctrl_c_leaves_the_jobs_and_the_same_command_waits_for_them(cluster, stu
     process.send_signal(signal.SIGINT)
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 130, output
-    assert "go on in the launcher's jobs" in output
+    assert "trials that other workers still run" in output
     assert "the same command continues" in output
     done = subprocess.run(SLURM, cwd=folder.parent, env=cluster.environment, **OUTPUT, check=False)
     assert done.returncode == 0, done.stdout
