@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 from hydra import compose, initialize_config_dir
+from omegaconf import DictConfig
 from processes import run_program
 
 from rnnclf.config import from_omegaconf, register_schema
@@ -177,6 +178,13 @@ def compare(rnnclf, tmp_path):
         return json.loads(done.stdout)
 
     return run
+
+
+def compose_sweep(*overrides: str) -> DictConfig:
+    """Composes the configuration of a sweep, with what is Hydra's own."""
+    register_schema()
+    with initialize_config_dir(str(REPO / "conf")):
+        return compose("config", list(overrides), return_hydra_config=True)
 
 
 def composed(*overrides: str) -> Config:

@@ -24,7 +24,7 @@ def test_there_are_as_many_workers_as_gpus(monkeypatch):
     assert len(worker_environments("auto")) == 3
 
 
-@pytest.mark.parametrize("launcher", ["basic", "joblib"])
+@pytest.mark.parametrize("launcher", ["basic", pytest.param("joblib", marks=pytest.mark.slow)])
 def test_each_worker_of_a_study_has_a_gpu_of_its_own(launcher, tmp_path, monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,7")
     monkeypatch.setenv("RNNCLF_CACHE", str(tmp_path / "cache"))

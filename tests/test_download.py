@@ -96,6 +96,13 @@ def test_of_several_workers_of_a_host_one_downloads(server, tmp_path):
     assert [file.name for file in folder.iterdir()] == ["a.label"]
 
 
+def test_without_a_place_for_locks_it_is_downloaded_all_the_same(server, tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("RNNCLF_CACHE", str(tmp_path / "file"))
+    path = fetch(raw_file(server.url("a.label")), tmp_path / "data")
+    assert path.read_bytes() == CONTENT
+
+
 def test_the_next_mirror_is_tried(server, tmp_path):
     urls = (server.url("gone.label"), server.url("a.label"))
     assert fetch(raw_file(*urls), tmp_path).read_bytes() == CONTENT

@@ -1,16 +1,22 @@
 """Workers as the jobs of a launcher: signals of a cluster, and jobs that are not waited for."""
 
+import importlib.util
 import signal
 import time
 
 import pytest
+from conftest import REPO, compose_sweep
+from hydra.errors import HydraException
 
-from rnnclf.errors import StudyError, Terminated
+from rnnclf.command_line import usage_errors
+from rnnclf.errors import ConfigError, StudyError, Terminated
 from rnnclf.study import launch, preemption
 from rnnclf.study.launch import _watched
 from rnnclf.study.liveness import living, presence
 from rnnclf.study.paths import StudyPaths
 from rnnclf.study.trials import StudySpec, Trials
+
+HAS_RAY = importlib.util.find_spec("ray") is not None
 
 
 class SpecOnly:
@@ -115,3 +121,38 @@ def test_sigterm_ends_a_job_though_its_launcher_ignores_it():
             signal.raise_signal(signal.SIGTERM)
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+@pytest.mark.parametrize(
+    ("launcher", "target"),
+    [
+        ("local", "BasicLauncher"),
+        ("joblib", "JoblibLauncher"),
+        ("slurm", "SlurmLauncher"),
+        pytest.param("ray", "RayLauncher", marks=[] if HAS_RAY else pytest.mark.cluster),
+    ],
+)
+def test_every_launcher_composes_and_the_command_line_has_the_last_word(launcher, target):
+    config = compose_sweep("sweeps=smoke", f"launcher={launcher}", "hydra.sweeper.workers=3")
+    assert config.hydra.launcher["_target_"].endswith(f".{target}")
+    assert config.hydra.sweeper.workers == 3
+
+
+@pytest.mark.parametrize("launcher", ["joblib", "slurm"])
+def test_a_launcher_is_for_grids_and_single_runs_too(launcher):
+    assert compose_sweep(f"launcher={launcher}").hydra.sweeper["_target_"].endswith("BasicSweeper")
+
+
+def test_the_launchers_are_known():
+    names = {path.stem for path in (REPO / "conf" / "launcher").glob("*.yaml")}
+    assert names == {"local", "joblib", "slurm", "ray"}
+
+
+def test_hydras_own_spelling_of_a_launcher_has_precedence():
+    config = compose_sweep("sweeps=smoke", "hydra/launcher=submitit_local")
+    assert config.hydra.launcher["_target_"].endswith(".LocalLauncher")
+
+
+def test_a_launcher_that_is_not_installed_says_how_it_is_got():
+    with pytest.raises(ConfigError, match=r"pip install 'rnnclf\[ray\]'"), usage_errors():
+        raise HydraException("Could not find 'hydra/launcher/ray'")

@@ -63,9 +63,7 @@ def test_a_trial_that_is_not_promising_is_pruned(sweep, tmp_path):
     assert "Traceback" not in log, "being pruned is no error"
 
 
-@pytest.mark.parametrize(
-    "launcher", [pytest.param("joblib", marks=pytest.mark.slow), "submitit_local"]
-)
+@pytest.mark.parametrize("launcher", ["joblib", "submitit_local"])
 def test_other_launchers_run_the_same_study(tmp_path, launcher):
     arguments = ("hydra/launcher=" + launcher, "hydra/sweeper/pruner=asha", "steps=4")
     command = [*SWEEP, *arguments, "hydra.sweeper.n_trials=16", "seconds=0.02"]

@@ -1,6 +1,5 @@
 """The studies of `run.py`: every search space composes, and a whole study from search to refit."""
 
-import importlib.util
 import json
 import re
 import signal
@@ -11,21 +10,16 @@ import time
 import numpy as np
 import psutil
 import pytest
-from conftest import REPO, RUN_PY, composed
+from conftest import REPO, RUN_PY, compose_sweep, composed
 from foreign_study import OUTPUT
-from hydra import compose, initialize_config_dir
-from hydra.errors import HydraException
 from omegaconf import DictConfig
 from scipy import stats
 
 import rnnclf as package
-from rnnclf.command_line import usage_errors
-from rnnclf.config import load, register_schema
-from rnnclf.errors import ConfigError
+from rnnclf.config import load
 from rnnclf.study.refit import describe
 from rnnclf.study.space import parse_space
 
-HAS_RAY = importlib.util.find_spec("ray") is not None
 ALWAYS = {
     "optimizer.lr",
     "training.batch_size",
@@ -73,50 +67,9 @@ TABLE_3 = """
 """
 
 
-def compose_sweep(*overrides: str) -> DictConfig:
-    register_schema()
-    with initialize_config_dir(str(REPO / "conf")):
-        return compose("config", list(overrides), return_hydra_config=True)
-
-
 def dimensions_of(config: DictConfig) -> set[str]:
     space = {k: v for k, v in config.search_space.items() if k != "dataset"}
     return {dimension.key for dimension in parse_space(space)}
-
-
-@pytest.mark.parametrize(
-    ("launcher", "target"),
-    [
-        ("local", "BasicLauncher"),
-        ("joblib", "JoblibLauncher"),
-        ("slurm", "SlurmLauncher"),
-        pytest.param("ray", "RayLauncher", marks=[] if HAS_RAY else pytest.mark.cluster),
-    ],
-)
-def test_every_launcher_composes_and_the_command_line_has_the_last_word(launcher, target):
-    config = compose_sweep("sweeps=smoke", f"launcher={launcher}", "hydra.sweeper.workers=3")
-    assert config.hydra.launcher["_target_"].endswith(f".{target}")
-    assert config.hydra.sweeper.workers == 3
-
-
-@pytest.mark.parametrize("launcher", ["joblib", "slurm"])
-def test_a_launcher_is_for_grids_and_single_runs_too(launcher):
-    assert compose_sweep(f"launcher={launcher}").hydra.sweeper["_target_"].endswith("BasicSweeper")
-
-
-def test_the_launchers_are_known():
-    names = {path.stem for path in (REPO / "conf" / "launcher").glob("*.yaml")}
-    assert names == {"local", "joblib", "slurm", "ray"}
-
-
-def test_hydras_own_spelling_of_a_launcher_has_precedence():
-    config = compose_sweep("sweeps=smoke", "hydra/launcher=submitit_local")
-    assert config.hydra.launcher["_target_"].endswith(".LocalLauncher")
-
-
-def test_a_launcher_that_is_not_installed_says_how_it_is_got():
-    with pytest.raises(ConfigError, match=r"pip install 'rnnclf\[ray\]'"), usage_errors():
-        raise HydraException("Could not find 'hydra/launcher/ray'")
 
 
 def test_the_sweeps_are_known():

@@ -4,7 +4,8 @@ import hashlib
 import shutil
 import tempfile
 import urllib.error
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,11 +68,20 @@ def locate(raw_file: RawFile, folder: Path) -> Path:
     except PermissionError as error:
         raise _unreadable(path, error) from error
     if not present:
-        place = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:16]
-        with FileLock(host_lock(f"download-{place}")):
+        with _others_waiting(path):
             if not path.exists():
                 _download(raw_file, path)
     return path
+
+
+@contextmanager
+def _others_waiting(path: Path) -> Iterator[None]:
+    """Has other processes of this machine that want a file wait, if there is a place for locks."""
+    place = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:16]
+    with ExitStack() as stack:
+        with suppress(OSError):
+            stack.enter_context(FileLock(host_lock(f"download-{place}")))
+        yield
 
 
 def _unreadable(path: Path, error: OSError) -> DataError:

@@ -57,7 +57,7 @@ class Worker:
         keep: How many of the best trials keep their `weights`; None for all.
         weights: Patterns of files.
         is_refit: Whether the trials train the winner of a study again.
-        folder: Where the command was given; what is relative in a configuration is relative to it.
+        cwd: Where the command was given; what is relative in a configuration is relative to it.
     """
 
     spec: StudySpec
@@ -71,7 +71,7 @@ class Worker:
     keep: int | None = None
     weights: Sequence[str] = ()
     is_refit: bool = False
-    folder: Path = field(default_factory=Path.cwd)
+    cwd: Path = field(default_factory=Path.cwd)
 
     def __call__(self, job_config: DictConfig | None = None) -> int:
         """Runs trials until there are none left, as the job of a launcher.
@@ -84,7 +84,7 @@ class Worker:
         Returns:
             How many trials it ran.
         """
-        os.chdir(self.folder)  # Ray's tasks begin elsewhere
+        os.chdir(self.cwd)  # Ray's tasks begin elsewhere
         with preemption.heard():
             return self.run(HydraConfig.get().job.num, settles_lost=True)
 
