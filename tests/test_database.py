@@ -3,7 +3,7 @@
 import optuna
 import pytest
 from optuna.trial import TrialState
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import IntegrityError, OperationalError
 
 from rnnclf.errors import StudyError
 from rnnclf.study import database
@@ -78,6 +78,13 @@ def test_a_server_that_stays_away_is_one_line(storage, monkeypatch):
         database.patiently(away)
 
 
-def test_an_error_that_is_no_outage_is_raised_at_once(storage):
+def test_an_error_that_is_no_outage_is_raised_at_once(storage, monkeypatch):
+    monkeypatch.setattr(database, "PATIENCE_SECONDS", 0.05)
+
+    def wrong():
+        raise IntegrityError("INSERT", {}, Exception("duplicate key"))
+
+    with pytest.raises(IntegrityError):
+        database.patiently(wrong)
     with pytest.raises(KeyError):
         storage.get_trial(77)

@@ -44,6 +44,7 @@ def test_jobs_with_nothing_to_do_are_not_waited_for(tmp_path, monkeypatch):
 
 def test_jobs_are_waited_for_while_a_trial_runs(tmp_path, monkeypatch):
     monkeypatch.setattr(launch, "UNTIL_LEFT", 0.0)
+    monkeypatch.setattr(launch, "WATCH_SECONDS", 0.05)
     worker, trials = study_with(tmp_path, 1)
     trial = trials.claim()
     ended = False
@@ -52,6 +53,22 @@ def test_jobs_are_waited_for_while_a_trial_runs(tmp_path, monkeypatch):
         ended = True
         trials.complete(trial, [1.0])
     assert ended
+
+
+@pytest.mark.parametrize(
+    ("workers", "launcher", "expected"),
+    [
+        ("auto", "hydra_plugins.hydra_ray_launcher.ray_launcher.RayLauncher", 8),
+        ("auto", "hydra_plugins.hydra_joblib_launcher.joblib_launcher.JoblibLauncher", 3),
+        (5, "hydra_plugins.hydra_ray_launcher.ray_launcher.RayLauncher", 5),
+        (5, "hydra._internal.core_plugins.basic_launcher.BasicLauncher", 5),
+    ],
+)
+def test_auto_is_this_machines_number_here_and_eight_elsewhere(
+    workers, launcher, expected, monkeypatch
+):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1,2")
+    assert launch.number_of_workers(workers, launcher) == expected
 
 
 class NotRequeuedError(Exception):

@@ -2,12 +2,13 @@
 
 import os
 import subprocess
+import time
 
 import pytest
 from foreign_study import OUTPUT, SWEEP, states_of, trials_of
 from optuna.trial import TrialState
 
-from rnnclf.study.trials import counts
+from rnnclf.study.trials import StudySpec, Trials, counts
 
 
 def test_a_failing_trial_is_recorded_and_the_study_goes_on(sweep, tmp_path):
@@ -115,3 +116,20 @@ def test_a_worker_that_dies_while_it_takes_a_trial_costs_none(tmp_path):
     assert states_of(tmp_path / "study") == {"COMPLETE": 4}
     lost = trials_of(tmp_path / "study")[2]
     assert lost.user_attrs["reason"] == "WorkerLost: the worker was lost before it began"
+
+
+def test_a_worker_whose_trial_was_taken_from_it_goes_on_with_the_next(tmp_path):
+    """Somebody took it for dead, as after a long outage of a database; the trial is theirs."""
+    asked = ("hydra.sweeper.workers=1", "hydra.sweeper.n_trials=3", "steps=6", "seconds=0.2")
+    process = subprocess.Popen([*SWEEP, *asked], cwd=tmp_path, **OUTPUT)
+    folder = tmp_path / "study"
+    while not (folder / "0" / "app.log").exists():
+        time.sleep(0.05)
+    trials = Trials(StudySpec("study", folder, None, ("maximize",), 3, 5))
+    assert len(trials.settle(lambda trial: "WorkerLost: a test")) == 1
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 0, output
+    assert states_of(folder) == {"COMPLETE": 3}
+    workers = {t.user_attrs["worker"]["pid"] for t in trials_of(folder)}
+    assert len(workers) == 1, "it did not die of it"
+    assert "was taken from this process" in (folder / "worker-0.log").read_text()

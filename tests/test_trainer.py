@@ -111,16 +111,18 @@ def test_of_equal_accuracies_the_lower_loss_is_better():
     assert not metrics(0.5, 1).better_than(metrics(0.5, 1))
 
 
-def test_without_validation_the_last_epoch_before_training_came_apart_is_the_best():
-    accuracies = [0.51, 0.81, 0.962, 0.955, 0.93, 0.80, 0.95]
+@pytest.mark.parametrize(
+    ("accuracies", "best_epoch"),
+    [([0.5, 0.8, 0.83, 0.82], 4), ([0.5, 0.96, 0.95, 0.92, 0.8], 3), ([0.96, 0.8, 0.95], 3)],
+    ids=["chance", "came apart", "came together again"],
+)
+def test_without_validation_the_last_epoch_that_had_not_come_apart_is_best(accuracies, best_epoch):
     best = None
     for epoch, accuracy in enumerate(accuracies, start=1):
-        none = {"val_loss": None, "val_accuracy": None, "val_macro_f1": None}
-        shown = {"lr": 0.1, "seconds": 1.0, "tokens_per_second": 1.0}
-        new = EpochMetrics(epoch, 0.5, accuracy, **none, **shown)
+        new = EpochMetrics(epoch, 0.5, accuracy, None, None, None, 0.1, 1.0, 1.0)
         if new.better_than(best):
             best = new
-    assert best.epoch == 7, "0.93 and 0.80 are not chance; 0.955 and 0.95 beside 0.962 are"
+    assert best.epoch == best_epoch
 
 
 def test_a_loss_that_is_not_finite_names_the_step_and_a_remedy():

@@ -51,14 +51,11 @@ def launch_workers(
         KeyboardInterrupt: On Ctrl-C.
     """
     launcher = config.hydra.launcher["_target_"]
-    environments = worker_environments(workers)
-    count = len(environments)
-    if workers == "auto" and launcher.rpartition(".")[2] not in ON_THIS_MACHINE:
-        count = JOBS
+    count = number_of_workers(workers, launcher)
     trials = Trials(worker.spec)
     with StudyProgress(trials, title, count, agenda) as progress:
         if launcher == BASIC_LAUNCHER:
-            Pool(worker, environments, progress.update).run()
+            Pool(worker, worker_environments(count), progress.update).run()
         else:
             try:
                 _run_jobs(worker, config, count, trials, progress)
@@ -66,6 +63,18 @@ def launch_workers(
                 _settle_interrupted(trials)
                 raise
         wait_for_others(trials)
+
+
+def number_of_workers(workers: int | str, launcher: str) -> int:
+    """Returns how many workers are asked for.
+
+    Args:
+        workers: A number, or `auto`.
+        launcher: The name of the launcher's class.
+    """
+    if workers == "auto" and launcher.rpartition(".")[2] not in ON_THIS_MACHINE:
+        return JOBS
+    return len(worker_environments(workers))
 
 
 def _run_jobs(
