@@ -43,21 +43,23 @@ def start(cluster: Slurm, folder: Path, *others: str) -> "subprocess.Popen[str]"
     return process
 
 
+def finish(process: "subprocess.Popen[str]", folder: Path, seconds: float = 200) -> None:
+    output, _ = process.communicate(timeout=seconds)
+    assert process.returncode == 0, output
+    check_finished(folder)
+
+
 def test_a_cancelled_worker_costs_no_trial(cluster, study):
     process, folder = study
     cluster.ask("scancel", cluster.jobs("running")[0])
-    output, _ = process.communicate(timeout=200)
-    assert process.returncode == 0, output
-    check_finished(folder)
+    finish(process, folder)
     assert len(lost_of(folder)) == 1
 
 
 def test_a_requeued_worker_goes_on_where_its_trial_was(cluster, study):
     process, folder = study
     cluster.ask("scontrol", "requeue", cluster.jobs("running")[0])
-    output, _ = process.communicate(timeout=200)
-    assert process.returncode == 0, output
-    check_finished(folder)
+    finish(process, folder)
     (lost,) = lost_of(folder)
     (again,) = [t for t in trials_of(folder) if t.user_attrs.get(RETRY_OF) == lost]
     log = (folder / str(again.number) / "run.log").read_text()
@@ -70,9 +72,7 @@ def test_a_warned_worker_is_queued_again_and_no_trial_fails(cluster, study):
     """As at a time limit or a preemption: the signal for which submitit asks Slurm."""
     process, folder = study
     cluster.ask("scancel", "--signal=USR2", cluster.jobs("running")[0])
-    output, _ = process.communicate(timeout=200)
-    assert process.returncode == 0, output
-    check_finished(folder)
+    finish(process, folder)
     (lost,) = lost_of(folder)
     trial = trials_of(folder)[lost]
     assert trial.user_attrs["reason"].startswith("Interrupted")
@@ -82,9 +82,7 @@ def test_a_time_limit_strikes_and_the_study_goes_on(cluster, tmp_path):
     """Slurm ends each worker after two minutes at most, and the study takes as long."""
     limit = ("hydra.launcher.timeout_min=2", "hydra.launcher.signal_delay_s=30")
     process = start(cluster, tmp_path, *limit, "epochs=200")
-    output, _ = process.communicate(timeout=500)
-    assert process.returncode == 0, output
-    check_finished(tmp_path / "study")
+    finish(process, tmp_path / "study", seconds=500)
     lost = lost_of(tmp_path / "study")
     assert lost, "those of workers whose time was up"
     reasons = {trials_of(tmp_path / "study")[number].user_attrs["reason"] for number in lost}
