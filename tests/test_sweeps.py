@@ -251,4 +251,5 @@ def test_sigterm_ends_a_study_with_a_code_of_its_own_and_the_same_command_goes_o
     assert psutil.wait_procs(workers, timeout=10)[1] == [], "no worker is left"
     done = run_py(*study)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert json.loads((folder / "study.json").read_text())["states"] == {"complete": 3}
+    summary = json.loads((folder / "study.json").read_text())
+    assert summary["states"] == {"complete": 3}, (folder / "trials.csv").read_text()
