@@ -7,10 +7,11 @@ from omegaconf import DictConfig
 
 from rnnclf.config import from_omegaconf, settle_test
 from rnnclf.data.prepared import prepare
+from rnnclf.data.vectors import read_vectors
 
 
 def check_trials(nodes: Sequence[DictConfig]) -> Mapping[str, str]:
-    """Checks sampled configurations of trials, and prepares their data set once for all workers.
+    """Checks sampled configurations of trials, and prepares data set and word vectors once for all.
 
     Args:
         nodes: Composed configurations that together have each choice and each bound.
@@ -20,11 +21,14 @@ def check_trials(nodes: Sequence[DictConfig]) -> Mapping[str, str]:
 
     Raises:
         ConfigError: If one of them is wrong, or asks for the test split.
-        DataError: If the data set cannot be had.
+        DataError: If the data set cannot be had, or a file of word vectors does not fit.
     """
     configs = [from_omegaconf(node) for node in nodes]
     for config in configs:
         settle_test(config, in_sweep=True)
     first = configs[0]
     data = prepare(first.dataset, Path(first.paths.data))
+    for vectors, size in {(each.model.vectors, each.model.embedding_size) for each in configs}:
+        if vectors:
+            read_vectors(Path(vectors), data.vocabulary, size)
     return {first.dataset.name: data.digest}

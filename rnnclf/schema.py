@@ -53,8 +53,9 @@ class ModelConfig:
         embedding_dropout: Dropout on the word vectors.
         layer_dropout: Dropout between stacked recurrent layers.
         dropout: Dropout before the linear layer.
-        vectors: A text file of pretrained word vectors (GloVe or word2vec format), or null for
-            random ones.
+        vectors: A text file of pretrained word vectors (GloVe or word2vec format), as wide as
+            `embedding_size`, or null for random ones. Words that it has not, and character
+            n-grams, begin with small random ones.
     """
 
     cell: Literal["rnn", "lstm", "gru"]

@@ -21,7 +21,7 @@ from rnnclf.classifier import Classifier, build_model
 from rnnclf.config import identity
 from rnnclf.data.corpus import Texts
 from rnnclf.data.prepared import PreparedTexts, load_test, prepare
-from rnnclf.data.torchtext_adapter import read_vectors
+from rnnclf.data.vectors import STD_WITHOUT, read_vectors
 from rnnclf.errors import ConfigError, ModelError, TrainingError
 from rnnclf.evaluate import predict_logits, score
 from rnnclf.figures import draw_learning_curves
@@ -164,10 +164,9 @@ def build_classifier(config: Config, data: PreparedTexts) -> Classifier:
     vocabulary, classes = data.vocabulary, data.classes
     model = build_model(config.model, len(vocabulary), len(classes))
     if config.model.vectors:
-        vectors = read_vectors(
-            Path(config.model.vectors), vocabulary.words, config.model.embedding_size
-        )
+        vectors = read_vectors(Path(config.model.vectors), vocabulary, config.model.embedding_size)
         with torch.no_grad():
+            model.embedding.weight.mul_(STD_WITHOUT)  # n-grams begin as small as unknown words
             model.embedding.weight[: len(vocabulary)] = vectors
     return Classifier(config, vocabulary, classes, model)
 

@@ -196,6 +196,15 @@ def test_what_is_wrong_with_a_study_is_one_line_before_any_trial(
     assert not list(tmp_path.rglob("metrics.jsonl"))
 
 
+def test_a_file_of_word_vectors_that_does_not_fit_is_told_before_any_trial(run_py, tmp_path):
+    (tmp_path / "vectors.txt").write_text("what 1 2 3\nwho 4 5 6\n")
+    command = ("-m", "sweeps=smoke", "model.vectors=vectors.txt")
+    done = run_py(*command, "embedding_size=choice(3,4)")
+    assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
+    assert "vectors of width 3, but model.embedding_size is 4" in done.stderr
+    assert not list(tmp_path.rglob("metrics.jsonl"))
+
+
 def test_null_can_be_a_choice(run_py):
     done = run_py("-m", "sweeps=smoke", "training.clip_norm=null,1.0", "dry_run=true")
     assert done.returncode == 0, done.stderr

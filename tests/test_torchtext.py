@@ -1,7 +1,6 @@
 """The hand-out's own interface: `load_dataset` and a student's plain loop over it."""
 
 import random
-import ssl
 
 import pytest
 import torch
@@ -10,7 +9,6 @@ from torch import nn
 
 from rnnclf import load_dataset
 from rnnclf.data.sources import load_corpus
-from rnnclf.data.torchtext_adapter import read_vectors
 from rnnclf.errors import DataError
 
 
@@ -80,31 +78,6 @@ def test_the_vocabulary_has_no_word_of_the_test_split_alone():
     test = {word for example in test_iterator.dataset for word in example.sentence}
     assert words - {"<unk>", "<pad>"} == train
     assert test - words
-
-
-def test_reading_vectors_leaves_no_copy_that_could_be_out_of_date(tmp_path):
-    path = tmp_path / "vectors.txt"
-    for number in (1.0, 2.0):
-        path.write_text(f"what {number} 0 0\nwho 0 0 0\n")
-        table = read_vectors(path, ["<unk>", "<pad>", "what"], 3)
-        assert table[2].tolist() == [number, 0, 0]
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def test_reading_vectors_leaves_certificates_verified_and_draws_nothing(tmp_path, capfd):
-    (tmp_path / "vectors.txt").write_text("what 1 2 3\nwho 3 4 5\n")
-    read_vectors(tmp_path / "vectors.txt", ["<unk>", "<pad>"], 3)
-    assert ssl._create_default_https_context is ssl.create_default_context
-    assert capfd.readouterr() == ("", "")
-
-
-@pytest.mark.parametrize(
-    "content", [b"", b"what 1 2 x\n", b"what 1 2 3\nwho 1 2 3 4\n", bytes(range(200))]
-)
-def test_a_malformed_file_of_vectors_is_refused(tmp_path, content):
-    (tmp_path / "vectors.txt").write_bytes(content)
-    with pytest.raises(DataError, match=r"vectors\.txt"):
-        read_vectors(tmp_path / "vectors.txt", ["<unk>", "<pad>"], 2)
 
 
 def test_an_unknown_data_set_is_refused():

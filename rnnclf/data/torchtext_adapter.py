@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-import torch
 from torch import Tensor
 from torchtext.data import BucketIterator, Dataset, Example, Field
 from torchtext.data.utils import get_tokenizer
@@ -39,38 +38,27 @@ def count_words(texts: Iterable[str], min_frequency: int = 1) -> list[str]:
     return words
 
 
-def read_vectors(path: Path, words: list[str], embedding_size: int) -> Tensor:
-    """Reads pretrained vectors for words; words without one get small random ones.
+def find_vectors(path: Path, words: list[str]) -> tuple[list[int], Tensor]:
+    """Looks words up in a file of pretrained vectors.
 
     Args:
         path: A text file with a word and its numbers on each line (GloVe, word2vec).
-        words: The vocabulary.
-        embedding_size: The width that the vectors must have.
+        words: The words.
 
     Returns:
-        A (vocabulary, embedding_size) tensor; the row of `<pad>` is zero.
+        The positions, in `words`, of those that the file has, and their vectors (found, width).
 
     Raises:
-        DataError: If the file is missing, malformed, or has vectors of another width.
+        DataError: If the file is malformed.
     """
-    if not path.is_file():
-        raise DataError(f"{path}: no such file (model.vectors)")
     try:
         vectors = _load_vectors(path)
     except TypeError as error:  # torchtext could not tell how wide they are
         raise DataError(f"{path}: no word vectors of width 3 or more in it") from error
     except (ValueError, RuntimeError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: not a text file of word vectors ({error})") from error
-    if vectors.dim != embedding_size:
-        raise DataError(
-            f"{path}: vectors of width {vectors.dim}, but model.embedding_size is {embedding_size}"
-        )
-    table = torch.empty(len(words), embedding_size).normal_(std=0.1)
-    for index, word in enumerate(words):
-        if word in vectors.stoi:
-            table[index] = vectors[word]
-    table[words.index(PADDING)] = 0
-    return table
+    positions = [position for position, word in enumerate(words) if word in vectors.stoi]
+    return positions, vectors.vectors[[vectors.stoi[words[position]] for position in positions]]
 
 
 def _load_vectors(path: Path) -> Vectors:

@@ -1,0 +1,62 @@
+"""Pretrained word vectors for the words of a vocabulary."""
+
+import hashlib
+import logging
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from rnnclf.data.cache import Entry, kept
+from rnnclf.data.torchtext_adapter import find_vectors
+from rnnclf.data.vocabulary import PADDING_INDEX, Vocabulary
+from rnnclf.errors import DataError
+
+STD_WITHOUT = 0.1
+
+log = logging.getLogger(__name__)
+
+
+def read_vectors(path: Path, vocabulary: Vocabulary, embedding_size: int) -> Tensor:
+    """Reads pretrained vectors for words; words without one get small random ones.
+
+    What was found in the file is kept in the cache, as a file of 400 000 vectors takes a quarter of
+    a minute to read.
+
+    Args:
+        path: A text file with a word and its numbers on each line (GloVe, word2vec).
+        vocabulary: The words.
+        embedding_size: The width that the vectors must have.
+
+    Returns:
+        A (vocabulary, embedding_size) tensor; the row of `<pad>` is zero.
+
+    Raises:
+        DataError: If the file is missing, malformed, has vectors of another width, or has none of
+            the words.
+    """
+    words = vocabulary.words
+
+    def build() -> Entry:
+        positions, vectors = find_vectors(path, words)
+        return Entry({"positions": np.array(positions), "vectors": vectors.numpy()})
+
+    if not path.is_file():
+        raise DataError(f"{path}: no such file (model.vectors)")
+    with path.open("rb") as file:
+        key = {"file": hashlib.file_digest(file, "sha256").hexdigest(), "words": words}
+    found = kept("vectors", key, build).arrays
+    width = found["vectors"].shape[1]
+    if width != embedding_size:
+        raise DataError(
+            f"{path}: vectors of width {width}, but model.embedding_size is {embedding_size}; "
+            f"say embedding_size={width}"
+        )
+    if not len(found["positions"]):
+        raise DataError(f"{path}: it has none of the {len(words)} words of the training texts")
+    log.info("%s has vectors for %d of %d words", path, len(found["positions"]), len(words))
+    table = torch.empty(len(words), embedding_size).normal_(std=STD_WITHOUT)
+    table[torch.from_numpy(found["positions"])] = torch.from_numpy(found["vectors"])
+    table[PADDING_INDEX] = 0
+    return table

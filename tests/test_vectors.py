@@ -1,0 +1,93 @@
+"""Pretrained word vectors: the file's for the words that it has, small random ones for others."""
+
+import ssl
+
+import pytest
+import torch
+
+from rnnclf.data import vectors
+from rnnclf.data.vectors import STD_WITHOUT, read_vectors
+from rnnclf.data.vocabulary import Vocabulary
+from rnnclf.errors import DataError
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("RNNCLF_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def path(tmp_path):
+    (tmp_path / "there").mkdir()
+    return tmp_path / "there/vectors.txt"
+
+
+def vocabulary(*words: str) -> Vocabulary:
+    return Vocabulary(["<unk>", "<pad>", *words])
+
+
+def test_a_word_has_the_files_vector_and_a_word_without_one_a_small_random_one(path):
+    path.write_text("what 1 2 3\nwho 4 5 6\nnobody 7 8 9\n")
+    strangers = [f"stranger{number}" for number in range(1000)]
+    torch.manual_seed(0)
+    table = read_vectors(path, vocabulary("who", *strangers, "what"), 3)
+    assert table.shape == (1004, 3)
+    assert table[2].tolist() == [4, 5, 6]
+    assert table[-1].tolist() == [1, 2, 3]
+    assert table[1].tolist() == [0, 0, 0]  # <pad>
+    assert table[3:-1].std().item() == pytest.approx(STD_WITHOUT, rel=0.1)
+    assert table[0].any()
+
+
+def test_random_vectors_depend_on_the_seed_alone(path):
+    path.write_text("what 1 2 3\nwho 4 5 6\n")
+    tables = []
+    for seed in (0, 0, 1):
+        torch.manual_seed(seed)
+        tables.append(read_vectors(path, vocabulary("what", "stranger"), 3))
+    assert torch.equal(tables[0], tables[1])  # the first from the file, the second from the cache
+    assert not torch.equal(tables[0][3], tables[2][3])
+
+
+def test_what_the_file_had_is_kept_and_a_changed_file_is_read_anew(path, monkeypatch):
+    lookups = []
+
+    def counted(*arguments):
+        lookups.append(arguments)
+        return find(*arguments)
+
+    find = vectors.find_vectors
+    monkeypatch.setattr(vectors, "find_vectors", counted)
+    for number in (1.0, 1.0, 2.0):
+        path.write_text(f"what {number} 0 0\nwho 0 0 0\n")
+        assert read_vectors(path, vocabulary("what"), 3)[2].tolist() == [number, 0, 0]
+    assert len(lookups) == 2
+    assert read_vectors(path, vocabulary("who"), 3)[2].tolist() == [0, 0, 0]
+    assert len(lookups) == 3
+
+
+def test_nothing_is_left_beside_the_file_nor_drawn_and_certificates_stay_verified(path, capfd):
+    path.write_text("what 1 2 3\nwho 3 4 5\n")
+    read_vectors(path, vocabulary("what"), 3)
+    assert list(path.parent.iterdir()) == [path]
+    assert ssl._create_default_https_context is ssl.create_default_context
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"what 1 2 x\n", b"what 1 2 3\nwho 1 2 3 4\n", bytes(range(200))]
+)
+def test_a_malformed_file_is_refused(path, content):
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"vectors\.txt"):
+        read_vectors(path, vocabulary("what"), 2)
+
+
+def test_a_file_that_does_not_fit_says_why(path):
+    with pytest.raises(DataError, match=r"vectors\.txt: no such file \(model\.vectors\)"):
+        read_vectors(path, vocabulary("what"), 3)
+    path.write_text("what 1 2 3\nwho 4 5 6\n")
+    with pytest.raises(DataError, match=r"width 3, but .* is 4; say embedding_size=3"):
+        read_vectors(path, vocabulary("what"), 4)
+    with pytest.raises(DataError, match="none of the 3 words"):
+        read_vectors(path, vocabulary("WHAT"), 3)
