@@ -173,3 +173,24 @@ def test_hydras_own_spelling_of_a_launcher_has_precedence():
 def test_a_launcher_that_is_not_installed_says_how_it_is_got():
     with pytest.raises(ConfigError, match=r"pip install 'rnnclf\[ray\]'"), usage_errors():
         raise HydraException("Could not find 'hydra/launcher/ray'")
+
+
+@pytest.mark.parametrize(
+    ("job", "waits"), [("1", True), (None, False)], ids=["Slurm's job", "another job"]
+)
+def test_a_job_of_slurm_that_gets_sigterm_waits_for_its_end(monkeypatch, job, waits):
+    """Slurm queues a preempted job again only if it has not ended by itself."""
+    monkeypatch.setattr(preemption, "UNTIL_SLURM_KILLS", 0.5)
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    if job:
+        monkeypatch.setenv("SLURM_JOB_ID", job)
+    before = signal.getsignal(signal.SIGTERM)
+    signal.signal(signal.SIGUSR2, lambda number, frame: None)
+    start = time.monotonic()
+    try:
+        with pytest.raises(Terminated), preemption.heard():
+            signal.raise_signal(signal.SIGTERM)
+        assert (time.monotonic() - start > 0.4) is waits
+        assert signal.getsignal(signal.SIGTERM) == before
+    finally:
+        signal.signal(signal.SIGUSR2, signal.SIG_DFL)

@@ -1,15 +1,18 @@
 """Signals with which a cluster ends a worker, so that its trial is queued again at once."""
 
 import contextlib
+import os
 import signal
+import time
 from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any
 
-from rnnclf.errors import hear_sigterm
+from rnnclf.errors import Terminated, hear_sigterm
 
 WARNINGS = (signal.SIGUSR1, signal.SIGUSR2)  # of a time limit or a preemption
 HEARD = (*WARNINGS, signal.SIGTERM)
+UNTIL_SLURM_KILLS = 600.0  # seconds; more than the grace time of most partitions
 
 
 class Preempted(BaseException):
@@ -24,6 +27,10 @@ def heard() -> Iterator[None]:
     process by an exception that a trial would take for its own. Within the block it is a
     `Preempted`, and after it what it was.
 
+    After SIGTERM the job of a Slurm array waits for its end: Slurm sends it at the beginning of a
+    preempted job's grace time (`GraceTime`), and queues the job again only if that still runs when
+    the time is over. Of a job that is cancelled the wait is the cluster's `KillWait`.
+
     Only in the main thread; elsewhere Python hears no signals.
     """
     before: dict[signal.Signals, Any] = {}
@@ -36,7 +43,8 @@ def heard() -> Iterator[None]:
     except ValueError:  # not the main thread
         before = {}
     try:
-        yield
+        with _until_slurm_kills(before):
+            yield
     except Preempted as preempted:
         assert preempted.__cause__ is not None, "it was raised from what the launcher raised"
         raise preempted.__cause__ from None
@@ -44,6 +52,19 @@ def heard() -> Iterator[None]:
         for number, handler in before.items():
             if handler is not None:  # one that is not Python's
                 signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def _until_slurm_kills(before: dict[signal.Signals, Any]) -> Iterator[None]:
+    """Lets SIGTERM end the block, but not the process of a launcher that leaves it to Slurm."""
+    try:
+        yield
+    except Terminated:
+        hears_warnings = any(callable(before.get(number)) for number in WARNINGS)
+        if hears_warnings and "SLURM_JOB_ID" in os.environ:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            time.sleep(UNTIL_SLURM_KILLS)
+        raise
 
 
 def _passing_through(

@@ -107,7 +107,10 @@ MpiDefault=none
 ReturnToService=2
 SlurmdParameters=config_overrides
 NodeName={host} NodeAddr=127.0.0.1 CPUs=8 RealMemory=16000
-PartitionName=all Nodes={host} Default=YES MaxTime=INFINITE OverTimeLimit=0
+PreemptType=preempt/partition_prio
+PreemptMode=REQUEUE
+PartitionName=all Nodes={host} Default=YES MaxTime=INFINITE PriorityTier=1 GraceTime=10
+PartitionName=urgent Nodes={host} MaxTime=INFINITE PriorityTier=2
 """
 
 

@@ -78,6 +78,19 @@ def test_a_warned_worker_is_queued_again_and_no_trial_fails(cluster, study):
     assert trial.user_attrs["reason"].startswith("Interrupted")
 
 
+def test_a_preempted_worker_is_queued_again_and_its_trial_at_once(cluster, study):
+    """SIGTERM, then time to end in; a job that used it for ending is not queued again by Slurm."""
+    process, folder = study
+    workers = cluster.jobs("running")
+    cluster.ask("sbatch", "--partition=urgent", "--cpus-per-task=6", "--wrap=sleep 1")
+    wait_until(lambda: lost_of(folder), "a trial that is given back", 30)
+    assert set(cluster.jobs("running")) >= set(workers), "within the time of grace"
+    finish(process, folder)
+    (lost,) = lost_of(folder)
+    assert trials_of(folder)[lost].user_attrs["reason"].startswith("Interrupted")
+    assert cluster.jobs("pending"), "the worker that made room"
+
+
 def test_a_time_limit_strikes_and_the_study_goes_on(cluster, tmp_path):
     """Slurm ends each worker after two minutes at most, and the study takes as long."""
     limit = ("hydra.launcher.timeout_min=2", "hydra.launcher.signal_delay_s=30")
