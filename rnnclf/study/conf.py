@@ -39,7 +39,8 @@ class StudySweeperConf:
         storage: The URL of a database, or null for a journal in the study's folder.
         study_name: The study's name in the storage, or null for the name of its folder.
         max_failures: The study stops when so many trials in a row fail alike.
-        enqueue: Points to try first, each a mapping of keys to values, after the defaults.
+        enqueue: Points to try after the defaults, each a mapping of keys to values; what it does
+            not name has its default.
         keep: How many of the best trials keep the files that match `weights`.
         weights: Patterns of large files in the trials' folders, for example `*.safetensors`.
         ignore: Keys of the configuration that do not change the results (folders, devices).

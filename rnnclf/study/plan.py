@@ -1,5 +1,6 @@
 """From a sweep's configuration to the studies it asks for, checked before the first trial."""
 
+import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -215,18 +216,13 @@ def _queue(
     config: DictConfig, dimensions: Sequence[Dimension], enqueue: Sequence[Mapping[str, Any]]
 ) -> tuple[list[dict[str, Value]], list[str]]:
     """Returns the points to try first, the defaults before all, and warnings."""
-    warnings = []
-    defaults: dict[str, Value] = {}
-    for dimension in dimensions:
-        default = OmegaConf.select(config, dimension.key.lstrip("+"))
-        try:
-            if dimension.applies(defaults):
-                defaults[dimension.key] = dimension.member(default)
-        except ValueError:
-            warnings.append(
-                f"trial 0 has the defaults, but {dimension.key}={default} is outside of "
-                f"{dimension}; the sampler chooses it"
-            )
+    defaults = _completed({}, config, dimensions)
+    warnings = [
+        f"trial 0 has the defaults, but {dimension.key}={_default(config, dimension)} is outside "
+        f"of {dimension}; the sampler chooses it"
+        for dimension in dimensions
+        if dimension.applies(defaults) and dimension.key not in defaults
+    ]
     queue = [defaults]
     by_key = {dimension.key: dimension for dimension in dimensions}
     for point in enqueue:
@@ -238,10 +234,29 @@ def _queue(
             if key not in by_key:
                 raise ConfigError(f"hydra.sweeper.enqueue: {key} is not a dimension of the search")
         try:
-            queue.append({key: by_key[key].member(value) for key, value in point.items()})
+            given = {key: by_key[key].member(value) for key, value in point.items()}
         except ValueError as error:
             raise ConfigError(f"hydra.sweeper.enqueue: {error}") from error
+        queue.append(_completed(given, config, dimensions))
     return queue, warnings
+
+
+def _completed(
+    given: Mapping[str, Value], config: DictConfig, dimensions: Sequence[Dimension]
+) -> dict[str, Value]:
+    """Adds what a point does not say: the defaults, where they are within their dimensions."""
+    point: dict[str, Value] = {}
+    for dimension in dimensions:
+        if dimension.key in given:
+            point[dimension.key] = given[dimension.key]
+        elif dimension.applies(point):
+            with contextlib.suppress(ValueError):
+                point[dimension.key] = dimension.member(_default(config, dimension))
+    return point
+
+
+def _default(config: DictConfig, dimension: Dimension) -> Any:
+    return OmegaConf.select(config, dimension.key.lstrip("+"))
 
 
 def _samples(dimensions: Sequence[Dimension]) -> list[dict[str, Value]]:
