@@ -126,5 +126,6 @@ def test_the_short_names_that_are_suggested_are_those_of_the_configuration():
 )
 def test_an_experiment_has_the_data_set_and_the_cell_of_its_name(name):
     config = composed(f"+experiment={name}")
-    assert f"{config.dataset.name}-{config.model.cell}" == name
+    assert f"{config.dataset.name}-{config.model.cell}" == name.removesuffix("-vectors")
+    assert bool(config.model.vectors) is name.endswith("-vectors")
     assert not config.dataset.validation_fraction, "all of the training split"
