@@ -35,6 +35,7 @@ _LAUNCHER_PACKAGES = {
     "ray": "'rnnclf[ray]'",
 }
 _UNKNOWN_KEY = re.compile(r"Could not override '([\w.]+)'")
+_SEVERAL_MODES = "Only one of --run, --multirun"  # Hydra has no exception of its own for it
 
 
 def name_numbered_groups(arguments: list[str]) -> list[str]:
@@ -91,6 +92,10 @@ def usage_errors() -> Iterator[None]:
         raise  # it says what is wrong already
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(_explain(error)) from error
+    except ValueError as error:
+        if not str(error).startswith(_SEVERAL_MODES):
+            raise
+        raise ConfigError(f"{error}; to see a configuration, leave out -m") from error
 
 
 def _explain(error: BaseException) -> str:

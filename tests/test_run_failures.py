@@ -53,6 +53,12 @@ def test_a_usage_error_is_one_line_and_exit_code_2(run_py, tmp_path, argument, m
     assert not list(tmp_path.rglob("result.json"))
 
 
+def test_to_run_a_study_and_to_see_its_configuration_are_two_commands(run_py):
+    done = run_py("-m", "sweeps=smoke", "--cfg", "hydra")
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+    assert "to see a configuration, leave out -m" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
