@@ -28,7 +28,8 @@ def check_trials(nodes: Sequence[DictConfig]) -> Mapping[str, str]:
         settle_test(config, in_sweep=True)
     first = configs[0]
     data = prepare(first.dataset, Path(first.paths.data))
-    for vectors, size in {(each.model.vectors, each.model.embedding_size) for each in configs}:
-        if vectors:
-            read_vectors(Path(vectors), data.vocabulary, size)
+    models = [config.model for config in configs]
+    files = dict.fromkeys((Path(m.vectors), m.embedding_size) for m in models if m.vectors)
+    for file, size in files:
+        read_vectors(file, data.vocabulary, size)
     return {first.dataset.name: data.digest}
