@@ -1,14 +1,18 @@
 """Pretrained word vectors: the file's for the words that it has, small random ones for others."""
 
 import ssl
+from pathlib import Path
 
 import pytest
 import torch
+from conftest import composed
 
 from rnnclf.data import vectors
+from rnnclf.data.prepared import prepare
 from rnnclf.data.vectors import STD_WITHOUT, read_vectors
 from rnnclf.data.vocabulary import Vocabulary
 from rnnclf.errors import DataError
+from rnnclf.train import build_classifier
 
 
 @pytest.fixture(autouse=True)
@@ -37,6 +41,15 @@ def test_a_word_has_the_files_vector_and_a_word_without_one_a_small_random_one(p
     assert table[1].tolist() == [0, 0, 0]  # <pad>
     assert table[3:-1].std().item() == pytest.approx(STD_WITHOUT, rel=0.1)
     assert table[0].any()
+
+
+def test_character_ngrams_beside_pretrained_vectors_begin_as_small(path):
+    path.write_text("what 1 2 3\nwho 4 5 6\n")
+    config = composed(f"model.vectors={path}", "embedding_size=3", "model.ngram_buckets=1000")
+    data = prepare(config.dataset, Path("data"))
+    (network,) = build_classifier(config, data).networks
+    assert len(network.embedding.weight) == len(data.vocabulary) + 1000
+    assert network.embedding.weight[-1000:].std().item() == pytest.approx(STD_WITHOUT, rel=0.1)
 
 
 def test_random_vectors_depend_on_the_seed_alone(path):
