@@ -16,6 +16,7 @@ from rnnclf.study.trials import RETRY_OF
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 
 SLURM = [*STUDY, "launcher=slurm", "hydra.launcher.mem_gb=1", "hydra.launcher.timeout_min=5"]
+URGENT = ["--partition=urgent", "--cpus-per-task=6", "--output=/dev/null", "--wrap=sleep 1"]
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +83,7 @@ def test_a_preempted_worker_is_queued_again_and_its_trial_at_once(cluster, study
     """SIGTERM, then time to end in; a job that used it for ending is not queued again by Slurm."""
     process, folder = study
     workers = cluster.jobs("running")
-    cluster.ask("sbatch", "--partition=urgent", "--cpus-per-task=6", "--wrap=sleep 1")
+    cluster.ask("sbatch", *URGENT)
     wait_until(lambda: lost_of(folder), "a trial that is given back", 30)
     assert set(cluster.jobs("running")) >= set(workers), "within the time of grace"
     finish(process, folder)
