@@ -44,6 +44,18 @@ def build_and_count(folder: Path) -> list[str]:
     return list(kept("numbers", 1, counted).strings["words"])
 
 
+def test_an_entry_is_made_anew_when_the_code_that_makes_entries_changed(tmp_path, monkeypatch):
+    code = tmp_path / "code/cache.py"
+    code.parent.mkdir()
+    monkeypatch.setattr("rnnclf.data.cache.__file__", str(code))
+    code.write_text("before")
+    kept("entry", 1, build)
+    kept("entry", 1, never)
+    code.write_text("after")
+    with pytest.raises(AssertionError, match="there already"):
+        kept("entry", 1, never)
+
+
 def test_what_was_made_once_is_found_again():
     made = kept("numbers", {"a": 1}, build)
     found = kept("numbers", {"a": 1}, never)

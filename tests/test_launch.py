@@ -176,16 +176,22 @@ def test_a_launcher_that_is_not_installed_says_how_it_is_got():
 
 
 @pytest.mark.parametrize(
-    ("job", "waits"), [("1", True), (None, False)], ids=["Slurm's job", "another job"]
+    ("job", "at_a_warning", "waits"),
+    [
+        ("1", lambda number, frame: None, True),
+        ("1", signal.SIG_DFL, False),
+        (None, lambda number, frame: None, False),
+    ],
+    ids=["submitit's job in Slurm", "a study within a job", "submitit's job elsewhere"],
 )
-def test_a_job_of_slurm_that_gets_sigterm_waits_for_its_end(monkeypatch, job, waits):
+def test_a_job_of_slurm_that_gets_sigterm_waits_for_its_end(monkeypatch, job, at_a_warning, waits):
     """Slurm queues a preempted job again only if it has not ended by itself."""
     monkeypatch.setattr(preemption, "UNTIL_SLURM_KILLS", 0.5)
     monkeypatch.delenv("SLURM_JOB_ID", raising=False)
     if job:
         monkeypatch.setenv("SLURM_JOB_ID", job)
     before = signal.getsignal(signal.SIGTERM)
-    signal.signal(signal.SIGUSR2, lambda number, frame: None)
+    signal.signal(signal.SIGUSR2, at_a_warning)
     start = time.monotonic()
     try:
         with pytest.raises(Terminated), preemption.heard():

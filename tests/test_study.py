@@ -79,9 +79,11 @@ def test_other_launchers_run_the_same_study(tmp_path, launcher):
 
 def test_known_good_points_come_first_after_the_defaults(sweep, tmp_path):
     points = "hydra.sweeper.enqueue=[{x: 0.25, size: 2}, {x: 0.75}]"
-    assert sweep("size=range(1,1000)", points, "hydra.sweeper.workers=1").returncode == 0
+    steps = "+hydra.sweeper.params.steps={when: {size: [2]}, space: 'range(0,1000)'}"
+    arguments = ("+hydra.sweeper.params.size='range(1,1000)'", steps, points)
+    assert sweep(*arguments, "hydra.sweeper.workers=1").returncode == 0
     params = [trial.params for trial in trials_of(tmp_path / "study")]
-    assert params[:2] == [{"x": 0.5, "size": 1}, {"x": 0.25, "size": 2}]
+    assert params[:2] == [{"x": 0.5, "size": 1}, {"x": 0.25, "size": 2, "steps": 0}]
     assert params[2] == {"x": 0.75, "size": 1}, "the default of what the point does not say"
 
 

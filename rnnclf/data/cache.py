@@ -49,10 +49,13 @@ def kept(name: str, key: object, build: Callable[[], Entry]) -> Entry:
 
     Args:
         name: What the file's name begins with.
-        key: All that the entry depends on, as JSON can write it.
+        key: All that the entry depends on, as JSON can write it; the code that makes entries is
+            added.
         build: Makes the entry.
     """
-    digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]
+    code = [file_digest(path) for path in sorted(Path(__file__).parent.glob("*.*"))]
+    made_from = json.dumps([key, code], sort_keys=True)
+    digest = hashlib.sha256(made_from.encode()).hexdigest()[:16]
     path = cache_folder() / f"{name}-{digest}.safetensors"
     if entry := _read(path):
         return entry
@@ -67,6 +70,15 @@ def kept(name: str, key: object, build: Callable[[], Entry]) -> Entry:
         return _read(path) or _made(build, path)
     finally:
         lock.release()
+
+
+def file_digest(path: Path) -> str | None:
+    """Returns the SHA-256 of a file's content in hexadecimal digits, None if it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return None  # whoever reads the file says what is wrong with it
 
 
 def _made(build: Callable[[], Entry], path: Path) -> Entry:

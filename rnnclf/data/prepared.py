@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rnnclf.data.cache import Entry, kept
+from rnnclf.data.cache import Entry, file_digest, kept
 from rnnclf.data.corpus import Corpus, Texts
 from rnnclf.data.encoding import EncodedTexts, encode
 from rnnclf.data.sources import load_corpus, source_files
@@ -116,21 +116,12 @@ def load_test(config: DatasetConfig, data_folder: Path) -> Texts:
 
 
 def _made_from(config: DatasetConfig, data_folder: Path) -> dict[str, Any]:
-    """Returns all that prepared texts depend on: settings, files and code."""
+    """Returns all that prepared texts depend on beside the code: settings and files."""
     settings = asdict(config)
     for unused in ("folder", "max_length", "truncation"):  # texts are cut when they are read
         del settings[unused]
     files = source_files(config.name, data_folder, config.folder)
-    code = sorted(Path(__file__).parent.glob("*.*"))
-    return settings | {"files": [_file_digest(path) for path in [*files, *code]]}
-
-
-def _file_digest(path: Path) -> str | None:
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError:
-        return None  # whoever reads the file says what is wrong with it
+    return settings | {"files": [file_digest(path) for path in files]}
 
 
 def load(config: DatasetConfig, data_folder: Path) -> Corpus:

@@ -1,6 +1,5 @@
 """Pretrained word vectors for the words of a vocabulary."""
 
-import hashlib
 import logging
 from pathlib import Path
 
@@ -8,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rnnclf.data.cache import Entry, kept
+from rnnclf.data.cache import Entry, file_digest, kept
 from rnnclf.data.torchtext_adapter import find_vectors
 from rnnclf.data.vocabulary import PADDING_INDEX, Vocabulary
 from rnnclf.errors import DataError
@@ -44,9 +43,7 @@ def read_vectors(path: Path, vocabulary: Vocabulary, embedding_size: int) -> Ten
 
     if not path.is_file():
         raise DataError(f"{path}: no such file (model.vectors)")
-    with path.open("rb") as file:
-        key = {"file": hashlib.file_digest(file, "sha256").hexdigest(), "words": words}
-    found = kept("vectors", key, build).arrays
+    found = kept("vectors", {"file": file_digest(path), "words": words}, build).arrays
     width = found["vectors"].shape[1]
     if width != embedding_size:
         raise DataError(
