@@ -66,6 +66,28 @@ def test_with_more_seeds_the_final_model_is_there_again(tmp_path):
         assert len(list(tmp_path.glob("study/refit-of-*/*/app.log"))) == 1
 
 
+def test_the_step_to_stop_at_is_the_median_over_the_seeds_not_the_winners_own(tmp_path):
+    """The last step is the best: of the winner's two, and of the ten and more of each seed."""
+    validate = "hydra.sweeper.refit.validate=['steps=1{seed}']"
+    final = "hydra.sweeper.refit.final=['size={best_step}']"
+    assert study_with(tmp_path, 4, "steps=2", validate, final).returncode == 0
+    (folder,) = tmp_path.glob("study/refit-of-*")
+    overrides = [run.user_attrs["overrides"] for run in trials_of(folder, f"study-{folder.name}")]
+    assert sorted(overrides[:4]) == [["steps=10"], ["steps=11"], ["steps=12"], ["steps=13"]]
+    assert overrides[4:] == 4 * [["size=10"]], "of 9, 10, 11 and 12, counted from 0"
+
+
+def test_a_step_to_stop_at_must_be_known(tmp_path):
+    final = "hydra.sweeper.refit.final=['size={best_step}']"
+    done = study_with(tmp_path, 1, final)
+    assert done.returncode == 1
+    assert "refit asks for {best_step}, but the trials report no steps" in done.stdout
+    assert not list(tmp_path.glob("study/refit-of-*")), "found before the first run"
+    done = study_with(tmp_path, 1, "hydra.sweeper.refit.validate=['size={best_step}']")
+    assert done.returncode == 1
+    assert "hydra.sweeper.refit.validate cannot have {best_step}" in done.stdout
+
+
 def test_a_refit_that_failed_is_tried_again_by_the_same_command(tmp_path):
     """What fails is the folder of the second run, which a file stands in place of."""
     assert study_with(tmp_path, 0).returncode == 0

@@ -79,12 +79,16 @@ def test_what_the_file_had_is_kept_and_a_changed_file_is_read_anew(path, monkeyp
     assert len(lookups) == 3
 
 
-def test_nothing_is_left_beside_the_file_nor_drawn_and_certificates_stay_verified(path, capfd):
+def test_nothing_is_left_beside_the_file_nor_told_and_certificates_stay_verified(
+    path, capfd, caplog
+):
     path.write_text("what 1 2 3\nwho 3 4 5\n")
+    caplog.set_level("INFO")
     read_vectors(path, vocabulary("what"), 3)
     assert list(path.parent.iterdir()) == [path]
     assert ssl._create_default_https_context is ssl.create_default_context
     assert capfd.readouterr() == ("", "")
+    assert {record.name for record in caplog.records} == {"rnnclf.data.vectors"}
 
 
 @pytest.mark.parametrize(

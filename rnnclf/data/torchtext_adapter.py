@@ -5,6 +5,7 @@ The tokenizer, the order of the words, pretrained vectors, and the hand-out's it
 
 import contextlib
 import io
+import logging
 import ssl
 import tempfile
 from collections import Counter
@@ -65,8 +66,10 @@ def _load_vectors(path: Path) -> Vectors:
     """Reads a file with `torchtext.vocab.Vectors`, without what that does beside reading.
 
     It would leave a copy beside the file and read that the next time, even if the file had changed;
-    it turns off the verification of certificates in the whole process; and it draws a bar.
+    it turns off the verification of certificates in the whole process; it draws a bar; and it tells
+    where its copy is.
     """
+    logging.getLogger(Vectors.__module__).setLevel(logging.WARNING)
     context = ssl._create_default_https_context
     try:
         with tempfile.TemporaryDirectory() as cache, contextlib.redirect_stderr(io.StringIO()):

@@ -14,8 +14,10 @@ class RefitConf:
     Attributes:
         seeds: How many times; 0 for not at all.
         validate: Overrides of the runs that measure the winner as the search did. `{seed}` is
-            0, 1, ...; `{best_step}` is the step at which the winner reported its best value.
+            0, 1, ...
         final: Overrides of the runs whose models are for use, and whose result is reported.
+            `{best_step}` is the median of the steps at which the runs above reported their best
+            values; if it is asked for, these runs begin when all those have ended.
     """
 
     seeds: int = 0

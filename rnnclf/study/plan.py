@@ -201,6 +201,11 @@ def _check_options(options: DictConfig) -> None:
     workers = options.workers
     if workers != "auto" and not (type(workers) is int and workers > 0):
         raise ConfigError(f"hydra.sweeper.workers is auto or a number from 1; it is {workers}")
+    if any("{best_step}" in override for override in options.refit.validate):
+        raise ConfigError(
+            "hydra.sweeper.refit.validate cannot have {best_step}, which these runs tell; "
+            "it is for hydra.sweeper.refit.final"
+        )
 
 
 def _check_makeable(worker: Worker) -> None:

@@ -3,8 +3,9 @@
 The trials of a study say which hyperparameters are best, but the best value among many is too good
 by selection. So each seed is run twice: once as the trials were, which says what the winner is
 worth with fresh seeds, and once for use, by our application on training and validation texts
-together, and then tested. The model to use is that of the seed whose first run is the median of
-all, so the test has no part in choosing it.
+together, and then tested. The first runs choose what the others must be told, so that the test has
+no part in it: the step to stop at, which is the median of their best ones (that of a single run is
+chance where the curve is flat), and the model to use, that of the seed with the median value.
 
 The runs are trials of a study of their own, which lends them resuming and retrying.
 """
@@ -13,7 +14,9 @@ import logging
 import math
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
+from operator import itemgetter
 from typing import Any
 
 import optuna
@@ -36,23 +39,13 @@ log = logging.getLogger(__name__)
 
 ROLE, SEED = "role", "seed"
 DELETED = "deleted"  # the attribute of the study that lists the runs without their weights
-VALIDATE, FINAL = "validate", "final"
+ROLES = VALIDATE, FINAL = "validate", "final"
+BEST_STEP = "{best_step}"
 CONFIDENCE = 0.95
 
 
-@dataclass(frozen=True)
-class Job:
-    """A run that trains the winner again.
-
-    Attributes:
-        role: `validate` or `final`.
-        seed: Its seed.
-        overrides: What it sets beside the winner's parameters.
-    """
-
-    role: str
-    seed: int
-    overrides: list[str]
+Job = tuple[str, int]
+"""The role, `validate` or `final`, and the seed of a run that trains the winner again."""
 
 
 def refit_winner(
@@ -68,60 +61,71 @@ def refit_winner(
         folder of the final model.
 
     Raises:
-        StudyError: If no run of a kind ended well.
+        StudyError: If no run of a kind ended well, or `{best_step}` is asked for and there is none.
     """
-    jobs = _jobs(plan, study, winner)
+    options = plan.options.refit
+    stops_early = any(BEST_STEP in override for override in options[FINAL])
+    if stops_early and best_step(study, winner) is None:
+        raise StudyError(f"refit asks for {BEST_STEP}, but the trials report no steps")
     worker = _worker(plan, winner)
     worker.spec.folder.mkdir(parents=True, exist_ok=True)
     trials = Trials(worker.spec)
     wait_for_others(trials)
     trials.resume()
-    title = f"{plan.spec.name}: training trial {winner.number} again"
-    done = {_job_of(trial) for trial in _complete(trials)}
-    _run(plan, worker, title, [job for job in jobs if (job.role, job.seed) not in done], agenda)
+    run = partial(_run, plan, worker, f"training trial {winner.number} again", agenda)
+    validate, final = ([(role, seed) for seed in range(options.seeds)] for role in ROLES)
+    if stops_early:
+        run(_missing(trials, validate))
+        step = _median_best_step(trials, winner)
+        run(_missing(trials, final), step)
+    else:
+        step = None
+        run(_missing(trials, sorted(validate + final, key=itemgetter(1))))
     chosen = _choose(trials, winner)
     if chosen.number in trials.study.user_attrs.get(DELETED, ()):
-        _run(
-            plan,
-            worker,
-            title,
-            [job for job in jobs if (job.role, job.seed) == _job_of(chosen)],
-            agenda,
-        )
+        run([_job_of(chosen)], step)
         chosen = _choose(trials, winner)
-    done = {_job_of(trial) for trial in _complete(trials)}
-    failed = sum((job.role, job.seed) not in done for job in jobs)
+    failed = len(_missing(trials, validate + final))
     if not failed:
         _delete_others(trials, plan, chosen)
     return _summary(trials, plan, winner, chosen) | {"failed": failed}
 
 
-def _jobs(plan: StudyPlan, study: optuna.Study, winner: FrozenTrial) -> list[Job]:
-    options = plan.options.refit
-    step = best_step(study, winner)
-    if step is None and any("{best_step}" in line for line in options[VALIDATE] + options[FINAL]):
-        raise StudyError("refit asks for {best_step}, but the trials report no steps")
-    return [
-        Job(role, seed, _filled(options[role], seed=seed, best_step=step))
-        for seed in range(options.seeds)
-        for role in (VALIDATE, FINAL)
-    ]
+def _missing(trials: Trials, jobs: Sequence[Job]) -> list[Job]:
+    """Returns the jobs of which no run ended well."""
+    done = {_job_of(trial) for trial in _complete(trials)}
+    return [job for job in jobs if job not in done]
 
 
-def _run(plan: StudyPlan, worker: Worker, title: str, jobs: Sequence[Job], agenda: Agenda) -> None:
+def _median_best_step(trials: Trials, winner: FrozenTrial) -> int:
+    """Returns the median (the lower of two) of the best steps of the runs as in the search."""
+    runs = _some_by_seed(trials, VALIDATE, winner).values()
+    steps = [step for run in runs if (step := best_step(trials.study, run)) is not None]
+    return statistics.median_low(steps)
+
+
+def _run(
+    plan: StudyPlan,
+    worker: Worker,
+    what: str,
+    agenda: Agenda,
+    jobs: Sequence[Job],
+    step: int | None = None,
+) -> None:
     """Runs jobs that do not wait in the queue already, and those that do."""
     trials = Trials(worker.spec)
-    waiting = [trial for trial in trials.all() if trial.state is TrialState.WAITING]
-    for job in jobs:
-        if (job.role, job.seed) not in map(_job_of, waiting):
-            attributes = {ROLE: job.role, SEED: job.seed, OVERRIDES: job.overrides}
-            trials.enqueue({}, attributes)
+    waiting = [_job_of(trial) for trial in trials.all() if trial.state is TrialState.WAITING]
+    for role, seed in jobs:
+        if (role, seed) not in waiting:
+            overrides = _filled(plan.options.refit[role], seed=seed, best_step=step)
+            trials.enqueue({}, {ROLE: role, SEED: seed, OVERRIDES: overrides})
     to_go = sum(trial.state is TrialState.WAITING for trial in trials.all())
     if to_go == 0:
         return
     n_trials = to_go + sum(counts(trial) for trial in trials.all())
     worker = replace(worker, spec=replace(worker.spec, n_trials=n_trials))
-    log.info("%s: %d runs to go, %d for each seed", title, to_go, len((VALIDATE, FINAL)))
+    title = f"{plan.spec.name}: {what}"
+    log.info("%s: %d runs to go", title, to_go)
     launch_workers(worker, plan.config, plan.options.workers, title, agenda)
 
 
@@ -160,7 +164,7 @@ def _complete(trials: Trials) -> list[FrozenTrial]:
     return [trial for trial in trials.all() if trial.state is TrialState.COMPLETE]
 
 
-def _job_of(trial: FrozenTrial) -> tuple[str, int]:
+def _job_of(trial: FrozenTrial) -> Job:
     return trial.user_attrs[ROLE], trial.user_attrs[SEED]
 
 
@@ -170,18 +174,23 @@ def _by_seed(trials: Trials, role: str) -> dict[int, FrozenTrial]:
     return dict(sorted(found.items()))
 
 
+def _some_by_seed(trials: Trials, role: str, winner: FrozenTrial) -> dict[int, FrozenTrial]:
+    """Returns what `_by_seed` does, or raises a `StudyError` if that is nothing."""
+    runs = _by_seed(trials, role)
+    if not runs:
+        failed = next(trial for trial in trials.all() if trial.state is TrialState.FAIL)
+        raise StudyError(
+            f"training trial {winner.number} again failed ({role}): "
+            f"{failed.user_attrs[REASON]}; the folder is {trials.spec.folder}; "
+            "the same command tries again"
+        )
+    return runs
+
+
 def _choose(trials: Trials, winner: FrozenTrial) -> FrozenTrial:
     """Returns the final run of the seed with the median validation (the lower of two)."""
-    for role in (VALIDATE, FINAL):
-        if not _by_seed(trials, role):
-            failed = next(t for t in trials.all() if t.state is TrialState.FAIL)
-            raise StudyError(
-                f"training trial {winner.number} again failed ({role}): "
-                f"{failed.user_attrs[REASON]}; the folder is {trials.spec.folder}; "
-                "the same command tries again"
-            )
-    final = _by_seed(trials, FINAL)
-    usable = [trial for seed, trial in _by_seed(trials, VALIDATE).items() if seed in final]
+    validate, final = (_some_by_seed(trials, role, winner) for role in ROLES)
+    usable = [trial for seed, trial in validate.items() if seed in final]
     if not usable:
         return next(iter(final.values()))
     usable.sort(key=lambda trial: (trial.value, trial.user_attrs[SEED]))
@@ -198,7 +207,7 @@ def _delete_others(trials: Trials, plan: StudyPlan, chosen: FrozenTrial) -> None
 def _summary(
     trials: Trials, plan: StudyPlan, winner: FrozenTrial, chosen: FrozenTrial
 ) -> dict[str, Any]:
-    runs = {role: _by_seed(trials, role) for role in (VALIDATE, FINAL)}
+    runs = {role: _by_seed(trials, role) for role in ROLES}
     folder = StudyPaths(trials.spec.folder).trial(chosen.number)
     return {
         "trial": winner.number,
