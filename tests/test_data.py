@@ -151,6 +151,19 @@ def test_a_batch_is_padded_at_the_end():
     assert (batch.lengths.tolist(), batch.labels.tolist()) == ([1, 3], [6, 5])
 
 
+@pytest.mark.parametrize(("longest", "padded"), [(64, 64), (65, 72), (72, 72), (393, 400)])
+def test_long_batches_come_in_few_lengths(longest, padded):
+    texts = encode(
+        ["a " * longest, "a b"],
+        np.array([0, 1]),
+        str.split,
+        Vocabulary(["<unk>", "<pad>", "a", "b"]),
+    )
+    words = make_batch(texts, np.arange(2)).words
+    assert (words != PADDING_INDEX).sum(0).tolist() == [longest, 2]
+    assert len(words) == padded
+
+
 def test_training_batches_hold_each_text_once_in_a_seeded_order():
     texts = random_texts(100)
 

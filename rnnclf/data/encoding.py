@@ -20,6 +20,7 @@ from rnnclf.data.vocabulary import (
 
 BATCHES_IN_A_BUCKET = 50
 LARGEST_BATCH = 2**17  # words with padding; 256 texts of 512 words
+LONG, STRIDE = 64, 8  # batches longer than this many words come in multiples of the second
 
 
 @dataclass(frozen=True)
@@ -187,9 +188,15 @@ def ordered_batches(
 
 
 def make_batch(texts: EncodedTexts, positions: npt.NDArray[np.int64]) -> Batch:
-    """Puts the texts at `positions` side by side."""
+    """Puts the texts at `positions` side by side.
+
+    Long batches differ little in their lengths then, so that libraries which keep a matrix product
+    for each length (oneDNN, cuDNN) keep few.
+    """
     lengths = texts.lengths[positions]
     longest = int(lengths.max())
+    if longest > LONG:
+        longest = -(-longest // STRIDE) * STRIDE
     padded = np.full((longest, len(positions)), PADDING_INDEX, dtype=np.int64)
     for column, position in enumerate(positions):
         start, length = texts.starts[position], texts.lengths[position]
