@@ -62,6 +62,12 @@ def server(tmp_path: Path) -> Iterator[Server]:
     server.server_close()
 
 
+@pytest.fixture
+def no_pauses(monkeypatch):
+    """pooch's, of a second and two, before it tries again."""
+    monkeypatch.setattr("pooch.core.time.sleep", lambda seconds: None)
+
+
 def raw_file(*urls: str, content: bytes = CONTENT) -> RawFile:
     return RawFile("a.label", urls, sha256=hashlib.sha256(content).hexdigest())
 
@@ -74,6 +80,7 @@ def test_a_missing_file_is_downloaded_and_then_used_as_it_is(server, tmp_path):
     assert fetch(raw_file("http://127.0.0.1:1/a.label"), folder) == path
 
 
+@pytest.mark.usefixtures("no_pauses")
 def test_a_passing_failure_of_the_server_is_tried_again(server, tmp_path):
     server.failures = 1
     assert fetch(raw_file(server.url("a.label")), tmp_path).read_bytes() == CONTENT
@@ -103,11 +110,13 @@ def test_without_a_place_for_locks_it_is_downloaded_all_the_same(server, tmp_pat
     assert path.read_bytes() == CONTENT
 
 
+@pytest.mark.usefixtures("no_pauses")
 def test_the_next_mirror_is_tried(server, tmp_path):
     urls = (server.url("gone.label"), server.url("a.label"))
     assert fetch(raw_file(*urls), tmp_path).read_bytes() == CONTENT
 
 
+@pytest.mark.usefixtures("no_pauses")
 def test_another_content_is_refused_and_nothing_stays(server, tmp_path):
     folder = tmp_path / "data"
     with pytest.raises(DataError, match="not the published file"):
@@ -115,6 +124,7 @@ def test_another_content_is_refused_and_nothing_stays(server, tmp_path):
     assert not list(folder.iterdir())
 
 
+@pytest.mark.usefixtures("no_pauses")
 def test_without_a_network_the_message_says_what_to_do(tmp_path):
     url = "http://127.0.0.1:1/a.label"
     with pytest.raises(DataError) as caught:
