@@ -97,15 +97,6 @@ def test_auto_has_the_data_sets_own_space_and_length(dataset):
     assert dimensions_of(auto) > ALWAYS
 
 
-def test_the_newsgroups_models_for_use_are_trained_for_all_epochs_and_others_for_the_best():
-    final = {
-        dataset: list(compose_sweep(f"sweeps={dataset}").hydra.sweeper.refit.final)
-        for dataset in ("questions", "newsgroups")
-    }
-    assert set(final["questions"]) - set(final["newsgroups"]) == {"training.epochs={best_step}"}
-    assert set(final["newsgroups"]) < set(final["questions"])
-
-
 def test_every_group_of_the_handout_has_its_data_sets_and_cell():
     groups = dict(line.split(" ", 1) for line in TABLE_3.strip().splitlines())
     assert {path.stem for path in (REPO / "conf" / "group").glob("*.yaml")} == groups.keys()
