@@ -43,7 +43,7 @@ def main(node: DictConfig) -> float:
     with nullcontext() if in_sweep else errors_in_one_line(), usage_errors():
         resumed = OmegaConf.select(node, "resume")
         config = load(RunPaths(Path(resumed)).config) if resumed else from_omegaconf(node)
-        settle_test(config, in_sweep and not in_refit())
+        settle_test(config, in_sweep=in_sweep, is_winner=in_refit())
         from rnnclf.train import train  # here, so that --help and mistakes do not wait for torch
 
         gc.freeze()  # what is loaded by now stays; going through it again and again takes 0.2 s

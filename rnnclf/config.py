@@ -165,20 +165,23 @@ def identity(config: Config) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()[:12]
 
 
-def settle_test(config: Config, in_sweep: bool) -> None:
+def settle_test(config: Config, *, in_sweep: bool, is_winner: bool = False) -> None:
     """Decides whether a run reads the test split, where the configuration leaves it open.
 
     Args:
         config: Its `evaluate_test` becomes true or false.
-        in_sweep: Whether the run is one of several among which somebody will choose.
+        in_sweep: Whether the run is one of several of a command.
+        is_winner: Whether it trains the winner of a study again, so that nothing is left to choose.
 
     Raises:
-        ConfigError: If a run of a sweep asks for the test split: choosing by test accuracy makes
-            every test accuracy wrong. If it has no validation part to be chosen by.
+        ConfigError: If a run among which somebody will choose asks for the test split: choosing by
+            test accuracy makes every test accuracy wrong. If it has no validation part to be chosen
+            by.
     """
-    if in_sweep and not config.dataset.validation_fraction:
+    is_candidate = in_sweep and not is_winner
+    if is_candidate and not config.dataset.validation_fraction:
         raise ConfigError("dataset.validation_fraction=0 in a sweep: there is nothing to choose by")
-    if in_sweep and config.evaluate_test:
+    if is_candidate and config.evaluate_test:
         raise ConfigError(
             "evaluate_test=true in a sweep: choose by validation accuracy, "
             "then run the choice alone"

@@ -77,11 +77,17 @@ def test_identity_depends_on_what_determines_the_result_and_on_nothing_else():
         assert identity(composed(override)) != base
 
 
-def test_only_a_single_run_reads_the_test_split():
-    single, sweep = composed(), composed()
+def test_only_a_single_run_and_a_winner_that_is_told_to_read_the_test_split():
+    single, sweep, validated = composed(), composed(), composed()
     settle_test(single, in_sweep=False)
     settle_test(sweep, in_sweep=True)
-    assert (single.evaluate_test, sweep.evaluate_test) == (True, False)
+    settle_test(validated, in_sweep=True, is_winner=True)
+    assert single.evaluate_test
+    assert not sweep.evaluate_test
+    assert not validated.evaluate_test
+    final = composed("evaluate_test=true", "dataset.validation_fraction=0")
+    settle_test(final, in_sweep=True, is_winner=True)
+    assert final.evaluate_test
     with pytest.raises(ConfigError, match="evaluate_test=true in a sweep"):
         settle_test(composed("evaluate_test=true"), in_sweep=True)
 
