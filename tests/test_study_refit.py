@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import psutil
+import pytest
 from foreign_study import OUTPUT, SWEEP, states_of, trials_of
 
 REFIT = [
@@ -75,6 +76,22 @@ def test_the_step_to_stop_at_is_the_median_over_the_seeds_not_the_winners_own(tm
     overrides = [run.user_attrs["overrides"] for run in trials_of(folder, f"study-{folder.name}")]
     assert sorted(overrides[:4]) == [["steps=10"], ["steps=11"], ["steps=12"], ["steps=13"]]
     assert overrides[4:] == 4 * [["size=10"]], "of 9, 10, 11 and 12, counted from 0"
+
+
+@pytest.mark.slow
+def test_the_same_command_twice_at_once_repeats_no_run(tmp_path):
+    validate = "hydra.sweeper.refit.validate=['steps=1{seed}']"
+    final = "hydra.sweeper.refit.final=['size={best_step}']"
+    options = [*REFIT, "hydra.sweeper.refit.seeds=3", "steps=2", "seconds=0.1", validate, final]
+    for attempt in range(5):
+        folder = tmp_path / str(attempt)
+        folder.mkdir()
+        both = [subprocess.Popen([*SWEEP, *options], cwd=folder, **OUTPUT) for _ in range(2)]
+        for process in both:
+            output, _ = process.communicate()
+            assert process.returncode == 0, output
+        (refit,) = folder.glob("study/refit-of-*")
+        assert states_of(refit, f"study-{refit.name}") == {"COMPLETE": 6}
 
 
 def test_a_step_to_stop_at_must_be_known(tmp_path):

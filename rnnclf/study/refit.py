@@ -13,14 +13,13 @@ The runs are trials of a study of their own, which lends them resuming and retry
 import logging
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
-from operator import itemgetter
 from typing import Any
 
 import optuna
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from optuna.trial import FrozenTrial, TrialState
 from scipy.special import stdtrit
 
@@ -43,9 +42,11 @@ ROLES = VALIDATE, FINAL = "validate", "final"
 BEST_STEP = "{best_step}"
 CONFIDENCE = 0.95
 
-
 Job = tuple[str, int]
 """The role, `validate` or `final`, and the seed of a run that trains the winner again."""
+
+Jobs = dict[Job, list[str]]
+"""What each sets beside the winner's parameters."""
 
 
 def refit_winner(
@@ -65,60 +66,64 @@ def refit_winner(
     """
     options = plan.options.refit
     stops_early = any(BEST_STEP in override for override in options[FINAL])
-    if stops_early and best_step(study, winner) is None:
-        raise StudyError(f"refit asks for {BEST_STEP}, but the trials report no steps")
+    if stops_early:
+        _median_best_step(study, [winner])  # raises before anything runs
     worker = _worker(plan, winner)
     worker.spec.folder.mkdir(parents=True, exist_ok=True)
     trials = Trials(worker.spec)
     wait_for_others(trials)
     trials.resume()
     run = partial(_run, plan, worker, f"training trial {winner.number} again", agenda)
-    validate, final = ([(role, seed) for seed in range(options.seeds)] for role in ROLES)
     if stops_early:
-        run(_missing(trials, validate))
-        step = _median_best_step(trials, winner)
-        run(_missing(trials, final), step)
+        run(_missing(trials, _jobs(options, [VALIDATE])))
+        validated = _some_by_seed(trials, VALIDATE, winner).values()
+        step = _median_best_step(trials.study, validated)
+        run(_missing(trials, _jobs(options, [FINAL], step)))
     else:
-        step = None
-        run(_missing(trials, sorted(validate + final, key=itemgetter(1))))
+        run(_missing(trials, _jobs(options, ROLES)))
     chosen = _choose(trials, winner)
     if chosen.number in trials.study.user_attrs.get(DELETED, ()):
-        run([_job_of(chosen)], step)
+        run({_job_of(chosen): chosen.user_attrs[OVERRIDES]})
         chosen = _choose(trials, winner)
-    failed = len(_missing(trials, validate + final))
+    failed = len(_missing(trials, _jobs(options, ROLES)))
     if not failed:
         _delete_others(trials, plan, chosen)
     return _summary(trials, plan, winner, chosen) | {"failed": failed}
 
 
-def _missing(trials: Trials, jobs: Sequence[Job]) -> list[Job]:
-    """Returns the jobs of which no run ended well."""
-    done = {_job_of(trial) for trial in _complete(trials)}
-    return [job for job in jobs if job not in done]
-
-
-def _median_best_step(trials: Trials, winner: FrozenTrial) -> int:
-    """Returns the median (the lower of two) of the best steps of the runs as in the search."""
-    runs = _some_by_seed(trials, VALIDATE, winner).values()
-    steps = [step for run in runs if (step := best_step(trials.study, run)) is not None]
+def _median_best_step(study: optuna.Study, trials: Iterable[FrozenTrial]) -> int:
+    """Returns the median (the lower of two) of the steps with the best values."""
+    steps = [step for trial in trials if (step := best_step(study, trial)) is not None]
+    if not steps:
+        raise StudyError(f"refit asks for {BEST_STEP}, but the trials report no steps")
     return statistics.median_low(steps)
 
 
-def _run(
-    plan: StudyPlan,
-    worker: Worker,
-    what: str,
-    agenda: Agenda,
-    jobs: Sequence[Job],
-    step: int | None = None,
-) -> None:
+def _jobs(options: DictConfig, roles: Sequence[str], step: int | None = None) -> Jobs:
+    return {
+        (role, seed): [
+            override.replace("{seed}", str(seed)).replace(BEST_STEP, str(step))
+            for override in options[role]
+        ]
+        for seed in range(options.seeds)
+        for role in roles
+    }
+
+
+def _missing(trials: Trials, jobs: Jobs) -> Jobs:
+    """Returns the jobs of which no run ended well."""
+    done = {_job_of(trial) for trial in _complete(trials)}
+    return {job: overrides for job, overrides in jobs.items() if job not in done}
+
+
+def _run(plan: StudyPlan, worker: Worker, what: str, agenda: Agenda, jobs: Jobs) -> None:
     """Runs jobs that do not wait in the queue already, and those that do."""
     trials = Trials(worker.spec)
-    waiting = [_job_of(trial) for trial in trials.all() if trial.state is TrialState.WAITING]
-    for role, seed in jobs:
-        if (role, seed) not in waiting:
-            overrides = _filled(plan.options.refit[role], seed=seed, best_step=step)
-            trials.enqueue({}, {ROLE: role, SEED: seed, OVERRIDES: overrides})
+    with trials.lock:  # the same command in another terminal may be here, too
+        begun = [_job_of(trial) for trial in trials.all() if not trial.state.is_finished()]
+        for (role, seed), overrides in jobs.items():
+            if (role, seed) not in begun:
+                trials.enqueue({}, {ROLE: role, SEED: seed, OVERRIDES: overrides})
     to_go = sum(trial.state is TrialState.WAITING for trial in trials.all())
     if to_go == 0:
         return
@@ -149,15 +154,6 @@ def _worker(plan: StudyPlan, winner: FrozenTrial) -> Worker:
         keep=None,
         is_refit=True,
     )
-
-
-def _filled(overrides: Sequence[str], **fillings: object) -> list[str]:
-    filled = []
-    for override in overrides:
-        for name, value in fillings.items():
-            override = override.replace(f"{{{name}}}", str(value))  # noqa: PLW2901
-        filled.append(override)
-    return filled
 
 
 def _complete(trials: Trials) -> list[FrozenTrial]:
