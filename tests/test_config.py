@@ -135,3 +135,5 @@ def test_an_experiment_has_the_data_set_and_the_cell_of_its_name(name):
     assert f"{config.dataset.name}-{config.model.cell}" == name.removesuffix("-vectors")
     assert bool(config.model.vectors) is name.endswith("-vectors")
     assert not config.dataset.validation_fraction, "all of the training split"
+    if config.dataset.name == "newsgroups":
+        assert config.dataset.max_length == 400, "as in its search, not as in a single run"

@@ -8,7 +8,6 @@ import time
 from pathlib import Path
 
 import psutil
-import pytest
 from foreign_study import OUTPUT, SWEEP, states_of, trials_of
 
 REFIT = [
@@ -16,6 +15,11 @@ REFIT = [
     "hydra.sweeper.weights=[app.log]",
     "hydra.sweeper.refit.validate=['name=validate-{seed}']",
     "hydra.sweeper.refit.final=['name=final-{seed}']",
+]
+
+TO_THE_BEST_STEP = [
+    "hydra.sweeper.refit.validate=['steps=1{seed}']",
+    "hydra.sweeper.refit.final=['size={best_step}']",
 ]
 
 
@@ -26,6 +30,11 @@ def study_with(folder: Path, seeds: int, *more: str) -> subprocess.CompletedProc
 
 def runs_of_the_refit(folder: Path) -> list[Path]:
     return list(folder.glob("study/refit-of-*/[0-9]*"))
+
+
+def overrides_of_the_refit(folder: Path) -> list[list[str]]:
+    (refit,) = folder.glob("study/refit-of-*")
+    return [run.user_attrs["overrides"] for run in trials_of(refit, f"study-{refit.name}")]
 
 
 def refit_of(folder: Path) -> dict:
@@ -59,42 +68,39 @@ def test_killed_while_it_trains_the_winner_again_it_goes_on(tmp_path):
     assert states_of(folder, f"study-{folder.name}") == {"COMPLETE": 6}
 
 
-def test_with_more_seeds_the_final_model_is_there_again(tmp_path):
+def test_the_runs_for_use_train_to_the_median_of_the_best_steps_of_the_others(tmp_path):
+    """The last step is the best: of the winner's two, and of the ten and more of each seed."""
+    assert study_with(tmp_path, 4, *TO_THE_BEST_STEP, "steps=2").returncode == 0
+    overrides = overrides_of_the_refit(tmp_path)
+    assert sorted(overrides[:4]) == [["steps=10"], ["steps=11"], ["steps=12"], ["steps=13"]]
+    assert overrides[4:] == 4 * [["size=10"]], "of 9, 10, 11 and 12, counted from 0"
+    assert refit_of(tmp_path)["best_step"] == 10
+
+
+def test_with_more_seeds_the_final_model_is_there_again_trained_to_the_same_step(tmp_path):
     for seeds in (2, 3, 4):
-        assert study_with(tmp_path, seeds).returncode == 0
+        assert study_with(tmp_path, seeds, *TO_THE_BEST_STEP, "steps=2").returncode == 0
         assert len(refit_of(tmp_path)["final"]["values"]) == seeds
         assert model_is_there(tmp_path)
         assert len(list(tmp_path.glob("study/refit-of-*/*/app.log"))) == 1
+    overrides = overrides_of_the_refit(tmp_path)
+    assert overrides.count(["size=9"]) == 5, "four seeds, and the one that was deleted"
+    assert len(overrides) == 4 + 5
 
 
-def test_the_step_to_stop_at_is_the_median_over_the_seeds_not_the_winners_own(tmp_path):
-    """The last step is the best: of the winner's two, and of the ten and more of each seed."""
-    validate = "hydra.sweeper.refit.validate=['steps=1{seed}']"
-    final = "hydra.sweeper.refit.final=['size={best_step}']"
-    assert study_with(tmp_path, 4, "steps=2", validate, final).returncode == 0
+def test_a_deleted_model_that_cannot_be_trained_again_is_missed_and_tried_again(tmp_path):
+    """With three seeds that of the second is the final one; a file is where its folder would be."""
+    assert study_with(tmp_path, 2).returncode == 0
     (folder,) = tmp_path.glob("study/refit-of-*")
-    overrides = [run.user_attrs["overrides"] for run in trials_of(folder, f"study-{folder.name}")]
-    assert sorted(overrides[:4]) == [["steps=10"], ["steps=11"], ["steps=12"], ["steps=13"]]
-    assert overrides[4:] == 4 * [["size=10"]], "of 9, 10, 11 and 12, counted from 0"
+    (folder / "6").touch()
+    done = study_with(tmp_path, 3)
+    assert "1 of these runs failed; the same command tries them again" in done.stdout
+    assert not model_is_there(tmp_path)
+    assert study_with(tmp_path, 3).returncode == 0
+    assert model_is_there(tmp_path)
 
 
-@pytest.mark.slow
-def test_the_same_command_twice_at_once_repeats_no_run(tmp_path):
-    validate = "hydra.sweeper.refit.validate=['steps=1{seed}']"
-    final = "hydra.sweeper.refit.final=['size={best_step}']"
-    options = [*REFIT, "hydra.sweeper.refit.seeds=3", "steps=2", "seconds=0.1", validate, final]
-    for attempt in range(5):
-        folder = tmp_path / str(attempt)
-        folder.mkdir()
-        both = [subprocess.Popen([*SWEEP, *options], cwd=folder, **OUTPUT) for _ in range(2)]
-        for process in both:
-            output, _ = process.communicate()
-            assert process.returncode == 0, output
-        (refit,) = folder.glob("study/refit-of-*")
-        assert states_of(refit, f"study-{refit.name}") == {"COMPLETE": 6}
-
-
-def test_a_step_to_stop_at_must_be_known(tmp_path):
+def test_the_best_step_must_be_known(tmp_path):
     final = "hydra.sweeper.refit.final=['size={best_step}']"
     done = study_with(tmp_path, 1, final)
     assert done.returncode == 1

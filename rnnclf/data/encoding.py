@@ -180,7 +180,7 @@ def ordered_batches(
     lengths = texts.lengths[order]
     start = 0
     while start < len(order):
-        longest = lengths[start : start + batch_size]
+        longest = _padded(lengths[start : start + batch_size])
         sizes = longest * np.arange(1, len(longest) + 1)
         end = start + max(1, int(np.searchsorted(sizes, LARGEST_BATCH, side="right")))
         yield order[start:end], make_batch(texts, order[start:end])
@@ -188,15 +188,9 @@ def ordered_batches(
 
 
 def make_batch(texts: EncodedTexts, positions: npt.NDArray[np.int64]) -> Batch:
-    """Puts the texts at `positions` side by side.
-
-    Long batches differ little in their lengths then, so that libraries which keep a matrix product
-    for each length (oneDNN, cuDNN) keep few.
-    """
+    """Puts the texts at `positions` side by side."""
     lengths = texts.lengths[positions]
-    longest = int(lengths.max())
-    if longest > LONG:
-        longest = -(-longest // STRIDE) * STRIDE
+    longest = int(_padded(lengths).max())
     padded = np.full((longest, len(positions)), PADDING_INDEX, dtype=np.int64)
     for column, position in enumerate(positions):
         start, length = texts.starts[position], texts.lengths[position]
@@ -212,6 +206,14 @@ def make_batch(texts: EncodedTexts, positions: npt.NDArray[np.int64]) -> Batch:
         torch.from_numpy(texts.labels[positions]),
         spelled,
     )
+
+
+def _padded(lengths: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Returns how long batches are whose longest texts have these lengths.
+
+    There are few of them, since oneDNN keeps a matrix product for each that it has met.
+    """
+    return np.where(lengths > LONG, -(-lengths // STRIDE) * STRIDE, lengths)
 
 
 def _spelled(

@@ -259,7 +259,7 @@ def _report(plan: StudyPlan, summary: dict[str, Any]) -> Iterator[str]:
     """Says in a few lines how a study ended."""
     folder = _shown(plan.spec.folder)
     states = ", ".join(f"{count} {state}" for state, count in summary["states"].items())
-    lost = f", {summary['lost']} interrupted and tried again" if summary["lost"] else ""
+    lost = f", {summary['lost']} lost or interrupted, tried again" if summary["lost"] else ""
     yield f"study {plan.spec.name}: {states or 'no trials'}{lost}"
     if not summary["finished"] and not summary["stopped"]:
         why = "its time is up" if plan.spec.deadline else "it ended"

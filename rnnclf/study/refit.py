@@ -4,7 +4,7 @@ The trials of a study say which hyperparameters are best, but the best value amo
 by selection. So each seed is run twice: once as the trials were, which says what the winner is
 worth with fresh seeds, and once for use, by our application on training and validation texts
 together, and then tested. The first runs choose what the others must be told, so that the test has
-no part in it: the step to stop at, which is the median of their best ones (that of a single run is
+no part in it: the step to train to, which is the median of their best ones (that of a single run is
 chance where the curve is flat), and the model to use, that of the seed with the median value.
 
 The runs are trials of a study of their own, which lends them resuming and retrying.
@@ -37,7 +37,8 @@ from rnnclf.study.worker import Worker
 log = logging.getLogger(__name__)
 
 ROLE, SEED = "role", "seed"
-DELETED = "deleted"  # the attribute of the study that lists the runs without their weights
+# attributes of the study: the runs without their weights; the step to which runs for use train
+DELETED, TRAIN_TO = "deleted", "train_to"
 ROLES = VALIDATE, FINAL = "validate", "final"
 BEST_STEP = "{best_step}"
 CONFIDENCE = 0.95
@@ -58,15 +59,16 @@ def refit_winner(
     was deleted, since then with other seeds another was the median.
 
     Returns:
-        The values of all runs, mean, standard deviation and interval of both kinds, and the
-        folder of the final model.
+        The values of all runs, mean, standard deviation and interval of both kinds, the folder of
+        the final model, the step to which it was trained if that is the median of the best, and how
+        many runs failed.
 
     Raises:
         StudyError: If no run of a kind ended well, or `{best_step}` is asked for and there is none.
     """
     options = plan.options.refit
-    stops_early = any(BEST_STEP in override for override in options[FINAL])
-    if stops_early:
+    needs_best_step = any(BEST_STEP in override for override in options[FINAL])
+    if needs_best_step:
         _median_best_step(study, [winner])  # raises before anything runs
     worker = _worker(plan, winner)
     worker.spec.folder.mkdir(parents=True, exist_ok=True)
@@ -74,21 +76,33 @@ def refit_winner(
     wait_for_others(trials)
     trials.resume()
     run = partial(_run, plan, worker, f"training trial {winner.number} again", agenda)
-    if stops_early:
-        run(_missing(trials, _jobs(options, [VALIDATE])))
-        validated = _some_by_seed(trials, VALIDATE, winner).values()
-        step = _median_best_step(trials.study, validated)
-        run(_missing(trials, _jobs(options, [FINAL], step)))
+    step = None
+    if needs_best_step:
+        run("as in the search", _missing(trials, _jobs(options, [VALIDATE])))
+        step = _step_to_train_to(trials, winner)
+        run(f"for use, to step {step}", _missing(trials, _jobs(options, [FINAL], step)))
     else:
-        run(_missing(trials, _jobs(options, ROLES)))
+        run("as in the search and for use", _missing(trials, _jobs(options, ROLES)))
     chosen = _choose(trials, winner)
-    if chosen.number in trials.study.user_attrs.get(DELETED, ()):
-        run({_job_of(chosen): chosen.user_attrs[OVERRIDES]})
+    if _has_no_model(trials, chosen):
+        run("for use", {_job_of(chosen): chosen.user_attrs[OVERRIDES]})
         chosen = _choose(trials, winner)
-    failed = len(_missing(trials, _jobs(options, ROLES)))
+    failed = len(_missing(trials, _jobs(options, ROLES))) + _has_no_model(trials, chosen)
     if not failed:
         _delete_others(trials, plan, chosen)
-    return _summary(trials, plan, winner, chosen) | {"failed": failed}
+    return _summary(trials, plan, winner, chosen) | {"best_step": step, "failed": failed}
+
+
+def _step_to_train_to(trials: Trials, winner: FrozenTrial) -> int:
+    """Returns the median best step of the runs as in the search, when it was first asked for.
+
+    It is kept, so that the runs for use are alike even if seeds are added.
+    """
+    if TRAIN_TO not in trials.study.user_attrs:
+        validated = _some_by_seed(trials, VALIDATE, winner).values()
+        trials.study.set_user_attr(TRAIN_TO, _median_best_step(trials.study, validated))
+    step: int = trials.study.user_attrs[TRAIN_TO]
+    return step
 
 
 def _median_best_step(study: optuna.Study, trials: Iterable[FrozenTrial]) -> int:
@@ -116,20 +130,19 @@ def _missing(trials: Trials, jobs: Jobs) -> Jobs:
     return {job: overrides for job, overrides in jobs.items() if job not in done}
 
 
-def _run(plan: StudyPlan, worker: Worker, what: str, agenda: Agenda, jobs: Jobs) -> None:
+def _run(plan: StudyPlan, worker: Worker, what: str, agenda: Agenda, kind: str, jobs: Jobs) -> None:
     """Runs jobs that do not wait in the queue already, and those that do."""
     trials = Trials(worker.spec)
-    with trials.lock:  # the same command in another terminal may be here, too
-        begun = [_job_of(trial) for trial in trials.all() if not trial.state.is_finished()]
-        for (role, seed), overrides in jobs.items():
-            if (role, seed) not in begun:
-                trials.enqueue({}, {ROLE: role, SEED: seed, OVERRIDES: overrides})
+    waiting = [_job_of(trial) for trial in trials.all() if trial.state is TrialState.WAITING]
+    for (role, seed), overrides in jobs.items():
+        if (role, seed) not in waiting:
+            trials.enqueue({}, {ROLE: role, SEED: seed, OVERRIDES: overrides})
     to_go = sum(trial.state is TrialState.WAITING for trial in trials.all())
     if to_go == 0:
         return
     n_trials = to_go + sum(counts(trial) for trial in trials.all())
     worker = replace(worker, spec=replace(worker.spec, n_trials=n_trials))
-    title = f"{plan.spec.name}: {what}"
+    title = f"{plan.spec.name}: {what} {kind}"
     log.info("%s: %d runs to go", title, to_go)
     launch_workers(worker, plan.config, plan.options.workers, title, agenda)
 
@@ -174,10 +187,14 @@ def _some_by_seed(trials: Trials, role: str, winner: FrozenTrial) -> dict[int, F
     """Returns what `_by_seed` does, or raises a `StudyError` if that is nothing."""
     runs = _by_seed(trials, role)
     if not runs:
-        failed = next(trial for trial in trials.all() if trial.state is TrialState.FAIL)
+        reasons = [
+            trial.user_attrs[REASON]
+            for trial in trials.all()
+            if trial.user_attrs[ROLE] == role and REASON in trial.user_attrs
+        ]
         raise StudyError(
             f"training trial {winner.number} again failed ({role}): "
-            f"{failed.user_attrs[REASON]}; the folder is {trials.spec.folder}; "
+            f"{reasons[-1] if reasons else 'no run ended'}; the folder is {trials.spec.folder}; "
             "the same command tries again"
         )
     return runs
@@ -191,6 +208,10 @@ def _choose(trials: Trials, winner: FrozenTrial) -> FrozenTrial:
         return next(iter(final.values()))
     usable.sort(key=lambda trial: (trial.value, trial.user_attrs[SEED]))
     return final[usable[(len(usable) - 1) // 2].user_attrs[SEED]]
+
+
+def _has_no_model(trials: Trials, run: FrozenTrial) -> bool:
+    return run.number in trials.study.user_attrs.get(DELETED, ())
 
 
 def _delete_others(trials: Trials, plan: StudyPlan, chosen: FrozenTrial) -> None:
