@@ -1,8 +1,8 @@
 """What a change does over the same seeds: `python benchmarks/effects.py BASE FOLDER...`.
 
-Each folder holds a grid over seeds (0, 1, ...). Prints the validation accuracy of the best epoch and
-of the last, mean and standard deviation, and the differences to BASE of the same seeds with their
-95 % interval (Student's t, not corrected for several comparisons).
+Each folder holds a grid over seeds (0, 1, ...). Prints the validation accuracy of the best epoch
+and of the last, mean and standard deviation, and the differences to BASE of the same seeds with
+their 95 % interval (Student's t, not corrected for several comparisons).
 """
 
 import json

@@ -1,9 +1,12 @@
 """Failing, hanging and dying trials, and mistakes in the command: each is said, none is lost."""
 
 import os
+import socket
 import subprocess
+import sys
 import time
 
+import psutil
 import pytest
 from foreign_study import OUTPUT, SWEEP, states_of, trials_of
 from optuna.trial import TrialState
@@ -116,6 +119,22 @@ def test_a_worker_that_dies_while_it_takes_a_trial_costs_none(tmp_path):
     assert states_of(tmp_path / "study") == {"COMPLETE": 4}
     lost = trials_of(tmp_path / "study")[2]
     assert lost.user_attrs["reason"] == "WorkerLost: the worker was lost before it began"
+
+
+def test_the_trial_of_a_dead_child_is_left_to_the_parent_who_knows_why_it_died(tmp_path):
+    trials = Trials(StudySpec("study", tmp_path, None, ("maximize",), 3, 5))
+    trial = trials.claim()
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        process = psutil.Process(child.pid)
+        started = round(process.create_time(), 1)
+        worker = {"host": socket.gethostname(), "pid": child.pid, "started": started}
+        trial.set_user_attr("worker", worker)
+        assert not trials.settle_lost()
+        child.kill()
+        while process.status() != psutil.STATUS_ZOMBIE:
+            time.sleep(0.01)
+        assert not trials.settle_lost(children=[child.pid])
+        assert len(trials.settle_lost()) == 1
 
 
 def test_a_worker_whose_trial_was_taken_from_it_goes_on_with_the_next(tmp_path):

@@ -114,7 +114,8 @@ class Pool:
         _close(process)
         reason = f"{LOST_KIND}: process {process.pid} {_describe_exit(code)}"
         lost = self._trials.settle(lambda trial: reason if _runs(process.pid, trial) else None)
-        lost += self._trials.settle_lost()  # it may have died before a trial had its name
+        # It may have died before a trial had its name.
+        lost += self._trials.settle_lost(children=self._children())
         if code == 0 or (lost and code != INTERRUPTED):
             self._bad_ends = 0
             return
@@ -124,6 +125,9 @@ class Pool:
             if code == INTERRUPTED:
                 raise StudyError("workers are interrupted, but not by this process")
             raise StudyError(f"workers end before they begin a trial: {_last_line(log)} ({log})")
+
+    def _children(self) -> list[int]:
+        return [slot.process.pid for slot in self._slots if slot.process is not None]
 
     def _kill_overdue(self) -> None:
         """Kills workers whose trial goes on long after its time is up, in code that cannot hear."""
@@ -149,7 +153,8 @@ class Pool:
                 self._trials.settle(
                     lambda trial: reason if trial.number == trial_number else None, retry=False
                 )
-                self._trials.settle_lost()  # if it had gone on to the next meanwhile
+                # It may have gone on to the next meanwhile.
+                self._trials.settle_lost(children=self._children())
 
     def _stop(self) -> None:
         """Asks the processes to end and waits a while."""

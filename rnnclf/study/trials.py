@@ -3,7 +3,7 @@
 The storage is the only thing that the workers of a study share, whichever launcher runs them.
 """
 
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Mapping, Sequence, Set
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -148,12 +148,26 @@ class Trials:
         with self.lock:
             self._lose(self.all()[trial.number], "Interrupted: the study was interrupted", 0)
 
-    def settle_lost(self, *, blameless: bool = False) -> list[FrozenTrial]:
-        """Fails every running trial whose worker is gone, and queues it again; see `settle`."""
+    def settle_lost(
+        self, *, blameless: bool = False, children: Collection[int] = ()
+    ) -> list[FrozenTrial]:
+        """Fails every running trial whose worker is gone, and queues it again; see `settle`.
+
+        Args:
+            blameless: See `settle`.
+            children: Processes that the caller has not waited for yet, whose trials it settles
+                when it has, since it knows then why they ended.
+        """
         silent: set[int] = set()
         if isinstance(self._storage, KeepsSigns):
             silent = self._storage.silent_trials(self.study._study_id)
-        return self.settle(lambda trial: self._why_lost(trial, silent), blameless=blameless)
+
+        def reason_of(trial: FrozenTrial) -> str | None:
+            if trial.user_attrs.get(WORKER, {}).get("pid") in children:
+                return None
+            return self._why_lost(trial, silent)
+
+        return self.settle(reason_of, blameless=blameless)
 
     def settle(
         self,
