@@ -139,16 +139,16 @@ def test_the_trial_of_a_dead_child_is_left_to_the_parent_who_knows_why_it_died(t
 
 def test_a_worker_whose_trial_was_taken_from_it_goes_on_with_the_next(tmp_path):
     """Somebody took it for dead, as after a long outage of a database; the trial is theirs."""
-    asked = ("hydra.sweeper.workers=1", "hydra.sweeper.n_trials=3", "steps=6", "seconds=0.2")
+    asked = ("hydra.sweeper.workers=1", "hydra.sweeper.n_trials=2", "steps=5", "seconds=0.2")
     process = subprocess.Popen([*SWEEP, *asked], cwd=tmp_path, **OUTPUT)
     folder = tmp_path / "study"
     while not (folder / "0" / "app.log").exists():
         time.sleep(0.05)
-    trials = Trials(StudySpec("study", folder, None, ("maximize",), 3, 5))
+    trials = Trials(StudySpec("study", folder, None, ("maximize",), 2, 5))
     assert len(trials.settle(lambda trial: "WorkerLost: a test")) == 1
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 0, output
-    assert states_of(folder) == {"COMPLETE": 3}
+    assert states_of(folder) == {"COMPLETE": 2}
     workers = {t.user_attrs["worker"]["pid"] for t in trials_of(folder)}
     assert len(workers) == 1, "it did not die of it"
     assert "was taken from this process" in (folder / "worker-0.log").read_text()

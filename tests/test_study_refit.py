@@ -77,27 +77,21 @@ def test_the_runs_for_use_train_to_the_median_of_the_best_steps_of_the_others(tm
     assert refit_of(tmp_path)["best_step"] == 10
 
 
-def test_with_more_seeds_the_final_model_is_there_again_trained_to_the_same_step(tmp_path):
-    for seeds in (2, 3, 4):
-        assert study_with(tmp_path, seeds, *TO_THE_BEST_STEP, "steps=2").returncode == 0
-        assert len(refit_of(tmp_path)["final"]["values"]) == seeds
-        assert model_is_there(tmp_path)
-        assert len(list(tmp_path.glob("study/refit-of-*/*/app.log"))) == 1
-    overrides = overrides_of_the_refit(tmp_path)
-    assert overrides.count(["size=9"]) == 5, "four seeds, and the one that was deleted"
-    assert len(overrides) == 4 + 5
-
-
-def test_a_deleted_model_that_cannot_be_trained_again_is_missed_and_tried_again(tmp_path):
-    """With three seeds that of the second is the final one; a file is where its folder would be."""
-    assert study_with(tmp_path, 2).returncode == 0
+def test_with_a_third_seed_the_model_of_the_second_is_trained_again_to_the_same_step(tmp_path):
+    """It was deleted; the first attempt fails, since a file is where its folder would be."""
+    assert study_with(tmp_path, 2, *TO_THE_BEST_STEP, "steps=2").returncode == 0
+    assert model_is_there(tmp_path)
     (folder,) = tmp_path.glob("study/refit-of-*")
     (folder / "6").touch()
-    done = study_with(tmp_path, 3)
+    done = study_with(tmp_path, 3, *TO_THE_BEST_STEP, "steps=2")
     assert "1 of these runs failed; the same command tries them again" in done.stdout
     assert not model_is_there(tmp_path)
-    assert study_with(tmp_path, 3).returncode == 0
+    assert study_with(tmp_path, 3, *TO_THE_BEST_STEP, "steps=2").returncode == 0
+    assert len(refit_of(tmp_path)["final"]["values"]) == 3
     assert model_is_there(tmp_path)
+    assert len(list(tmp_path.glob("study/refit-of-*/*/app.log"))) == 1
+    overrides = overrides_of_the_refit(tmp_path)
+    assert overrides.count(["size=9"]) == len(overrides) - 3 == 5, "of three seeds and two attempts"
 
 
 def test_the_best_step_must_be_known(tmp_path):
