@@ -55,6 +55,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         _skip(items, "real_data", "RNNCLF_DATA has no raw files")
     if CHROMIUM is None:
         _skip(items, "browser", "there is no chromium here (apt-get install chromium)")
+    # Together, so that one process makes what they share and no other waits for it.
+    items.sort(key=lambda item: "outputs" not in getattr(item, "fixturenames", ()))
 
 
 def _skip(items: list[pytest.Item], marker: str, reason: str) -> None:

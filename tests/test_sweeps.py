@@ -113,14 +113,14 @@ def test_every_group_of_the_handout_has_its_data_sets_and_cell():
 
 def test_a_study_from_the_search_to_the_tested_winner(run_py, tmp_path):
     sizes = ["hidden_size=32", "embedding_size=32"]
-    study = ["-m", "sweeps=smoke", "cell=lstm", "n_trials=5", "pruner=none", *sizes]
+    study = ["-m", "sweeps=smoke", "cell=lstm", "n_trials=4", "pruner=none", *sizes]
     done = run_py(*study)
     assert (done.returncode, done.stderr) == (0, "")
     folder = tmp_path / "outputs" / "studies" / "smoke-sample-lstm"
     summary = json.loads((folder / "study.json").read_text())
-    assert summary["states"] == {"complete": 5}
+    assert summary["states"] == {"complete": 4}
 
-    trials = [json.loads((folder / str(n) / "result.json").read_text()) for n in range(5)]
+    trials = [json.loads((folder / str(n) / "result.json").read_text()) for n in range(4)]
     assert all(trial["test_accuracy"] is None for trial in trials), "trials never see the test"
     (best,) = summary["best"]
     assert best["values"] == [max(trial["val_accuracy"] for trial in trials)]
