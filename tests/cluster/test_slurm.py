@@ -95,7 +95,7 @@ def test_a_preempted_worker_is_queued_again_and_its_trial_at_once(cluster, study
 def test_a_time_limit_strikes_and_the_study_goes_on(cluster, tmp_path):
     """Slurm ends each worker after two minutes at most, and the study takes as long."""
     limit = ("hydra.launcher.timeout_min=2", "hydra.launcher.signal_delay_s=30")
-    process = start(cluster, tmp_path, *limit, "epochs=200")
+    process = start(cluster, tmp_path, *limit, "epochs=400")
     finish(process, tmp_path / "study", seconds=500)
     lost = lost_of(tmp_path / "study")
     assert lost, "those of workers whose time was up"
