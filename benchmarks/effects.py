@@ -10,7 +10,7 @@ import statistics
 import sys
 from pathlib import Path
 
-from scipy.special import stdtrit
+from rnnclf.study.refit import describe
 
 
 def main() -> None:
@@ -36,9 +36,9 @@ def accuracies(grid: Path) -> tuple[list[float], list[float]]:
 
 def difference(values: list[float], references: list[float]) -> str:
     differences = [a - b for a, b in zip(values, references, strict=True)]
-    quantile = float(stdtrit(len(differences) - 1, 0.975))
-    half = quantile * statistics.stdev(differences) / len(differences) ** 0.5
-    return f"{statistics.fmean(differences):+.4f} ± {half:.4f}"
+    described = describe(differences)
+    low, high = described["interval"]
+    return f"{described['mean']:+.4f} ± {(high - low) / 2:.4f}"
 
 
 if __name__ == "__main__":
