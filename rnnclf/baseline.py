@@ -15,7 +15,7 @@ from typing import Any
 from rnnclf.atomic import write_text
 from rnnclf.data.corpus import Texts
 from rnnclf.data.prepared import digest, load
-from rnnclf.data.splits import stratified_split
+from rnnclf.data.splits import hold_out
 from rnnclf.errors import UserError
 from rnnclf.paths import BASELINE, BASELINE_FORMAT
 from rnnclf.schema import DatasetConfig
@@ -46,9 +46,7 @@ def measure_baselines(config: DatasetConfig, data_folder: Path) -> dict[str, Any
     except ImportError as error:
         raise UserError("scikit-learn is not there; pip install 'rnnclf[baseline]'") from error
     corpus = load(config, data_folder)
-    training, validation = stratified_split(
-        corpus.train, config.validation_fraction, config.split_seed
-    )
+    training, validation = hold_out(corpus.train, config)
     models = []
     for features in (WORDS, WORDS_AND_CHARACTERS):
         start = time.perf_counter()

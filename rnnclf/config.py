@@ -54,7 +54,7 @@ RATES = ("optimizer.lr", "optimizer.weight_decay")
 LARGEST_RATE = 1000  # far from what torch's optimizers cannot hold as float32
 FORMERLY = {  # keys that earlier versions did not have: what they did
     "precision": "float32",
-    "dataset": {"truncation": "head"},
+    "dataset": {"truncation": "head", "validation_seed": None},
     "model": {"ngram_buckets": 0},
     "training": {"pretrain_epochs": 0, "ema_decay": 0.0},
 }

@@ -16,6 +16,8 @@ class DatasetConfig:
         validation_fraction: Share of the training split that is held out for validation; with 0
             the last epoch counts as the best, unless training came apart before it.
         split_seed: Seed of the shuffles behind both splits.
+        validation_seed: Another seed for the validation part alone; null has it drawn by
+            `split_seed`.
         max_length: How many words of a text are read at most; null reads all.
         truncation: Which those are: the first (`head`), or the first half of them and the last
             (`head_tail`).
@@ -28,6 +30,7 @@ class DatasetConfig:
     train_fraction: float
     validation_fraction: float
     split_seed: int
+    validation_seed: int | None
     max_length: int | None
     truncation: Literal["head", "head_tail"]
     min_frequency: int

@@ -12,7 +12,7 @@ from rnnclf.classifier import Classifier
 from rnnclf.data.corpus import Texts
 from rnnclf.data.prepared import load as load_corpus
 from rnnclf.data.sources import default_data_folder
-from rnnclf.data.splits import stratified_split
+from rnnclf.data.splits import hold_out
 from rnnclf.errors import DataError
 from rnnclf.evaluate import predict_logits, score
 from rnnclf.metrics import Scores
@@ -110,9 +110,7 @@ def _parts(classifier: Classifier, data_folder: Path) -> dict[str, Texts]:
     unknown = sorted(set(corpus.classes) - set(classifier.classes))
     if unknown:
         raise DataError(f"{data_folder}: the model has no class {unknown[0]!r}")
-    training, validation = stratified_split(
-        corpus.train, dataset.validation_fraction, dataset.split_seed
-    )
+    training, validation = hold_out(corpus.train, dataset)
     return {"train": training, "validation": validation, "test": corpus.test}
 
 

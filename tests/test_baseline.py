@@ -13,7 +13,7 @@ from sklearn.metrics import accuracy_score
 from sklearn.svm import LinearSVC
 
 from rnnclf.data.prepared import load
-from rnnclf.data.splits import stratified_split
+from rnnclf.data.splits import hold_out
 
 
 @pytest.fixture
@@ -30,9 +30,7 @@ def test_it_is_measured_on_the_runs_texts_and_ranked_beside_them(place, rnnclf):
 
     config = composed().dataset
     corpus = load(config, place)
-    training, validation = stratified_split(
-        corpus.train, config.validation_fraction, config.split_seed
-    )
+    training, validation = hold_out(corpus.train, config)
     for texts, tested, expected in (
         (training, validation, words["val_accuracy"]),
         (corpus.train, corpus.test, words["test_accuracy"]),
@@ -56,6 +54,15 @@ def test_it_is_measured_on_the_runs_texts_and_ranked_beside_them(place, rnnclf):
     assert rnnclf("pick", cwd=place).stdout.count("models/sample-") == 2, "not among the models"
     assert rnnclf("report", cwd=place).returncode == 0
     assert f"test accuracy {words['test_accuracy']:.4f}" in (place / "report.html").read_text()
+
+
+def test_one_of_an_earlier_version_stands_beside_the_runs(place, rnnclf):
+    assert rnnclf("baseline", cwd=place).returncode == 0
+    (path,) = (place / "outputs" / "baselines").glob("sample-*/baseline.json")
+    measured = json.loads(path.read_text())
+    del measured["dataset"]["validation_seed"]
+    path.write_text(json.dumps(measured))
+    assert "linear SVM" in rnnclf("compare", cwd=place).stdout
 
 
 def test_on_another_split_it_stands_beside_no_run(place, rnnclf):

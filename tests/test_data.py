@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 import pytest
-from conftest import REAL_DATA
+from conftest import REAL_DATA, composed
 
 from rnnclf.data.corpus import Texts
 from rnnclf.data.encoding import (
@@ -15,6 +15,7 @@ from rnnclf.data.encoding import (
     ordered_batches,
     training_batches,
 )
+from rnnclf.data.prepared import prepare
 from rnnclf.data.sources import load_corpus
 from rnnclf.data.splits import shuffled_split, stratified_split
 from rnnclf.data.torchtext_adapter import count_words, tokenize
@@ -89,6 +90,17 @@ def test_the_validation_part_has_the_classes_in_proportion():
     assert sorted(rest.texts + held_out.texts) == sorted(texts.texts)
     assert stratified_split(texts, 0.1, 0) == (rest, held_out)
     assert stratified_split(texts, 0.1, 1)[1].texts != held_out.texts
+
+
+def test_the_validation_part_can_be_drawn_again_alone(tmp_path):
+    parts = [
+        prepare(composed(*overrides).dataset, tmp_path)
+        for overrides in ((), ("dataset.validation_seed=0",), ("dataset.validation_seed=1",))
+    ]
+    held_out = [part.validation_texts for part in parts]
+    assert held_out[0] == held_out[1] != held_out[2], "null takes split_seed, which is 0"
+    assert len(held_out[1]) == len(held_out[2]) == 45
+    assert len({part.digest for part in parts}) == 1, "training and test split are the same"
 
 
 def test_too_few_texts_for_a_validation_part_are_refused():

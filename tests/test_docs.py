@@ -10,7 +10,7 @@ from conftest import REPO, composed
 
 from rnnclf.config import keys, value_of
 from rnnclf.schema import Config
-from rnnclf.study.conf import PRUNERS, RefitConf, StudySweeperConf
+from rnnclf.study.conf import PRUNERS, RefitConf, RepeatsConf, StudySweeperConf
 
 README = (REPO / "README.md").read_text(encoding="utf-8")
 COMMANDS = [
@@ -84,12 +84,13 @@ def test_the_table_of_keys_is_the_schema_with_the_defaults():
 
 
 def test_the_table_of_the_sweepers_options_is_the_code():
-    expected = {}
+    expected, parts = {}, {"repeats": RepeatsConf, "refit": RefitConf}
     for option in fields(StudySweeperConf):
         if option.name in ("_target_", "defaults", "sampler", "pruner"):
             continue
-        if option.name == "refit":
-            expected |= {f"`refit.{f.name}`": default_of(f) for f in fields(RefitConf)}
+        if option.name in parts:
+            of = fields(parts[option.name])
+            expected |= {f"`{option.name}.{f.name}`": default_of(f) for f in of}
         else:
             expected[f"`{option.name}`"] = default_of(option)
     studies = (REPO / "docs" / "studies.md").read_text(encoding="utf-8")

@@ -13,7 +13,7 @@ from rnnclf.data.cache import Entry, file_digest, kept
 from rnnclf.data.corpus import Corpus, Texts
 from rnnclf.data.encoding import EncodedTexts, encode
 from rnnclf.data.sources import load_corpus, source_files
-from rnnclf.data.splits import stratified_split
+from rnnclf.data.splits import hold_out
 from rnnclf.data.torchtext_adapter import count_words, tokenize
 from rnnclf.data.vocabulary import Vocabulary
 from rnnclf.schema import DatasetConfig
@@ -80,13 +80,7 @@ def _texts(entry: Entry, part: str) -> EncodedTexts:
 
 def _build(config: DatasetConfig, data_folder: Path) -> Entry:
     corpus = load(config, data_folder)
-    parts = dict(
-        zip(
-            PARTS,
-            stratified_split(corpus.train, config.validation_fraction, config.split_seed),
-            strict=True,
-        )
-    )
+    parts = dict(zip(PARTS, hold_out(corpus.train, config), strict=True))
     words = count_words(parts["training"].texts, config.min_frequency)
     vocabulary = Vocabulary(words)
     index = {name: position for position, name in enumerate(corpus.classes)}

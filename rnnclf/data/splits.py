@@ -6,6 +6,7 @@ from fractions import Fraction
 
 from rnnclf.data.corpus import Texts
 from rnnclf.errors import DataError
+from rnnclf.schema import DatasetConfig
 
 
 def shuffled_split(texts: Texts, train_fraction: float, seed: int) -> tuple[Texts, Texts]:
@@ -23,6 +24,19 @@ def shuffled_split(texts: Texts, train_fraction: float, seed: int) -> tuple[Text
     random.Random(seed).shuffle(order)
     cut = int(len(texts) * train_fraction)
     return texts.take(order[:cut]), texts.take(order[cut:])
+
+
+def hold_out(texts: Texts, config: DatasetConfig) -> tuple[Texts, Texts]:
+    """Takes the validation part out of the training split as a configuration says.
+
+    Returns:
+        What remains for training and the validation part.
+
+    Raises:
+        DataError: See `stratified_split`.
+    """
+    seed = config.split_seed if config.validation_seed is None else config.validation_seed
+    return stratified_split(texts, config.validation_fraction, seed)
 
 
 def stratified_split(texts: Texts, fraction: float, seed: int) -> tuple[Texts, Texts]:

@@ -11,7 +11,14 @@ from rnnclf.errors import SelectionError
 from rnnclf.paths import BASELINE, BASELINE_FORMAT
 from rnnclf.schema import DatasetConfig
 
-SPLIT = ("folder", "labels", "split_seed", "train_fraction", "validation_fraction")
+SPLIT = (
+    "folder",
+    "labels",
+    "split_seed",
+    "validation_seed",
+    "train_fraction",
+    "validation_fraction",
+)
 
 Value = Callable[[str], Any]  # of a run: the value of a full key
 
@@ -47,7 +54,8 @@ def read_baseline(folder: Path) -> Baseline:
         content = json.loads(path.read_text(encoding="utf-8"))
         if content["format"] > BASELINE_FORMAT:
             raise SelectionError(f"made by a newer rnnclf (format {content['format']})")
-        dataset = {key: content["dataset"][key] for key in ("name", *SPLIT)}
+        given = {"validation_seed": None, **content["dataset"]}  # earlier versions had no such key
+        dataset = {key: given[key] for key in ("name", *SPLIT)}
         models = [
             {
                 "features": str(model["features"]),

@@ -18,6 +18,7 @@ NEVER_A_COLUMN = ("paths.", "evaluate_test", "device", "threads", "dataset.name"
 SPLIT = (
     "dataset.folder",
     "dataset.split_seed",
+    "dataset.validation_seed",
     "dataset.train_fraction",
     "dataset.validation_fraction",
 )

@@ -1,27 +1,24 @@
 """Finds runs and studies below folders and reads what they say of themselves."""
 
 import csv
-import json
 import os
 import re
-from collections.abc import Collection, Container, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+import statistics
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from rnnclf.errors import SelectionError
-from rnnclf.paths import BASELINE, RESULT_FORMAT, RunPaths
+from rnnclf.paths import BASELINE, RunPaths
 from rnnclf.select.baselines import Baseline, read_baseline
-from rnnclf.select.records import check_config, check_result, check_study
+from rnnclf.select.records import FOREIGN, RecordError, read_result, read_summary
 from rnnclf.study.paths import StudyPaths
 
 REFIT_FOLDER = re.compile(r"refit-of-(\d+)")
 HYDRA_FOLDER = ".hydra"
-FOREIGN = "not a run of rnnclf"
+ON_VALIDATION = ("val_accuracy", "val_macro_f1", "val_loss")
 UNFINISHED = "unfinished, pruned or failed"
-DAMAGED = (OSError, ValueError, KeyError, TypeError, RecursionError)  # by what a file then raises
 
 
 def task_name(dataset: str, labels: str | None, folder: str | None) -> str:
@@ -44,6 +41,11 @@ class Study:
     summary: Mapping[str, Any]
 
     @property
+    def repeats(self) -> int:
+        """How many runs each trial has; 1 in the studies of earlier versions."""
+        return int(self.summary.get("repeats", 1))
+
+    @property
     def winner(self) -> int | None:
         """The number of the trial that was trained again, if one was."""
         refit = self.summary["refit"]
@@ -58,7 +60,8 @@ class Run:
         folder: Where it is.
         result: What `result.json` says.
         config: Its configuration, by full keys such as `model.hidden_size`.
-        study: The study of which it is a trial, if it is one.
+        study: The study of which it is a trial, if it is one. A trial of several runs is the first
+            of them, with the mean of all on validation texts.
         refit: What its study says of training it again with several seeds, if it was.
     """
 
@@ -187,6 +190,9 @@ def _walk(
     is_study = _is_study(names)
     if is_study:
         study, states_of_trials = _read_study(folder, names, found)
+    elif parent and parent.repeats > 1 and folder.name.isdecimal():
+        _read_repeats(folder, parent, states, found)
+        return
     elif reason := _read_run(folder, names, parent, found):
         state = states.get(folder.name)
         if state != "PRUNED":
@@ -217,10 +223,9 @@ def _read_study(
     if paths.summary.name not in names:
         return None, states
     try:
-        summary = json.loads(paths.summary.read_text(encoding="utf-8"))
-        check_study(summary)
-    except DAMAGED as error:
-        found.left_out.append((paths.summary, _unreadable(error)))
+        summary = read_summary(paths.summary)
+    except RecordError as error:
+        found.left_out.append((paths.summary, str(error)))
         return None, states
     study = Study(folder, summary)
     found.studies.append(study)
@@ -244,44 +249,42 @@ def _read_run(
             return UNFINISHED
         return FOREIGN if HYDRA_FOLDER in names else None
     try:
-        result = json.loads(paths.result.read_text(encoding="utf-8"))
-        if not (isinstance(result, dict) and {"format", "dataset", "cell"} <= result.keys()):
-            return FOREIGN
-        if result["format"] > RESULT_FORMAT:
-            return f"made by a newer rnnclf (format {result['format']})"
-        check_result(result)
-        config = _flat(_config_of(result, paths))
-        check_config(config)
-    except (*DAMAGED, yaml.YAMLError) as error:
-        return _unreadable(error)
-    refit = study.summary["refit"] if study and str(study.winner) == folder.name else None
-    found.runs.append(Run(folder, result, config, study, refit))
+        result, config = read_result(paths)
+    except RecordError as error:
+        return str(error)
+    found.runs.append(Run(folder, result, config, study, _refit_of(folder, study)))
     return None
 
 
-def _config_of(result: Mapping[str, Any], paths: RunPaths) -> Any:
-    """Returns the configuration: from the result, or for old runs from its own file."""
-    if "config" in result:
-        return result["config"]
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    return yaml.load(paths.config.read_text(encoding="utf-8"), loader)  # noqa: S506
+def _read_repeats(folder: Path, study: Study, states: Mapping[str, str], found: Found) -> None:
+    """Adds the runs of a trial as one: the first, with their mean on validation texts."""
+    parts = Found()
+    for repeat in range(study.repeats):
+        if (folder / str(repeat)).is_dir():
+            _walk(folder / str(repeat), None, {}, parts, set())
+    state = states.get(folder.name)
+    if len(parts.runs) == study.repeats:
+        results = [run.result for run in parts.runs]
+        means = {key: _mean([result[key] for result in results]) for key in ON_VALIDATION}
+        refit = _refit_of(folder, study)
+        found.runs.append(
+            replace(parts.runs[0], result={**results[0], **means}, study=study, refit=refit)
+        )
+    elif state != "PRUNED":
+        reason = parts.left_out[0][1] if parts.left_out else UNFINISHED
+        found.left_out.append((folder, "failed" if state == "FAIL" else reason))
 
 
-def _flat(config: Any, prefix: str = "") -> dict[str, Any]:
-    if not isinstance(config, dict):
-        raise TypeError("its configuration is no mapping")
-    flat: dict[str, Any] = {}
-    for name, value in config.items():
-        if isinstance(value, dict):
-            flat |= _flat(value, f"{prefix}{name}.")
-        else:
-            flat[prefix + name] = value
-    return flat
+def _mean(values: Sequence[float | None]) -> float | None:
+    numbers = [value for value in values if value is not None]
+    return statistics.fmean(numbers) if len(numbers) == len(values) else None
 
 
-def _unreadable(error: Exception) -> str:
-    what = f"{error} is missing" if isinstance(error, KeyError) else str(error)
-    return f"unreadable: {' '.join(what.split())}"
+def _refit_of(folder: Path, study: Study | None) -> Mapping[str, Any] | None:
+    if study is None or str(study.winner) != folder.name:
+        return None
+    refit: Mapping[str, Any] = study.summary["refit"]
+    return refit
 
 
 def _natural(name: str) -> tuple[int, str]:

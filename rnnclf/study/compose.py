@@ -12,15 +12,29 @@ from rnnclf.study.space import Dimension, Value, as_overrides
 
 
 def compose_trial(
-    context: HydraContext, master: DictConfig, overrides: Sequence[str], *, folder: str, number: int
+    context: HydraContext,
+    master: DictConfig,
+    overrides: Sequence[str],
+    *,
+    folder: str,
+    number: int,
+    repeat: int | None = None,
 ) -> DictConfig:
     """Composes the configuration of a trial, whose folder is named by its number.
+
+    Args:
+        context: Hydra's.
+        master: The sweep's configuration.
+        overrides: Of the trial.
+        folder: The folder of the study.
+        number: The trial's.
+        repeat: Which of the trial's runs it is, which then has a folder in that of the trial.
 
     Raises:
         HydraException: If Hydra cannot compose it.
     """
     config: DictConfig = context.config_loader.load_sweep_config(master, list(overrides))
-    _place(config, folder, number)
+    _place(config, folder, number, repeat)
     return config
 
 
@@ -52,14 +66,19 @@ class TrialComposer:
             self._base.hydra.hydra_logging = {}
 
     def compose(
-        self, number: int, chosen: Mapping[str, Value], further: Sequence[str] = ()
+        self,
+        number: int,
+        chosen: Mapping[str, Value],
+        further: Sequence[str] = (),
+        repeat: int | None = None,
     ) -> DictConfig:
         """Composes the configuration of a trial.
 
         Args:
             number: The trial's.
             chosen: Values of the dimensions.
-            further: Overrides of this trial alone, which may be of any kind.
+            further: Overrides of this trial or run alone, which may be of any kind.
+            repeat: Which of the trial's runs it is, if it has several.
 
         Raises:
             HydraException: If Hydra cannot compose it.
@@ -68,14 +87,19 @@ class TrialComposer:
         if further:
             overrides = [*self._overrides, *lines, *further]
             return compose_trial(
-                self._context, self._master, overrides, folder=self._folder, number=number
+                self._context,
+                self._master,
+                overrides,
+                folder=self._folder,
+                number=number,
+                repeat=repeat,
             )
         config = copy.deepcopy(self._base)
         parsed = OverridesParser.create().parse_overrides(lines)
         ConfigLoaderImpl._apply_overrides_to_config(parsed, config)
         with open_dict(config):
             config.hydra.overrides.task.extend(lines)
-        _place(config, self._folder, number)
+        _place(config, self._folder, number, repeat)
         return config
 
 
@@ -99,9 +123,10 @@ def check_that_chosen_arrived(
                 )
 
 
-def _place(config: DictConfig, folder: str, number: int) -> None:
+def _place(config: DictConfig, folder: str, number: int, repeat: int | None) -> None:
+    names = [str(number), *([] if repeat is None else [str(repeat)])]
     with open_dict(config):
-        config.hydra.job.id = f"{config.hydra.job.name}_{number}"
+        config.hydra.job.id = "_".join([config.hydra.job.name, *names])
         config.hydra.job.num = number
         config.hydra.sweep.dir = folder
-        config.hydra.sweep.subdir = str(number)
+        config.hydra.sweep.subdir = "/".join(names)

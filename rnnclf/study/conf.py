@@ -26,6 +26,20 @@ class RefitConf:
 
 
 @dataclass
+class RepeatsConf:
+    """How often each trial is run; see `rnnclf.study.repeats`.
+
+    Attributes:
+        count: How often; the value of a trial is the mean. From 2 on the pruner is `wilcoxon` or
+            `none`.
+        overrides: What differs between the runs of a trial. `{repeat}` is 0, 1, ...
+    """
+
+    count: int = 1
+    overrides: list[str] = field(default_factory=list)
+
+
+@dataclass
 class StudySweeperConf:
     """Options of `hydra/sweeper=study`.
 
@@ -49,6 +63,7 @@ class StudySweeperConf:
         check: The dotted path of a function that is called with a list of sampled
             configurations before the first trial. It raises where one of them cannot run, and
             returns facts (a mapping of names to strings) that must be the same on resuming.
+        repeats: How often each trial is run.
         refit: How the winner is trained again.
         dry_run: Print the studies, their spaces and three samples of each; run nothing.
         restart: Put an old study aside and begin a new one.
@@ -74,6 +89,7 @@ class StudySweeperConf:
     weights: list[str] = field(default_factory=list)
     ignore: list[str] = field(default_factory=list)
     check: str | None = None
+    repeats: RepeatsConf = field(default_factory=RepeatsConf)
     refit: RefitConf = field(default_factory=RefitConf)
     dry_run: bool = False
     restart: bool = False

@@ -5,6 +5,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from rnnclf.study.repeats import Repeats
 from rnnclf.study.space import Dimension
 
 Definition = dict[str, dict[str, str]]
@@ -16,6 +17,7 @@ def define(
     directions: Sequence[str],
     ignore: Sequence[str],
     facts: Mapping[str, str],
+    repeats: Repeats,
 ) -> Definition:
     """Describes a study so that a later start can be compared with it.
 
@@ -25,6 +27,7 @@ def define(
         directions: Of the objectives.
         ignore: Keys, or beginnings of keys, that do not change results.
         facts: What the application says of its data.
+        repeats: How often a trial is run.
 
     Returns:
         Texts by name in the parts `search space`, `configuration`, `data` and `direction`.
@@ -35,6 +38,8 @@ def define(
         for key, value in flatten(OmegaConf.to_container(config))
         if key not in searched and not is_below(key, ["hydra", *ignore])
     }
+    if repeats.count > 1:
+        fixed["hydra.sweeper.repeats"] = f"{repeats.count} with {', '.join(repeats.overrides)}"
     return {
         "search space": {dimension.key: str(dimension) for dimension in dimensions},
         "configuration": fixed,

@@ -108,6 +108,7 @@ def _summary(
         ),
         "space": {dimension.key: str(dimension) for dimension in plan.worker.dimensions},
         "overrides": list(plan.worker.overrides),
+        "repeats": plan.worker.repeats.count,
         "best": [
             {
                 "number": trial.number,

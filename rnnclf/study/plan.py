@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import Any
 
 import optuna
 from hydra.core.config_loader import ConfigLoader
@@ -17,6 +17,7 @@ from rnnclf.errors import ConfigError
 from rnnclf.study.arguments import take_apart
 from rnnclf.study.compose import TrialComposer, check_that_chosen_arrived
 from rnnclf.study.definition import Definition, define
+from rnnclf.study.options import check_options, directions_of, repeats_of
 from rnnclf.study.space import (
     Dimension,
     Value,
@@ -26,7 +27,7 @@ from rnnclf.study.space import (
     settle_conditions,
     suggest,
 )
-from rnnclf.study.trials import Direction, StudySpec
+from rnnclf.study.trials import StudySpec
 from rnnclf.study.worker import Worker, make_pruner, make_sampler
 
 GRID = "optuna.samplers.GridSampler"
@@ -107,7 +108,7 @@ def _plan(
     task: TaskFunction,
 ) -> StudyPlan:
     options = _resolved(config.hydra.sweeper)
-    _check_options(options)
+    check_options(options)
     folder = Path(config.hydra.sweep.dir).resolve()
     queue, warnings = _queue(config, dimensions, options.enqueue)
     n_trials, sampler = options.n_trials, options.sampler
@@ -119,7 +120,7 @@ def _plan(
         name=options.study_name or folder.name,
         folder=folder,
         storage=options.storage,
-        directions=_directions(options.direction),
+        directions=directions_of(options),
         n_trials=n_trials,
         max_failures=options.max_failures,
         trial_timeout=options.trial_timeout,
@@ -135,11 +136,12 @@ def _plan(
         pruner=options.pruner,
         keep=options.keep,
         weights=list(options.weights),
+        repeats=repeats_of(options),
     )
     _check_makeable(worker)
     samples = _samples(dimensions)
     facts = _check_samples(worker, [*every_choice(dimensions), *samples], options.check)
-    definition = define(config, dimensions, spec.directions, options.ignore, facts)
+    definition = define(config, dimensions, spec.directions, options.ignore, facts, worker.repeats)
     return StudyPlan(worker, config, options, definition, queue, warnings, samples)
 
 
@@ -179,33 +181,6 @@ def _flat_params(node: DictConfig, prefix: str = "") -> dict[str, Any]:
 
 def _is_group(loader: ConfigLoader, key: str) -> bool:
     return bool(loader.get_group_options(key.lstrip("+").split("@")[0]))
-
-
-def _directions(direction: Any) -> tuple[Direction, ...]:
-    listed = [direction] if isinstance(direction, str) else list(direction)
-    for name in listed:
-        if name not in get_args(Direction):
-            raise ConfigError(
-                f"hydra.sweeper.direction is minimize, maximize or a list of them; it is {name}"
-            )
-    return tuple(cast(list[Direction], listed))
-
-
-def _check_options(options: DictConfig) -> None:
-    for key, low in (("n_trials", 1), ("max_failures", 1), ("keep", 0)):
-        if options[key] < low:
-            raise ConfigError(f"hydra.sweeper.{key} must be at least {low}; it is {options[key]}")
-    for key in ("timeout", "trial_timeout"):
-        if options[key] is not None and not options[key] > 0:
-            raise ConfigError(f"hydra.sweeper.{key} must be above 0; it is {options[key]}")
-    workers = options.workers
-    if workers != "auto" and not (type(workers) is int and workers > 0):
-        raise ConfigError(f"hydra.sweeper.workers is auto or a number from 1; it is {workers}")
-    if any("{best_step}" in override for override in options.refit.validate):
-        raise ConfigError(
-            "hydra.sweeper.refit.validate cannot have {best_step}, which these runs tell; "
-            "it is for hydra.sweeper.refit.final"
-        )
 
 
 def _check_makeable(worker: Worker) -> None:
@@ -277,7 +252,7 @@ def _check_samples(
     )
     configs = []
     for point in points:
-        config = composer.compose(0, point)
+        config = composer.compose(0, point, worker.repeats.overrides_of(0))
         try:
             check_that_chosen_arrived(config, worker.dimensions, point)
         except ValueError as error:

@@ -30,6 +30,7 @@ from rnnclf.study.launch import launch_workers, wait_for_others
 from rnnclf.study.outcome import best_step
 from rnnclf.study.paths import StudyPaths
 from rnnclf.study.plan import StudyPlan
+from rnnclf.study.repeats import Repeats
 from rnnclf.study.space import as_overrides
 from rnnclf.study.trials import OVERRIDES, REASON, Trials, counts
 from rnnclf.study.worker import Worker
@@ -165,6 +166,7 @@ def _worker(plan: StudyPlan, winner: FrozenTrial) -> Worker:
         sampler=OmegaConf.create({"_target_": "optuna.samplers.RandomSampler"}),
         pruner=OmegaConf.create({"_target_": "optuna.pruners.NopPruner"}),
         keep=None,
+        repeats=Repeats(),
         is_refit=True,
     )
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import optuna
 from hydra.core.hydra_config import HydraConfig
-from hydra.core.utils import JobReturn, JobStatus, run_job
+from hydra.core.utils import JobStatus, run_job
 from hydra.types import HydraContext, TaskFunction
 from hydra.utils import instantiate
 from omegaconf import DictConfig
@@ -27,6 +27,7 @@ from rnnclf.study.compose import TrialComposer, check_that_chosen_arrived
 from rnnclf.study.devices import one_gpu
 from rnnclf.study.liveness import presence
 from rnnclf.study.paths import StudyPaths
+from rnnclf.study.repeats import Repeats, mean_of_repeats
 from rnnclf.study.reporting import current
 from rnnclf.study.space import Dimension, suggest
 from rnnclf.study.trials import OVERRIDES, RETRY_OF, StudySpec, Trials
@@ -39,6 +40,10 @@ UNTIL_KILLED = 10.0  # seconds that a trial has for ending by itself after its t
 
 class TrialTimeout(Exception):  # noqa: N818 -- the name is the kind of the failure
     """A trial ran longer than it may."""
+
+
+class BadObjective(Exception):  # noqa: N818 -- the name is the kind of the failure
+    """A task returned something that cannot be its objective."""
 
 
 @dataclass
@@ -56,6 +61,7 @@ class Worker:
         pruner: Configuration of the pruner.
         keep: How many of the best trials keep their `weights`; None for all.
         weights: Patterns of files.
+        repeats: How often a trial is run.
         is_refit: Whether the trials train the winner of a study again.
         cwd: Where the command was given; what is relative in a configuration is relative to it.
     """
@@ -70,6 +76,7 @@ class Worker:
     pruner: DictConfig
     keep: int | None = None
     weights: Sequence[str] = ()
+    repeats: Repeats = field(default_factory=Repeats)
     is_refit: bool = False
     cwd: Path = field(default_factory=Path.cwd)
 
@@ -130,16 +137,11 @@ class Worker:
     def _run(self, trials: Trials, trial: optuna.Trial, composer: TrialComposer) -> None:
         self._take_over_folder(trial)
         try:
-            config = self._compose(composer, trial)
-            with current(trial, is_refit=self.is_refit), time_limit(self.spec.trial_timeout):
-                job = run_job(
-                    task_function=_passing_on_pruned(self.task_function),
-                    config=config,
-                    job_dir_key="hydra.sweep.dir",
-                    job_subdir_key="hydra.sweep.subdir",
-                    hydra_context=self.context,
-                )
-        except Exception as error:  # what the composition says is a failure of the trial
+            with time_limit(self.spec.trial_timeout):
+                values = self._objective(trial, composer)
+        except optuna.TrialPruned as pruned:
+            trials.prune(trial, str(pruned))
+        except Exception as error:  # what the composition says is a failure of the trial, too
             trials.fail(trial, describe_error(error))
         except SystemExit as error:
             trials.fail(trial, f"SystemExit: the task exited with {error.code}")
@@ -147,7 +149,7 @@ class Worker:
             trials.interrupt(trial)
             raise
         else:
-            self._tell(trials, trial, job)
+            trials.complete(trial, values)
 
     def _take_over_folder(self, trial: optuna.Trial) -> None:
         """Gives a trial that is tried again the folder of the lost one, with what was saved."""
@@ -157,24 +159,36 @@ class Worker:
             with contextlib.suppress(OSError):  # it left none, or this one is there already
                 paths.trial(lost).rename(paths.trial(trial.number))
 
-    def _compose(self, composer: TrialComposer, trial: optuna.Trial) -> DictConfig:
+    def _objective(self, trial: optuna.Trial, composer: TrialComposer) -> list[float]:
         chosen = suggest(trial, self.dimensions)
-        config = composer.compose(trial.number, chosen, trial.user_attrs.get(OVERRIDES, ()))
-        check_that_chosen_arrived(config, self.dimensions, chosen)
-        return config
 
-    def _tell(self, trials: Trials, trial: optuna.Trial, job: JobReturn) -> None:
-        outcome = job._return_value  # return_value would raise what the task raised
-        if isinstance(outcome, optuna.TrialPruned):
-            trials.prune(trial, str(outcome))
-        elif job.status is JobStatus.FAILED:
-            trials.fail(trial, describe_error(outcome))
-        else:
-            values, problem = check_values(outcome, len(self.spec.directions))
-            if problem:
-                trials.fail(trial, problem)
-            else:
-                trials.complete(trial, values)
+        def run(repeat: int | None, overrides: Sequence[str]) -> list[float]:
+            config = composer.compose(trial.number, chosen, overrides, repeat)
+            check_that_chosen_arrived(config, self.dimensions, chosen)
+            return self._run_job(config)
+
+        if self.repeats.count > 1:
+            return mean_of_repeats(
+                trial,
+                self.repeats.count,
+                lambda repeat: run(repeat, self.repeats.overrides_of(repeat)),
+            )
+        with current(trial, is_refit=self.is_refit):
+            return run(None, trial.user_attrs.get(OVERRIDES, ()))
+
+    def _run_job(self, config: DictConfig) -> list[float]:
+        """Runs the application as a job of Hydra's and raises what it raised."""
+        job = run_job(
+            task_function=_passing_on_pruned(self.task_function),
+            config=config,
+            job_dir_key="hydra.sweep.dir",
+            job_subdir_key="hydra.sweep.subdir",
+            hydra_context=self.context,
+        )
+        outcome = job._return_value  # return_value would log and wrap what the task raised
+        if isinstance(outcome, optuna.TrialPruned) or job.status is JobStatus.FAILED:
+            raise outcome
+        return check_values(outcome, len(self.spec.directions))
 
 
 def _passing_on_pruned(task_function: TaskFunction) -> Callable[[DictConfig], Any]:
@@ -189,22 +203,22 @@ def _passing_on_pruned(task_function: TaskFunction) -> Callable[[DictConfig], An
     return task
 
 
-def check_values(outcome: Any, count: int) -> tuple[list[float], str]:
+def check_values(outcome: Any, count: int) -> list[float]:
     """Turns what a task function returned into objective values.
 
-    Returns:
-        The values, and what is wrong with them, or "".
+    Raises:
+        BadObjective: If it is something else.
     """
     returned = list(outcome) if isinstance(outcome, (list, tuple)) else [outcome]
     try:
         values = [float(value) for value in returned]
-    except (TypeError, ValueError):
-        return [], f"BadObjective: the task returned {outcome!r}, not a number"
+    except (TypeError, ValueError) as error:
+        raise BadObjective(f"the task returned {outcome!r}, not a number") from error
     if len(values) != count:
-        return [], f"BadObjective: the task returned {len(values)} values for {count} directions"
+        raise BadObjective(f"the task returned {len(values)} values for {count} directions")
     if not all(map(math.isfinite, values)):
-        return [], f"BadObjective: the task returned {outcome!r}, which is not finite"
-    return values, ""
+        raise BadObjective(f"the task returned {outcome!r}, which is not finite")
+    return values
 
 
 def make_sampler(

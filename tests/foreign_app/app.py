@@ -14,33 +14,35 @@ def main(cfg):
     for step in range(cfg.steps):
         time.sleep(cfg.seconds)
         report(cfg.x * (step + 1), step)
-    return OUTCOMES[cfg.outcome](cfg.x)
+    return OUTCOMES[cfg.outcome](cfg)
 
 
-def fail(x):
-    raise RuntimeError(f"x is {x:.3f}")
+def fail(cfg):
+    raise RuntimeError(f"x is {cfg.x:.3f}")
 
 
-def die_once(x):
+def die_once(cfg):
     """Kills its process, as a lack of memory would, unless it did so before."""
     try:
         os.close(os.open("died", os.O_CREAT | os.O_EXCL))
     except FileExistsError:
-        return x
+        return cfg.x
     return os.kill(os.getpid(), signal.SIGKILL)
 
 
 OUTCOMES = {
-    "x": lambda x: x,
-    "two": lambda x: (x, 1 - x),
-    "not_a_number": lambda x: float("nan"),
-    "text": lambda x: "high",
+    "x": lambda cfg: cfg.x,
+    "product": lambda cfg: cfg.x * cfg.size,
+    "two": lambda cfg: (cfg.x, 1 - cfg.x),
+    "not_a_number": lambda cfg: float("nan"),
+    "text": lambda cfg: "high",
     "fail": fail,
-    "fail_above": lambda x: x if x <= 0.5 else fail(x),
-    "die": lambda x: os.kill(os.getpid(), signal.SIGKILL),
+    "fail_above": lambda cfg: cfg.x if cfg.x <= 0.5 else fail(cfg),
+    "die": lambda cfg: os.kill(os.getpid(), signal.SIGKILL),
     "die_once": die_once,
-    "gpu": lambda x: int(os.environ["CUDA_VISIBLE_DEVICES"]),
-    "hang": lambda x: time.sleep(60),
+    "die_once_at_size_1": lambda cfg: die_once(cfg) if cfg.size == 1 else cfg.x,
+    "gpu": lambda cfg: int(os.environ["CUDA_VISIBLE_DEVICES"]),
+    "hang": lambda cfg: time.sleep(60),
 }
 
 if __name__ == "__main__":
