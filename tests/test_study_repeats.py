@@ -4,9 +4,17 @@ import csv
 import json
 from pathlib import Path
 
+import optuna
 import pytest
 from foreign_study import trials_of
+from omegaconf import OmegaConf
 from optuna.trial import TrialState
+
+from rnnclf.errors import ConfigError
+from rnnclf.study.conf import PRUNERS
+from rnnclf.study.options import repeats_of
+from rnnclf.study.repeats import mean_of_repeats
+from rnnclf.study.worker import make_pruner
 
 THREE_SIZES = ("hydra.sweeper.repeats.count=3", "hydra.sweeper.repeats.overrides=['size={repeat}']")
 
@@ -23,24 +31,24 @@ def test_the_value_of_a_trial_is_the_mean_of_its_runs(sweep, tmp_path):
         assert [f"size={n}" in size for n, size in enumerate(sizes)] == [True] * 3
 
 
-def test_of_two_objectives_each_has_its_mean(sweep, tmp_path):
-    two = ("outcome=two", "hydra.sweeper.direction=[maximize,minimize]", "hydra.sweeper.n_trials=1")
-    done = sweep(*THREE_SIZES, *two)
-    assert done.returncode == 0, done.stdout
-    assert trials_of(tmp_path / "study")[0].values == [0.5, 0.5]
+def test_of_two_objectives_each_has_its_mean():
+    trial = optuna.create_study(directions=["maximize", "minimize"]).ask()
+    assert mean_of_repeats(trial, 2, lambda repeat: [repeat, 4.0]) == [0.5, 4.0]
 
 
-def test_a_trial_that_is_worse_in_one_run_after_the_other_is_pruned(sweep, tmp_path):
-    ten = ("hydra.sweeper.repeats.count=10", THREE_SIZES[1], "hydra/sweeper/pruner=wilcoxon")
-    points = "hydra.sweeper.enqueue=[{x: 0.1}, {x: 0.9}]"
-    done = sweep(*ten, points, "hydra.sweeper.n_trials=3", "hydra.sweeper.workers=1")
-    assert done.returncode == 0, done.stdout
-    default, worse, better = trials_of(tmp_path / "study")
-    assert (default.state, better.state) == (TrialState.COMPLETE, TrialState.COMPLETE)
-    assert worse.state is TrialState.PRUNED
-    # all n differences have one sign, which has the probability 2**-n: below 0.1 from n = 4 on
-    assert list(worse.intermediate_values) == [0, 1, 2, 3]
-    assert not (tmp_path / "study" / "1" / "4").exists()
+def test_a_trial_that_is_worse_in_one_run_after_the_other_is_pruned():
+    pruner = make_pruner(OmegaConf.create(PRUNERS["wilcoxon"]))
+    study = optuna.create_study(direction="maximize", pruner=pruner)
+    accuracies = [0.80, 0.84, 0.78, 0.83, 0.81, 0.82]
+    best = study.ask()
+    study.tell(best, mean_of_repeats(best, 6, lambda repeat: [accuracies[repeat]]))
+    lucky_once = study.ask()
+    mean_of_repeats(lucky_once, 6, lambda repeat: [accuracies[repeat] + 0.01 * (-1) ** repeat])
+    worse = study.ask()
+    with pytest.raises(optuna.TrialPruned, match="at step 3"):
+        mean_of_repeats(worse, 6, lambda repeat: [accuracies[repeat] - 0.01])
+    # n differences of one sign have the probability 2**-n, which is below 0.1 from n = 4 on
+    assert list(study.trials[worse.number].intermediate_values) == [0, 1, 2, 3]
 
 
 def test_a_run_that_ended_is_not_repeated_when_the_worker_dies_in_the_next(sweep, tmp_path):
@@ -63,23 +71,27 @@ def sentences_of(predictions: Path) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("count", "overrides", "pruner", "message"),
     [
-        (("hydra.sweeper.repeats.count=0",), "hydra.sweeper.repeats.count must be at least 1"),
-        (("hydra.sweeper.repeats.count=2",), "would be alike"),
-        ((*THREE_SIZES, "hydra/sweeper/pruner=asha"), "goes with hydra/sweeper/pruner=wilcoxon"),
-        (
-            ("hydra.sweeper.repeats.count=2", "hydra.sweeper.repeats.overrides=['sise={repeat}']"),
-            "sise",
-        ),
+        (2, [], "none", "would be alike"),
+        (2, ["seed=1"], "wilcoxon", "would be alike"),
+        (2, ["seed={repeat}"], "asha", "goes with hydra/sweeper/pruner=wilcoxon"),
+        (2, ["seed={repeat}"], "median", "goes with hydra/sweeper/pruner=wilcoxon"),
     ],
 )
-def test_repeats_that_cannot_be_are_refused_before_the_first_trial(
-    sweep, tmp_path, arguments, message
-):
-    done = sweep(*arguments)
+def test_repeats_that_make_no_sense_are_refused(count, overrides, pruner, message):
+    repeats = {"count": count, "overrides": overrides}
+    options = OmegaConf.create({"repeats": repeats, "pruner": PRUNERS[pruner]})
+    with pytest.raises(ConfigError, match=message):
+        repeats_of(options)
+
+
+def test_overrides_that_cannot_be_composed_are_told_before_the_first_trial(sweep, tmp_path):
+    done = sweep(
+        "hydra.sweeper.repeats.count=2", "hydra.sweeper.repeats.overrides=['sise={repeat}']"
+    )
     assert done.returncode == 1
-    assert message in done.stdout
+    assert "sise" in done.stdout
     assert "Traceback" not in done.stdout
     assert not (tmp_path / "study").exists()
 
@@ -94,7 +106,7 @@ def test_a_study_goes_on_with_as_many_runs_of_a_trial_as_before(sweep):
 def test_runs_of_a_trial_have_other_validation_texts_and_are_one_row(run_py, rnnclf, tmp_path):
     study = ["-m", "sweeps=smoke", "repeats=2", "pruner=wilcoxon", "n_trials=2", "epochs=2"]
     done = run_py(*study, "hidden_size=16", "embedding_size=16", "hydra.sweeper.refit.seeds=1")
-    assert done.returncode == 0, done.stderr
+    assert (done.returncode, done.stderr) == (0, "")
     folder = tmp_path / "outputs" / "studies" / "smoke-sample-gru"
     with (folder / "trials.csv").open(newline="") as file:
         values = [float(row["value"]) for row in csv.DictReader(file)]

@@ -260,8 +260,9 @@ def _read_repeats(folder: Path, study: Study, states: Mapping[str, str], found: 
     """Adds the runs of a trial as one: the first, with their mean on validation texts."""
     parts = Found()
     for repeat in range(study.repeats):
-        if (folder / str(repeat)).is_dir():
-            _walk(folder / str(repeat), None, {}, parts, set())
+        if not (folder / str(repeat)).is_dir():
+            break
+        _walk(folder / str(repeat), None, {}, parts, set())
     state = states.get(folder.name)
     if len(parts.runs) == study.repeats:
         results = [run.result for run in parts.runs]

@@ -7,7 +7,8 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -233,14 +234,20 @@ def make_sampler(
     if settings.get("seed") is not None:
         entropy = [settings["seed"], trials_so_far, worker]
         settings["seed"] = int(np.random.SeedSequence(entropy).generate_state(1)[0])
-    sampler: optuna.samplers.BaseSampler = instantiate(settings, _execution_whitelist_=TRUSTED)
+    sampler: optuna.samplers.BaseSampler = _make(settings)
     return sampler
 
 
 def make_pruner(config: DictConfig) -> optuna.pruners.BasePruner:
     """Makes the configured pruner."""
-    pruner: optuna.pruners.BasePruner = instantiate(config, _execution_whitelist_=TRUSTED)
+    pruner: optuna.pruners.BasePruner = _make(config)
     return pruner
+
+
+def _make(config: Mapping[str, Any] | DictConfig) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        return instantiate(config, _execution_whitelist_=TRUSTED)
 
 
 @contextlib.contextmanager
