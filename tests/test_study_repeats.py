@@ -12,8 +12,9 @@ from optuna.trial import TrialState
 
 from rnnclf.errors import ConfigError
 from rnnclf.study.conf import PRUNERS
+from rnnclf.study.definition import define, differences
 from rnnclf.study.options import repeats_of
-from rnnclf.study.repeats import mean_of_repeats
+from rnnclf.study.repeats import Repeats, mean_of_repeats
 from rnnclf.study.worker import make_pruner
 
 THREE_SIZES = ("hydra.sweeper.repeats.count=3", "hydra.sweeper.repeats.overrides=['size={repeat}']")
@@ -96,15 +97,18 @@ def test_overrides_that_cannot_be_composed_are_told_before_the_first_trial(sweep
     assert not (tmp_path / "study").exists()
 
 
-def test_a_study_goes_on_with_as_many_runs_of_a_trial_as_before(sweep):
-    assert sweep(*THREE_SIZES, "hydra.sweeper.n_trials=1").returncode == 0
-    done = sweep("hydra.sweeper.n_trials=2")
-    assert done.returncode == 1
-    assert "hydra.sweeper.repeats was 3 with size={repeat} and is not there" in done.stdout
+def test_a_study_with_more_or_fewer_runs_of_a_trial_is_another():
+    three, one = (
+        define(OmegaConf.create({}), [], ["maximize"], [], {}, repeats)
+        for repeats in (Repeats(3, ["size={repeat}"]), Repeats())
+    )
+    runs = "configuration: hydra.sweeper.repeats"
+    assert differences(three, one) == [f"{runs} was 3 with size={{repeat}} and is not there"]
+    assert differences(one, three) == [f"{runs} was not there and is 3 with size={{repeat}}"]
 
 
 def test_runs_of_a_trial_have_other_validation_texts_and_are_one_row(run_py, rnnclf, tmp_path):
-    study = ["-m", "sweeps=smoke", "repeats=2", "pruner=wilcoxon", "n_trials=2", "epochs=2"]
+    study = ["-m", "sweeps=smoke", "repeats=2", "pruner=wilcoxon", "n_trials=2", "epochs=1"]
     done = run_py(*study, "hidden_size=16", "embedding_size=16", "hydra.sweeper.refit.seeds=1")
     assert (done.returncode, done.stderr) == (0, "")
     folder = tmp_path / "outputs" / "studies" / "smoke-sample-gru"
