@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from rnnclf.select.folders import find_runs
 from rnnclf.select.leaderboard import rank
 from rnnclf.select.query import Names, parse_condition
-from rnnclf.select.runs import find_runs
 from rnnclf.select.tables import render
 
 

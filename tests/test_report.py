@@ -14,7 +14,7 @@ from processes import run_program
 from sklearn.metrics import confusion_matrix
 
 from rnnclf.report.predictions import confusion_counts, confusions, mistakes, read_predictions
-from rnnclf.select.runs import find_runs
+from rnnclf.select.folders import find_runs
 
 SCRIPT = "<script>alert(1)</script>"
 CLASSES = ("</script><b>up", "down & out")

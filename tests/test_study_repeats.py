@@ -128,3 +128,5 @@ def test_runs_of_a_trial_have_other_validation_texts_and_are_one_row(run_py, rnn
     (winner,) = [row for row in rows if row["refit_test"]]
     assert winner["rank"] == 1
     assert rnnclf("pick", str(folder), cwd=tmp_path).returncode == 0
+    difference = rnnclf("compare", "--diff", str(folder / "0"), str(folder / "1")).stdout
+    assert "optimizer.lr" in difference, "a trial's folder stands for its first run"

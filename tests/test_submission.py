@@ -13,8 +13,8 @@ from processes import run_program
 
 import rnnclf as package
 from rnnclf.errors import SelectionError
+from rnnclf.select.folders import find_runs
 from rnnclf.select.pick import choose
-from rnnclf.select.runs import find_runs
 from rnnclf.submission.groups import read_group
 
 TINY = ("epochs=1", "hidden_size=16", "embedding_size=16")

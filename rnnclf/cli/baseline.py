@@ -27,7 +27,7 @@ def baseline(folders: tuple[Path, ...], data_folder: Path) -> None:
     """
     from rnnclf.baseline import measure_baselines, write_baselines
     from rnnclf.select.baselines import datasets_of
-    from rnnclf.select.runs import find_runs
+    from rnnclf.select.folders import find_runs
 
     folders = folders or DEFAULT_FOLDERS
     runs = find_runs(folders).runs

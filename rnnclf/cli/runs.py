@@ -12,10 +12,11 @@ from rnnclf.errors import SelectionError
 
 if TYPE_CHECKING:
     from rnnclf.select.baselines import Baseline
+    from rnnclf.select.folders import Found
     from rnnclf.select.leaderboard import Ranked, Row
     from rnnclf.select.pick import Pick
     from rnnclf.select.query import Names
-    from rnnclf.select.runs import Found, Run
+    from rnnclf.select.runs import Run
 
 FOLDER = click.Path(path_type=Path)
 NAMED = 12  # folders left out for the same reason that are named
@@ -62,9 +63,9 @@ def compare(
     val_macro_f1, val_loss, best_epoch, parameters, vocabulary_size, seconds, started, folder.
     """
     from rnnclf.select.difference import difference
+    from rnnclf.select.folders import read_run
     from rnnclf.select.leaderboard import rank, with_significance
     from rnnclf.select.query import Names
-    from rnnclf.select.runs import read_run
     from rnnclf.select.tables import render
 
     if diff:
@@ -170,9 +171,9 @@ def _find(folders: Sequence[Path], condition: str | None = None) -> "Found":
 
     Says on standard error what was left out, and what does not compare.
     """
+    from rnnclf.select.folders import find_runs
     from rnnclf.select.leaderboard import rank, split_warning
     from rnnclf.select.query import Names, parse_condition
-    from rnnclf.select.runs import find_runs
 
     found = find_runs(folders or (Path("outputs"),))
     for line in _left_out(found.left_out):

@@ -22,8 +22,9 @@ from rnnclf.report.predictions import (
 )
 from rnnclf.report.search import Search, read_search
 from rnnclf.select.baselines import Baseline
+from rnnclf.select.folders import REFIT_FOLDER, Found
 from rnnclf.select.leaderboard import Ranked, baselines_of, differing_keys, rank, split_warning
-from rnnclf.select.runs import REFIT_FOLDER, Found, Run
+from rnnclf.select.runs import Run
 from rnnclf.study.journals import find_journals
 from rnnclf.study.paths import StudyPaths
 

@@ -18,7 +18,7 @@ from rnnclf import __version__
 from rnnclf.atomic import write_text
 from rnnclf.errors import SelectionError
 from rnnclf.report.content import MOST_ROWS, describe_tasks
-from rnnclf.select.runs import Found, find_runs
+from rnnclf.select.folders import Found, find_runs
 
 LONGEST_EXCERPT = 300
 LONGEST_TEXT = 5000

@@ -7,8 +7,9 @@ from pathlib import Path
 from rnnclf.bundle import write_bundle
 from rnnclf.errors import SelectionError
 from rnnclf.paths import ModelPaths
+from rnnclf.select.folders import read_run
 from rnnclf.select.leaderboard import quality
-from rnnclf.select.runs import Run, read_run
+from rnnclf.select.runs import Run
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
-"""Reads `result.json` and `study.json`, and what they must say before anything is made of them."""
+"""Reads the records of runs and studies; what they must say before anything is made of them."""
 
+import csv
 import json
 from collections.abc import Mapping
 from pathlib import Path, PurePath
@@ -98,6 +99,13 @@ def read_summary(path: Path) -> dict[str, Any]:
     except DAMAGED as error:
         raise RecordError(_unreadable(error)) from error
     return summary
+
+
+def read_trial_states(path: Path) -> dict[str, str]:
+    """Reads the states of trials from a `trials.csv`, by the names of their folders."""
+    with path.open(encoding="utf-8", newline="", errors="replace") as file:
+        rows = csv.DictReader(file)
+        return {row["folder"]: str(row.get("state")) for row in rows if row.get("folder")}
 
 
 def _config_of(result: Mapping[str, Any], paths: RunPaths) -> Any:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from rnnclf.atomic import write_text
 from rnnclf.errors import SelectionError
+from rnnclf.select.folders import read_run
 from rnnclf.select.pick import Pick, choose, write_picks
-from rnnclf.select.runs import Run, read_run
+from rnnclf.select.runs import Run
 from rnnclf.study.paths import StudyPaths
 from rnnclf.submission import grade
 from rnnclf.submission.groups import Group
