@@ -161,6 +161,8 @@ def identity(config: Config) -> str:
         12 hexadecimal digits of the SHA-256 of the canonical JSON.
     """
     determining = {k: v for k, v in asdict(config).items() if k not in NOT_IN_IDENTITY}
+    if config.dataset.validation_seed is None:  # runs of versions without this key go on
+        del determining["dataset"]["validation_seed"]
     canonical = json.dumps(determining, sort_keys=True)
     return hashlib.sha256(canonical.encode()).hexdigest()[:12]
 

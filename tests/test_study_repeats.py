@@ -46,7 +46,7 @@ def test_a_trial_that_is_worse_in_one_run_after_the_other_is_pruned():
     lucky_once = study.ask()
     mean_of_repeats(lucky_once, 6, lambda repeat: [accuracies[repeat] + 0.01 * (-1) ** repeat])
     worse = study.ask()
-    with pytest.raises(optuna.TrialPruned, match="at step 3"):
+    with pytest.raises(optuna.TrialPruned, match="after run 3"):
         mean_of_repeats(worse, 6, lambda repeat: [accuracies[repeat] - 0.01])
     # n differences of one sign have the probability 2**-n, which is below 0.1 from n = 4 on
     assert list(study.trials[worse.number].intermediate_values) == [0, 1, 2, 3]
@@ -130,3 +130,10 @@ def test_runs_of_a_trial_have_other_validation_texts_and_are_one_row(run_py, rnn
     assert rnnclf("pick", str(folder), cwd=tmp_path).returncode == 0
     difference = rnnclf("compare", "--diff", str(folder / "0"), str(folder / "1")).stdout
     assert "optimizer.lr" in difference, "a trial's folder stands for its first run"
+
+
+def test_a_key_that_is_null_is_no_difference_to_a_study_of_an_earlier_version():
+    before = {"configuration": {"seed": "0"}}
+    now = {"configuration": {"seed": "0", "dataset.validation_seed": "None"}}
+    assert differences(before, now) == []
+    assert differences(now, {"configuration": {"seed": "0", "dataset.validation_seed": "1"}})

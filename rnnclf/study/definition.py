@@ -8,6 +8,7 @@ from omegaconf import DictConfig, OmegaConf
 from rnnclf.study.repeats import Repeats
 from rnnclf.study.space import Dimension
 
+NULL = "None"  # a key that is null is like one that an earlier version did not have
 Definition = dict[str, dict[str, str]]
 
 
@@ -54,7 +55,7 @@ def differences(old: Definition, new: Definition) -> list[str]:
     for part in new:
         before, now = old.get(part, {}), new[part]
         for key in [*before, *(key for key in now if key not in before)]:
-            if before.get(key) != now.get(key):
+            if before.get(key, NULL) != now.get(key, NULL):
                 was, becomes = before.get(key, "not there"), now.get(key, "not there")
                 found.append(f"{part}: {key} was {was} and is {becomes}")
     return found

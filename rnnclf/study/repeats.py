@@ -11,8 +11,6 @@ from dataclasses import dataclass
 
 import optuna
 
-from rnnclf.study.reporting import current, report
-
 REPEATED = "repeated"  # attribute of trials: the values of the runs that ended
 
 
@@ -56,6 +54,8 @@ def mean_of_repeats(
         if repeat == len(ended):
             ended.append(run(repeat))
             trial.set_user_attr(REPEATED, list(ended))
-        with current(trial, is_refit=False):
-            report(ended[repeat][0], repeat)
+        if len(trial.study.directions) == 1:
+            trial.report(ended[repeat][0], repeat)
+            if repeat < count - 1 and trial.should_prune():
+                raise optuna.TrialPruned(f"after run {repeat} with {ended[repeat][0]:.6g}")
     return [statistics.fmean(values) for values in zip(*ended, strict=True)]
