@@ -15,6 +15,7 @@ from rnnclf.errors import ConfigError
 from rnnclf.schema import Config, DatasetConfig, ModelConfig, OptimizerConfig
 
 AT_LEAST = {
+    "dataset.validation_seed": 0,
     "dataset.max_length": 1,
     "dataset.min_frequency": 1,
     "model.embedding_size": 1,

@@ -84,6 +84,16 @@ def test_different_splits_are_warned_of(write_run, rnnclf, tmp_path):
     assert warning in rnnclf("pick", str(tmp_path)).stderr
 
 
+def test_the_seed_of_the_split_and_the_same_for_validation_are_one_split(
+    write_run, rnnclf, tmp_path
+):
+    write_run("a", {"dataset.split_seed": 0, "dataset.validation_seed": None})
+    write_run("b", {"dataset.split_seed": 0, "dataset.validation_seed": 0})
+    assert "different splits" not in rnnclf("compare", str(tmp_path)).stderr
+    write_run("c", {"dataset.split_seed": 0, "dataset.validation_seed": 1})
+    assert "--filter one by dataset.validation_seed" in rnnclf("compare", str(tmp_path)).stderr
+
+
 def test_a_run_without_validation_texts_makes_no_second_split(write_run, rnnclf, tmp_path):
     write_run("a", {"dataset.validation_fraction": 0.1})
     alone = {"val_accuracy": None, "val_loss": None, "val_macro_f1": None}

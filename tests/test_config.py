@@ -77,6 +77,11 @@ def test_identity_depends_on_what_determines_the_result_and_on_nothing_else():
         assert identity(composed(override)) != base
 
 
+def test_the_identity_of_a_run_is_that_of_earlier_versions_whose_checkpoints_go_on():
+    assert identity(composed()) == "8a2735df86c9", "of revision 17792ed, without validation_seed"
+    assert identity(composed("dataset.validation_seed=0")) != "8a2735df86c9"
+
+
 def test_only_a_single_run_and_a_winner_that_is_told_to_read_the_test_split():
     single, sweep, validated = composed(), composed(), composed()
     settle_test(single, in_sweep=False)

@@ -10,6 +10,7 @@ from foreign_study import trials_of
 from omegaconf import OmegaConf
 from optuna.trial import TrialState
 
+from rnnclf.config import load
 from rnnclf.errors import ConfigError
 from rnnclf.study.conf import PRUNERS
 from rnnclf.study.definition import define, differences
@@ -109,7 +110,8 @@ def test_a_study_with_more_or_fewer_runs_of_a_trial_is_another():
 
 def test_runs_of_a_trial_have_other_validation_texts_and_are_one_row(run_py, rnnclf, tmp_path):
     study = ["-m", "sweeps=smoke", "repeats=2", "pruner=wilcoxon", "n_trials=2", "epochs=1"]
-    done = run_py(*study, "hidden_size=16", "embedding_size=16", "hydra.sweeper.refit.seeds=1")
+    options = ["hydra.sweeper.refit.seeds=1", "hydra.sweeper.keep=1"]
+    done = run_py(*study, "hidden_size=16", "embedding_size=16", *options)
     assert (done.returncode, done.stderr) == (0, "")
     folder = tmp_path / "outputs" / "studies" / "smoke-sample-gru"
     with (folder / "trials.csv").open(newline="") as file:
@@ -127,6 +129,17 @@ def test_runs_of_a_trial_have_other_validation_texts_and_are_one_row(run_py, rnn
     assert shown == pytest.approx(sorted(values, reverse=True)), "one row for each trial"
     (winner,) = [row for row in rows if row["refit_test"]]
     assert winner["rank"] == 1
+    assert not any(row.get("p_val") for row in rows), "no texts were classified by a mean"
+    kept = {path.parent.parent.name for path in folder.glob("[0-9]/*/model.safetensors")}
+    assert kept == {Path(winner["folder"]).parent.name}, "the best keeps the weights of its runs"
+    assert (
+        rnnclf("evaluate", str(Path(winner["folder"]).parent / "1"), cwd=tmp_path).returncode == 0
+    )
+    validate = load(folder / f"refit-of-{Path(winner['folder']).parent.name}" / "0" / "config.yaml")
+    assert validate.dataset.validation_seed == 0, "as in the search"
+    report = tmp_path / "report.html"
+    assert rnnclf("report", str(folder), "--output", str(report)).returncode == 0
+    assert "<h3>Study" in report.read_text(encoding="utf-8")
     assert rnnclf("pick", str(folder), cwd=tmp_path).returncode == 0
     difference = rnnclf("compare", "--diff", str(folder / "0"), str(folder / "1")).stdout
     assert "optimizer.lr" in difference, "a trial's folder stands for its first run"

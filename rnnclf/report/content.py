@@ -122,7 +122,10 @@ def describe_tasks(found: Found, folders: Sequence[Path]) -> Iterator[Task]:
         best: dict[str, Run] = {}
         for one in ranked:
             best.setdefault(one.run.cell, one.run)
-        parents = {one.run.folder.parent.resolve() for one in ranked}
+        parents = {
+            (one.run.study.folder if one.run.study else one.run.folder.parent).resolve()
+            for one in ranked
+        }
         yield Task(
             name,
             ranked,

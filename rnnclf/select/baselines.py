@@ -11,13 +11,14 @@ from rnnclf.errors import SelectionError
 from rnnclf.paths import BASELINE, BASELINE_FORMAT
 from rnnclf.schema import DatasetConfig
 
+# By what the texts of runs of a task differ.
 SPLIT = (
-    "folder",
-    "labels",
-    "split_seed",
-    "validation_seed",
-    "train_fraction",
-    "validation_fraction",
+    "dataset.folder",
+    "dataset.labels",
+    "dataset.split_seed",
+    "dataset.validation_seed",
+    "dataset.train_fraction",
+    "dataset.validation_fraction",
 )
 
 Value = Callable[[str], Any]  # of a run: the value of a full key
@@ -29,7 +30,7 @@ class Baseline:
 
     Attributes:
         folder: Where `baseline.json` is.
-        dataset: How the data set was configured.
+        dataset: How the data set was configured, by full keys.
         models: What each set of features gave: `features`, `num_features`, `val_accuracy`,
             `test_accuracy`, `seconds`.
     """
@@ -40,7 +41,20 @@ class Baseline:
 
     def is_for(self, value: Value) -> bool:
         """Tells whether the run with these values had the same texts."""
-        return all(self.dataset[key] == value(f"dataset.{key}") for key in ("name", *SPLIT))
+        return self.dataset["dataset.name"] == value("dataset.name") and (
+            split_of(self.dataset.__getitem__) == split_of(value)
+        )
+
+
+def split_of(value: Value) -> dict[str, Any]:
+    """Returns what decides which texts a run had, by full keys.
+
+    A null `validation_seed`, which runs of earlier versions do not have, is the `split_seed`.
+    """
+    split = {key: value(key) for key in SPLIT}
+    if split["dataset.validation_seed"] is None:
+        split["dataset.validation_seed"] = split["dataset.split_seed"]
+    return split
 
 
 def read_baseline(folder: Path) -> Baseline:
@@ -55,7 +69,7 @@ def read_baseline(folder: Path) -> Baseline:
         if content["format"] > BASELINE_FORMAT:
             raise SelectionError(f"made by a newer rnnclf (format {content['format']})")
         given = {"validation_seed": None, **content["dataset"]}  # earlier versions had no such key
-        dataset = {key: given[key] for key in ("name", *SPLIT)}
+        dataset = {key: given[key.removeprefix("dataset.")] for key in ("dataset.name", *SPLIT)}
         models = [
             {
                 "features": str(model["features"]),
@@ -87,7 +101,9 @@ def datasets_of(runs: Iterable[tuple[str, Value]]) -> dict[str, DatasetConfig]:
     datasets: dict[str, DatasetConfig] = {}
     for task, value in runs:
         values = {field.name: value(f"dataset.{field.name}") for field in fields(DatasetConfig)}
-        split = json.dumps([values[key] for key in SPLIT])
-        name = f"{task}-{hashlib.sha256(split.encode()).hexdigest()[:6]}"
+        split = split_of(value)
+        if split["dataset.validation_seed"] == split["dataset.split_seed"]:
+            del split["dataset.validation_seed"]  # so that names are those of earlier versions
+        name = f"{task}-{hashlib.sha256(json.dumps([*split.values()]).encode()).hexdigest()[:6]}"
         datasets.setdefault(name, DatasetConfig(**values))
     return datasets

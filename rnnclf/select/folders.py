@@ -191,9 +191,13 @@ def _read_repeats(folder: Path, study: Study, states: Mapping[str, str], found: 
     if len(parts.runs) == study.repeats:
         results = [run.result for run in parts.runs]
         means = {key: _mean([result[key] for result in results]) for key in ON_VALIDATION}
-        refit = _refit_of(folder, study)
         found.runs.append(
-            replace(parts.runs[0], result={**results[0], **means}, study=study, refit=refit)
+            replace(
+                parts.runs[0],
+                result={**results[0], **means},
+                study=study,
+                refit=_refit_of(folder, study),
+            )
         )
     else:
         reason = parts.left_out[0][1] if parts.left_out else UNFINISHED

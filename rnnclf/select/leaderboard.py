@@ -7,21 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rnnclf.select.baselines import Baseline
+from rnnclf.select.baselines import SPLIT, Baseline, split_of
 from rnnclf.select.query import Names, Value
 from rnnclf.select.runs import Run
 from rnnclf.select.significance import p_of_test, p_of_validation
 
 # Where and how a run was made, or what has a column of its own.
 NEVER_A_COLUMN = ("paths.", "evaluate_test", "device", "threads", "dataset.name", "model.cell")
-# By what the validation texts differ.
-SPLIT = (
-    "dataset.folder",
-    "dataset.split_seed",
-    "dataset.validation_seed",
-    "dataset.train_fraction",
-    "dataset.validation_fraction",
-)
 
 Row = dict[str, Any]
 
@@ -109,14 +101,13 @@ def differing_keys(runs: Sequence[Run]) -> list[str]:
 def split_warning(ranked: Iterable[Ranked]) -> str | None:
     """Says so when runs of a task were not measured on the same validation texts."""
     measured = [one.run for one in ranked if one.run.val_accuracy is not None]
-    splits = [[run.value(key) for key in SPLIT] for run in measured]
-    differing = [
-        key for number, key in enumerate(SPLIT) if len({split[number] for split in splits}) > 1
-    ]
+    splits = [split_of(run.value) for run in measured]
+    differing = [key for key in SPLIT if len({split[key] for split in splits}) > 1]
     if not differing:
         return None
+    count = len({tuple(split.values()) for split in splits})
     return (
-        f"{len(set(map(tuple, splits)))} different splits, whose accuracies do not compare; "
+        f"{count} different splits, whose accuracies do not compare; "
         f"--filter one by {', '.join(differing)}"
     )
 

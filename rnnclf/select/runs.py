@@ -84,6 +84,11 @@ class Run:
         return self.config[key]
 
     @property
+    def is_mean(self) -> bool:
+        """Whether its accuracy on validation texts is the mean of several runs, of a trial."""
+        return self.study is not None and self.study.repeats > 1
+
+    @property
     def model_folder(self) -> Path:
         """The folder of the model to use: of the refit, if there is one."""
         if self.study is None or self.refit is None:

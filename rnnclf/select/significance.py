@@ -23,9 +23,12 @@ def p_of_validation(first: Run, second: Run) -> float | None:
     """Returns how probable a difference as large as on the validation texts is by chance.
 
     Returns:
-        The p-value of McNemar's test; None if the runs have no predictions for the same texts.
+        The p-value of McNemar's test; None if the runs have no predictions for the same texts, or
+        one of them is the mean of several.
     """
     if first.val_accuracy is None or second.val_accuracy is None:
+        return None
+    if first.is_mean or second.is_mean:
         return None
     return _p_of_texts(first.folder, second.folder)
 

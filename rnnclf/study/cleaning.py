@@ -53,5 +53,5 @@ class Cleaner:
         """Deletes the files of trials."""
         for number in numbers:
             for pattern in self._patterns:
-                for path in self._paths.trial(number).rglob(pattern):
+                for path in self._paths.trial(number).glob(pattern):
                     path.unlink(missing_ok=True)

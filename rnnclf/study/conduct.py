@@ -251,6 +251,9 @@ def _show(plan: StudyPlan) -> None:
         log.info("  %s", warning)
     fixed = shlex.join(plan.worker.overrides)
     log.info("  fixed: %s", fixed or "nothing")
+    if plan.worker.repeats.count > 1:
+        runs = shlex.join(plan.worker.repeats.overrides)
+        log.info("  each trial: %d runs with %s", plan.worker.repeats.count, runs)
     for sample in plan.samples:
         log.info("  sample: %s", shlex.join(as_overrides(sample)))
 

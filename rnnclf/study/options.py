@@ -71,3 +71,10 @@ def repeats_of(options: DictConfig) -> Repeats:
             "or none: the steps of a trial are then its runs, which other pruners take for epochs"
         )
     return repeats
+
+
+def weights_of(options: DictConfig) -> list[str]:
+    """Returns the patterns of large files below the folder of a trial, or of its runs."""
+    return [
+        pattern if options.repeats.count == 1 else f"*/{pattern}" for pattern in options.weights
+    ]

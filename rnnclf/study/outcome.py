@@ -89,6 +89,7 @@ def _summary(
     counted = [trial for trial in trials.all() if LOST not in trial.user_attrs]
     states = Counter(trial.state.name.lower() for trial in counted)
     front = best if len(plan.spec.directions) > 1 else best[:1]
+    has_steps = len(front) == 1 and plan.worker.repeats.count == 1
     return {
         "format": SUMMARY_FORMAT,
         "name": plan.spec.name,
@@ -115,7 +116,7 @@ def _summary(
                 "values": trial.values,
                 "params": trial.params,
                 "folder": paths.trial(trial.number).name,
-                "best_step": best_step(trials.study, trial) if len(front) == 1 else None,
+                "best_step": best_step(trials.study, trial) if has_steps else None,
             }
             for trial in front
         ],

@@ -17,7 +17,7 @@ from rnnclf.errors import ConfigError
 from rnnclf.study.arguments import take_apart
 from rnnclf.study.compose import TrialComposer, check_that_chosen_arrived
 from rnnclf.study.definition import Definition, define
-from rnnclf.study.options import check_options, directions_of, repeats_of
+from rnnclf.study.options import check_options, directions_of, repeats_of, weights_of
 from rnnclf.study.space import (
     Dimension,
     Value,
@@ -135,7 +135,7 @@ def _plan(
         sampler=sampler,
         pruner=options.pruner,
         keep=options.keep,
-        weights=list(options.weights),
+        weights=weights_of(options),
         repeats=repeats_of(options),
     )
     _check_makeable(worker)

@@ -19,7 +19,7 @@ from functools import partial
 from typing import Any
 
 import optuna
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 from optuna.trial import FrozenTrial, TrialState
 from scipy.special import stdtrit
 
@@ -69,7 +69,7 @@ def refit_winner(
     """
     options = plan.options.refit
     needs_best_step = any(BEST_STEP in override for override in options[FINAL])
-    if needs_best_step:
+    if needs_best_step and plan.worker.repeats.count == 1:
         _median_best_step(study, [winner])  # raises before anything runs
     worker = _worker(plan, winner)
     worker.spec.folder.mkdir(parents=True, exist_ok=True)
@@ -79,16 +79,16 @@ def refit_winner(
     run = partial(_run, plan, worker, f"training trial {winner.number} again", agenda)
     step = None
     if needs_best_step:
-        run("as in the search", _missing(trials, _jobs(options, [VALIDATE])))
+        run("as in the search", _missing(trials, _jobs(plan, [VALIDATE])))
         step = _step_to_train_to(trials, winner)
-        run(f"for use, to step {step}", _missing(trials, _jobs(options, [FINAL], step)))
+        run(f"for use, to step {step}", _missing(trials, _jobs(plan, [FINAL], step)))
     else:
-        run("as in the search and for use", _missing(trials, _jobs(options, ROLES)))
+        run("as in the search and for use", _missing(trials, _jobs(plan, ROLES)))
     chosen = _choose(trials, winner)
     if _has_no_model(trials, chosen):
         run("for use", {_job_of(chosen): chosen.user_attrs[OVERRIDES]})
         chosen = _choose(trials, winner)
-    failed = len(_missing(trials, _jobs(options, ROLES))) + _has_no_model(trials, chosen)
+    failed = len(_missing(trials, _jobs(plan, ROLES))) + _has_no_model(trials, chosen)
     if not failed:
         _delete_others(trials, plan, chosen)
     return _summary(trials, plan, winner, chosen) | {"best_step": step, "failed": failed}
@@ -114,11 +114,16 @@ def _median_best_step(study: optuna.Study, trials: Iterable[FrozenTrial]) -> int
     return statistics.median_low(steps)
 
 
-def _jobs(options: DictConfig, roles: Sequence[str], step: int | None = None) -> Jobs:
+def _jobs(plan: StudyPlan, roles: Sequence[str], step: int | None = None) -> Jobs:
+    """Returns what the runs of some roles set; those as in the search are as the trials' runs."""
+    options, repeats = plan.options.refit, plan.worker.repeats
     return {
         (role, seed): [
-            override.replace("{seed}", str(seed)).replace(BEST_STEP, str(step))
-            for override in options[role]
+            *(repeats.overrides_of(seed) if role == VALIDATE else []),
+            *(
+                override.replace("{seed}", str(seed)).replace(BEST_STEP, str(step))
+                for override in options[role]
+            ),
         ]
         for seed in range(options.seeds)
         for role in roles
@@ -166,6 +171,7 @@ def _worker(plan: StudyPlan, winner: FrozenTrial) -> Worker:
         sampler=OmegaConf.create({"_target_": "optuna.samplers.RandomSampler"}),
         pruner=OmegaConf.create({"_target_": "optuna.pruners.NopPruner"}),
         keep=None,
+        weights=list(plan.options.weights),
         repeats=Repeats(),
         is_refit=True,
     )
@@ -220,7 +226,7 @@ def _delete_others(trials: Trials, plan: StudyPlan, chosen: FrozenTrial) -> None
     """Deletes the weights of all runs but one."""
     others = [trial.number for trial in trials.all() if trial.number != chosen.number]
     trials.study.set_user_attr(DELETED, others)
-    Cleaner(trials.spec.folder, plan.worker.weights, keep=None).delete(others)
+    Cleaner(trials.spec.folder, plan.options.weights, keep=None).delete(others)
 
 
 def _summary(
