@@ -1,12 +1,10 @@
 """One study after the other: reopened or made, searched, recorded, and its winner trained again."""
 
 import logging
-import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import filelock
@@ -19,11 +17,11 @@ from rnnclf.study.agenda import Agenda
 from rnnclf.study.cleaning import ranked
 from rnnclf.study.definition import Definition, differences
 from rnnclf.study.launch import launch_workers, wait_for_others
+from rnnclf.study.messages import best_values, describe_outcome, describe_plan, spread_of
 from rnnclf.study.outcome import write_outcome
 from rnnclf.study.paths import StudyPaths
 from rnnclf.study.plan import StudyPlan, make_plans, with_deadline
-from rnnclf.study.refit import FINAL, VALIDATE, refit_winner
-from rnnclf.study.space import as_overrides
+from rnnclf.study.refit import VALIDATE, refit_winner
 from rnnclf.study.storage import check_storage, open_storage, owner_lock
 from rnnclf.study.trials import StudySpec, Trials
 
@@ -48,7 +46,8 @@ def conduct(
     plans = make_plans(master, arguments, context, task)
     if master.hydra.sweeper.dry_run:
         for plan in plans:
-            _show(plan)
+            for line in describe_plan(plan):
+                log.info("%s", line)
         return []
     for plan in plans:
         check_storage(plan.spec.storage)
@@ -84,9 +83,9 @@ def _outcome(summary: Mapping[str, Any]) -> str:
     """Says in a few words what came of a study."""
     if problem := _problem(summary):
         return problem.removeprefix(f"{summary['name']} ").removeprefix(f"{summary['name']}: ")
-    best = " or ".join(_values(best) for best in summary["best"])
+    best = " or ".join(best_values(best) for best in summary["best"])
     refit = summary["refit"]
-    return f"best {best}" + (f", trained again {_interval(refit[VALIDATE])}" if refit else "")
+    return f"best {best}" + (f", trained again {spread_of(refit[VALIDATE])}" if refit else "")
 
 
 def _conduct_one(plan: StudyPlan, agenda: Agenda) -> dict[str, Any]:
@@ -116,7 +115,7 @@ def _conduct_one(plan: StudyPlan, agenda: Agenda) -> dict[str, Any]:
             ) from error
         finally:
             summary = write_outcome(plan, trials, refit)
-    for line in _report(plan, summary):
+    for line in describe_outcome(plan, summary):
         log.info("%s", line)
     return summary
 
@@ -238,66 +237,3 @@ def _put_aside(spec: StudySpec) -> None:
             to_study_name=f"{spec.name}.{now}",
         )
         optuna.delete_study(study_name=spec.name, storage=storage)
-
-
-def _show(plan: StudyPlan) -> None:
-    """Prints a plan."""
-    spec = plan.spec
-    log.info("study %s: %d trials, in %s", spec.name, spec.n_trials, spec.folder)
-    width = max(len(dimension.key) for dimension in plan.worker.dimensions)
-    for dimension in plan.worker.dimensions:
-        log.info("  %-*s  %s", width, dimension.key, dimension)
-    for warning in plan.warnings:
-        log.info("  %s", warning)
-    fixed = shlex.join(plan.worker.overrides)
-    log.info("  fixed: %s", fixed or "nothing")
-    if plan.worker.repeats.count > 1:
-        runs = shlex.join(plan.worker.repeats.overrides)
-        log.info("  each trial: %d runs with %s", plan.worker.repeats.count, runs)
-    for sample in plan.samples:
-        log.info("  sample: %s", shlex.join(as_overrides(sample)))
-
-
-def _report(plan: StudyPlan, summary: dict[str, Any]) -> Iterator[str]:
-    """Says in a few lines how a study ended."""
-    folder = _shown(plan.spec.folder)
-    states = ", ".join(f"{count} {state}" for state, count in summary["states"].items())
-    lost = f", {summary['lost']} lost or interrupted, tried again" if summary["lost"] else ""
-    yield f"study {plan.spec.name}: {states or 'no trials'}{lost}"
-    if not summary["finished"] and not summary["stopped"]:
-        why = "its time is up" if plan.spec.deadline else "it ended"
-        yield f"{why} before it has {plan.spec.n_trials} trials; the same command continues"
-    for best in summary["best"]:
-        chosen = shlex.join(as_overrides(best["params"]))
-        place = f"trial {best['number']}, in {folder / best['folder']}"
-        yield f"best: {_values(best)}, {place}: {chosen}"
-    if summary["best"]:
-        yield f"its configuration: --config-dir {folder} --config-name best"
-    refit = summary["refit"]
-    if refit:
-        yield f"trained again, as in the search: {_interval(refit[VALIDATE])}"
-        yield f"trained again, for use:          {_interval(refit[FINAL])}"
-        if refit["failed"]:
-            yield f"{refit['failed']} of these runs failed; the same command tries them again"
-        yield f"final model (median of the first line): {folder / refit['model']['folder']}"
-
-
-def _values(best: Mapping[str, Any]) -> str:
-    return " ".join(f"{value:.4f}" for value in best["values"])
-
-
-def _interval(described: dict[str, Any]) -> str:
-    if described["sd"] is None:
-        return f"{described['mean']:.4f} (one seed)"
-    spread = f"{described['mean']:.4f} +- {described['sd']:.4f}"
-    shown = f"{spread} over {len(described['values'])} seeds"
-    if described["interval"] is None:
-        return shown
-    low, high = described["interval"]
-    return f"{shown} (95 % interval of the mean {low:.4f} to {high:.4f})"
-
-
-def _shown(folder: Path) -> Path:
-    """Returns a path as short as it can be written from here."""
-    here = Path.cwd()
-    return folder.relative_to(here) if folder.is_relative_to(here) else folder
