@@ -96,6 +96,52 @@ def test_a_study_of_the_wrong_kind_is_left_out_and_its_trials_are_not(change, ou
     assert len(found.runs) == 3
 
 
+@pytest.fixture
+def write_repeated(write_run, tmp_path):
+    """Writes a study of one trial of two runs, at first without what it says when it ends."""
+
+    def write(*, ended: bool) -> Path:
+        for repeat, accuracy in enumerate((0.5, 0.7)):
+            seed = {"dataset.validation_seed": repeat}
+            write_run(f"study/0/{repeat}", seed, val_accuracy=accuracy)
+        (tmp_path / "study" / "study.journal").touch()
+        if ended:
+            summary = {"name": "study", "n_trials": 1, "finished": True, "states": {}, "space": {}}
+            summary |= {"best": [], "refit": None, "repeats": 2}
+            (tmp_path / "study" / "study.json").write_text(json.dumps(summary))
+        return tmp_path / "study"
+
+    return write
+
+
+def test_runs_of_a_trial_are_no_rows_before_their_study_says_that_they_are_one(
+    write_repeated, write_run, rnnclf, tmp_path
+):
+    study = write_repeated(ended=False)
+    write_run("alone")
+    found = find_runs([tmp_path])
+    assert [run.folder.name for run in found.runs] == ["alone"]
+    assert found.left_out == [(study / "0", "parts of a trial, whose study has no study.json yet")]
+
+
+def test_a_run_that_is_part_of_a_listed_trial_is_not_listed_again(write_repeated):
+    study = write_repeated(ended=True)
+    (run,) = find_runs([study, study / "0" / "1"]).runs
+    assert run.val_accuracy == pytest.approx(0.6)
+    assert find_runs([study / "0" / "1"]).runs[0].val_accuracy == 0.7, "who asks for it gets it"
+
+
+def test_the_mean_of_several_validation_parts_beside_one_part_is_warned_of(
+    write_repeated, write_run, rnnclf, tmp_path
+):
+    write_repeated(ended=True)
+    assert "different splits" not in rnnclf("compare", ".", cwd=tmp_path).stderr
+    write_run("alone", {"dataset.validation_seed": 0})
+    assert "2 different splits" in rnnclf("compare", ".", cwd=tmp_path).stderr
+    only = rnnclf("compare", ".", "--filter", "study=study", cwd=tmp_path)
+    assert "different splits" not in only.stderr
+
+
 def test_linked_folders_are_read_once(write_run, tmp_path):
     write_run("elsewhere/a")
     (tmp_path / "here").mkdir()

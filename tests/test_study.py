@@ -165,10 +165,13 @@ def test_a_database_may_hold_the_study(sweep, tmp_path):
 
 
 def test_a_dry_run_shows_the_space_and_samples_and_runs_nothing(sweep, tmp_path):
-    done = sweep("hydra.sweeper.dry_run=true", "size=choice(1,2)")
+    done = sweep(
+        "hydra.sweeper.dry_run=true", "size=choice(1,2)", "hydra.sweeper.enqueue=[{x: 0.25}]"
+    )
     assert done.returncode == 0, done.stdout
     assert "0 to 1" in done.stdout
     assert done.stdout.count("sample:") == 3
+    assert "first: x=0.25" in done.stdout, "enqueued"
     assert not (tmp_path / "study").exists()
 
 

@@ -98,6 +98,22 @@ def test_overrides_that_cannot_be_composed_are_told_before_the_first_trial(sweep
     assert not (tmp_path / "study").exists()
 
 
+@pytest.mark.parametrize("size", ["size=5", "size=choice(5,6)"])
+def test_what_the_runs_of_a_trial_would_replace_cannot_be_asked_for(size, sweep, tmp_path):
+    done = sweep(*THREE_SIZES, size)
+    assert done.returncode == 1
+    assert "size is set or searched, but each run of a trial has its own" in done.stdout
+    assert not (tmp_path / "study").exists()
+
+
+def test_the_configuration_of_each_run_is_checked_before_the_first_trial(run_py, tmp_path):
+    negative = "hydra.sweeper.repeats.overrides=['seed=-{repeat}']"
+    done = run_py("-m", "sweeps=smoke", "repeats=2", "pruner=none", negative)
+    assert done.returncode == 2
+    assert "seed must be at least 0; it is -1" in done.stderr
+    assert not list(tmp_path.rglob("study.journal"))
+
+
 def test_a_study_with_more_or_fewer_runs_of_a_trial_is_another():
     three, one = (
         define(OmegaConf.create({}), [], ["maximize"], [], {}, repeats)
@@ -140,7 +156,8 @@ def test_runs_of_a_trial_have_other_validation_texts_and_are_one_row(run_py, rnn
     report = tmp_path / "report.html"
     assert rnnclf("report", str(folder), "--output", str(report)).returncode == 0
     assert "<h3>Study" in report.read_text(encoding="utf-8")
-    assert rnnclf("pick", str(folder), cwd=tmp_path).returncode == 0
+    assert ", mean of 2 runs, in outputs/studies" in done.stdout
+    assert "(mean of 2 runs)" in rnnclf("pick", str(folder), cwd=tmp_path).stdout
     difference = rnnclf("compare", "--diff", str(folder / "0"), str(folder / "1")).stdout
     assert "optimizer.lr" in difference, "a trial's folder stands for its first run"
 

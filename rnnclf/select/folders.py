@@ -25,6 +25,7 @@ REFIT_FOLDER = re.compile(r"refit-of-(\d+)")
 HYDRA_FOLDER = ".hydra"
 ON_VALIDATION = ("val_accuracy", "val_macro_f1", "val_loss")
 UNFINISHED = "unfinished, pruned or failed"
+PARTS_OF_A_TRIAL = "parts of a trial, whose study has no study.json yet"
 
 
 @dataclass
@@ -81,7 +82,7 @@ def read_run(folder: Path) -> Run:
         raise SelectionError(f"{folder}: no such folder")
     study, states = _study_around(folder)
     if study and study.is_repeated(folder):
-        _read_repeats(folder, study, states, found)
+        _read_repeats(folder, study, states, found, set())
         reason = found.left_out[0][1] if found.left_out else None
     else:
         reason = _read_run(folder, [entry.name for entry in folder.iterdir()], study, found)
@@ -120,12 +121,16 @@ def _walk(
     if is_study:
         study, states_of_trials = _read_study(folder, names, found)
     elif parent and parent.is_repeated(folder):
-        _read_repeats(folder, parent, states, found)
+        _read_repeats(folder, parent, states, found, seen)
         return
     elif reason := _read_run(folder, names, parent, found):
         _leave_out(folder, states.get(folder.name), reason, found)
     for name in sorted((name for name, is_folder in names.items() if is_folder), key=_natural):
-        if not name.startswith(".") and not (is_study and REFIT_FOLDER.fullmatch(name)):
+        if name.startswith(".") or (is_study and REFIT_FOLDER.fullmatch(name)):
+            continue
+        if is_study and study is None and _has_parts(folder / name):
+            found.left_out.append((folder / name, PARTS_OF_A_TRIAL))
+        else:
             _walk(folder / name, study, states_of_trials, found, seen)
 
 
@@ -181,13 +186,16 @@ def _read_run(
     return None
 
 
-def _read_repeats(folder: Path, study: Study, states: Mapping[str, str], found: Found) -> None:
+def _read_repeats(
+    folder: Path, study: Study, states: Mapping[str, str], found: Found, seen: set[str]
+) -> None:
     """Adds the runs of a trial as one: the first, with their mean on validation texts."""
-    parts = Found()
+    parts, seen_parts = Found(), set[str]()
     for repeat in range(study.repeats):
         if not (folder / str(repeat)).is_dir():
             break
-        _walk(folder / str(repeat), None, {}, parts, set())
+        _walk(folder / str(repeat), None, {}, parts, seen_parts)
+    seen |= seen_parts
     if len(parts.runs) == study.repeats:
         results = [run.result for run in parts.runs]
         means = {key: _mean([result[key] for result in results]) for key in ON_VALIDATION}
@@ -202,6 +210,11 @@ def _read_repeats(folder: Path, study: Study, states: Mapping[str, str], found: 
     else:
         reason = parts.left_out[0][1] if parts.left_out else UNFINISHED
         _leave_out(folder, states.get(folder.name), reason, found)
+
+
+def _has_parts(trial: Path) -> bool:
+    """Tells whether a trial has several runs, where no `study.json` says it yet."""
+    return (trial / "0").is_dir() and not (trial / HYDRA_FOLDER).is_dir()
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

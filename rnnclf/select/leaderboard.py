@@ -101,8 +101,8 @@ def differing_keys(runs: Sequence[Run]) -> list[str]:
 def split_warning(ranked: Iterable[Ranked]) -> str | None:
     """Says so when runs of a task were not measured on the same validation texts."""
     measured = [one.run for one in ranked if one.run.val_accuracy is not None]
-    splits = [split_of(run.value) for run in measured]
-    differing = [key for key in SPLIT if len({split[key] for split in splits}) > 1]
+    splits = [_measured_on(run) for run in measured]
+    differing = [key for key in (*SPLIT, "study") if len({split[key] for split in splits}) > 1]
     if not differing:
         return None
     count = len({tuple(split.values()) for split in splits})
@@ -110,6 +110,11 @@ def split_warning(ranked: Iterable[Ranked]) -> str | None:
         f"{count} different splits, whose accuracies do not compare; "
         f"--filter one by {', '.join(differing)}"
     )
+
+
+def _measured_on(run: Run) -> dict[str, Any]:
+    """Returns what decides which validation texts an accuracy is of, by what to filter by."""
+    return split_of(run.value) | {"study": run.study.repeats if run.study else 1}
 
 
 def rows(ranked: Sequence[Ranked], names: Names, baselines: Iterable[Baseline] = ()) -> list[Row]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from rnnclf.study.plan import StudyPlan
+from rnnclf.study.plan import NUMBER_OF_SAMPLES, StudyPlan
 from rnnclf.study.refit import FINAL, VALIDATE
 from rnnclf.study.space import as_overrides
 
@@ -23,6 +23,8 @@ def describe_plan(plan: StudyPlan) -> Iterator[str]:
     repeats = plan.worker.repeats
     if repeats.count > 1:
         yield f"  each trial: {repeats.count} runs with {' '.join(repeats.overrides)}"
+    for point in plan.queue[:NUMBER_OF_SAMPLES]:
+        yield f"  first: {shlex.join(as_overrides(point)) or 'what the sampler chooses'}"
     for sample in plan.samples:
         yield f"  sample: {shlex.join(as_overrides(sample))}"
 
@@ -38,7 +40,8 @@ def describe_outcome(plan: StudyPlan, summary: dict[str, Any]) -> Iterator[str]:
         yield f"{why} before it has {plan.spec.n_trials} trials; the same command continues"
     for best in summary["best"]:
         chosen = shlex.join(as_overrides(best["params"]))
-        place = f"trial {best['number']}, in {folder / best['folder']}"
+        runs = f", mean of {summary['repeats']} runs" if summary["repeats"] > 1 else ""
+        place = f"trial {best['number']}{runs}, in {folder / best['folder']}"
         yield f"best: {best_values(best)}, {place}: {chosen}"
     if summary["best"]:
         yield f"its configuration: --config-dir {folder} --config-name best"

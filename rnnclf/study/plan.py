@@ -14,7 +14,7 @@ from hydra.utils import get_method
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from rnnclf.errors import ConfigError
-from rnnclf.study.arguments import take_apart
+from rnnclf.study.arguments import parse_override, take_apart
 from rnnclf.study.compose import TrialComposer, check_that_chosen_arrived
 from rnnclf.study.definition import Definition, define
 from rnnclf.study.options import check_options, directions_of, repeats_of, weights_of
@@ -139,6 +139,7 @@ def _plan(
         repeats=repeats_of(options),
     )
     _check_makeable(worker)
+    _check_repeats(worker)
     samples = _samples(dimensions)
     facts = _check_samples(worker, [*every_choice(dimensions), *samples], options.check)
     definition = define(config, dimensions, spec.directions, options.ignore, facts, worker.repeats)
@@ -190,6 +191,19 @@ def _check_makeable(worker: Worker) -> None:
     except Exception as error:  # of whatever kind: it comes from what the user chose
         cause = error.__cause__ or error
         raise ConfigError(f"the sampler or the pruner cannot be made: {cause}") from error
+
+
+def _check_repeats(worker: Worker) -> None:
+    """Makes sure that the runs of a trial leave what the user asked for as it is."""
+    asked = {parse_override(line).key_or_group for line in worker.overrides}
+    asked |= {dimension.key.lstrip("+") for dimension in worker.dimensions}
+    for override in worker.repeats.overrides_of(0):
+        key = parse_override(override).key_or_group
+        if key in asked:
+            raise ConfigError(
+                f"{key} is set or searched, but each run of a trial has its own "
+                "(hydra.sweeper.repeats.overrides); leave it out, or change those"
+            )
 
 
 def _queue(
@@ -250,9 +264,11 @@ def _check_samples(
     composer = TrialComposer(
         worker.context, worker.config, worker.overrides, str(worker.spec.folder)
     )
+    runs = [(point, 0) for point in points]
+    runs += [(points[0], repeat) for repeat in range(1, worker.repeats.count)]
     configs = []
-    for point in points:
-        config = composer.compose(0, point, worker.repeats.overrides_of(0))
+    for point, repeat in runs:
+        config = composer.compose(0, point, worker.repeats.overrides_of(repeat))
         try:
             check_that_chosen_arrived(config, worker.dimensions, point)
         except ValueError as error:
