@@ -94,7 +94,7 @@ def test_every_figure_is_drawn_without_a_network(page):
     scroll_through(page)
     captions = page.locator("figcaption").all_inner_texts()
     assert [caption.split()[0] for caption in captions] == [
-        *("Every", "How", "The", "The"),  # trial, each hyperparameter, all of them, winner again
+        *("Every", "The", "The"),  # trial, all hyperparameters, winner again
         *("Loss", "Accuracy", "Confusions"),
     ]
     assert page.locator("figure:has(.main-svg)").count() == len(captions)

@@ -1,19 +1,19 @@
 """What a study's journal tells of the search."""
 
-import warnings
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import optuna
 import plotly.graph_objects as go
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial
 from plotly.colors import sample_colorscale
 
 from rnnclf.errors import StudyError
 from rnnclf.report.figures import MARGIN
 from rnnclf.study.journals import open_journals
 from rnnclf.study.paths import StudyPaths
+from rnnclf.study.pictures import FEWEST_FOR_IMPORTANCES, drawable, varied_parameters
 from rnnclf.study.trials import counts
 
 OBJECTIVE = "validation accuracy"
@@ -50,30 +50,35 @@ def read_search(folder: Path) -> Search:
     study = optuna.load_study(study_name=names[0], storage=storage)
     trials = [trial for trial in study.get_trials(deepcopy=False) if counts(trial)]
     states = Counter(trial.state.name.lower() for trial in trials)
-    complete = [trial for trial in trials if trial.state is TrialState.COMPLETE]
     if len(study.directions) > 1:
         return Search(states, problem="With several objectives there are no figures yet.")
-    if len({trial.value for trial in complete}) < 2:
+    drawn = drawable(study)
+    if not drawn:
         return Search(states, problem="There is too little to draw: the trials have one value.")
-    varied = sorted(
-        name
-        for name in {name for trial in complete for name in trial.params}
-        if len({trial.params.get(name) for trial in complete}) > 1
-    )
-    return Search(states, _draw(study, varied))
+    problem = None
+    if len(drawn) < FEWEST_FOR_IMPORTANCES:
+        problem = (
+            "How much each hyperparameter mattered, "
+            f"is drawn from {FEWEST_FOR_IMPORTANCES} complete trials on."
+        )
+    return Search(states, _draw(study, drawn), problem)
 
 
-def _draw(study: optuna.Study, names: list[str]) -> dict[str, go.Figure]:
-    from optuna import visualization as draw
+def _draw(study: optuna.Study, trials: list[FrozenTrial]) -> dict[str, go.Figure]:
+    from optuna import visualization
 
-    figures = {"history": _plain(draw.plot_optimization_history(study, target_name=OBJECTIVE))}
-    if names:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # of few trials; the page has their number
-            importances = draw.plot_param_importances(study, params=names, target_name=OBJECTIVE)
-        parallel = draw.plot_parallel_coordinate(study, params=names, target_name=OBJECTIVE)
+    history = visualization.plot_optimization_history(study, target_name=OBJECTIVE)
+    figures = {"history": _plain(history)}
+    names = varied_parameters(trials)
+    if not names:
+        return figures
+    if len(trials) >= FEWEST_FOR_IMPORTANCES:
+        importances = visualization.plot_param_importances(
+            study, params=names, target_name=OBJECTIVE
+        )
         figures["importances"] = _plain(importances)
-        figures["parallel coordinates"] = _recoloured(_plain(parallel))
+    parallel = visualization.plot_parallel_coordinate(study, params=names, target_name=OBJECTIVE)
+    figures["parallel coordinates"] = _recoloured(_plain(parallel))
     return figures
 
 

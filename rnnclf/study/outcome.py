@@ -1,13 +1,10 @@
-"""What a study leaves in its folder: its trials, its winner, and pictures of the search."""
+"""What a study leaves in its folder: its trials, its winner, and the study in short."""
 
 import csv
 import json
 import re
-import warnings
 from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import optuna
@@ -19,6 +16,7 @@ from rnnclf.study.cleaning import ranked
 from rnnclf.study.compose import compose_trial
 from rnnclf.study.definition import is_below
 from rnnclf.study.paths import StudyPaths
+from rnnclf.study.pictures import draw
 from rnnclf.study.plan import StudyPlan
 from rnnclf.study.space import as_overrides
 from rnnclf.study.trials import LOST, REASON, RETRY_OF, Trials
@@ -40,8 +38,7 @@ def write_outcome(plan: StudyPlan, trials: Trials, refit: dict[str, Any] | None)
     _write_trials(trials.all(), len(plan.spec.directions), paths)
     if best:
         write_text(paths.best, _best_config(plan, best[0]))
-        if _is_older(paths.picture("history"), trials.all()):
-            _draw(trials.study, best, paths)
+        draw(trials.study, paths)
     summary = _summary(plan, trials, best, paths) | {"refit": refit}
     write_text(paths.summary, json.dumps(summary, indent=2) + "\n")
     return summary
@@ -178,45 +175,3 @@ def _raw(node: DictConfig, name: str) -> Any:
     container = OmegaConf.to_container(node)
     assert isinstance(container, dict), "it is a mapping"
     return container[name]
-
-
-def _is_older(picture: Path, trials: Sequence[FrozenTrial]) -> bool:
-    """Tells whether a picture is not there or a trial ended after it was drawn."""
-    if not picture.exists():
-        return True
-    drawn = datetime.fromtimestamp(picture.stat().st_mtime)
-    return any(trial.datetime_complete and trial.datetime_complete > drawn for trial in trials)
-
-
-def _draw(study: optuna.Study, best: Sequence[FrozenTrial], paths: StudyPaths) -> None:
-    """Draws history, importances and parallel coordinates where there is enough to draw."""
-    complete = [t for t in study.get_trials(deepcopy=False) if t.state is TrialState.COMPLETE]
-    varied = {k for k in best[0].params if len({t.params.get(k) for t in complete}) > 1}
-    if len(study.directions) > 1 or len({t.value for t in complete}) < 2:
-        return
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Optuna calls its own pictures experimental
-        from optuna.visualization import matplotlib as pictures
-
-        _save(pictures.plot_optimization_history(study), paths.picture("history"))
-        if varied:
-            names = sorted(varied)
-            _save(
-                pictures.plot_param_importances(study, params=names), paths.picture("importances")
-            )
-            _save(
-                pictures.plot_parallel_coordinate(study, params=names),
-                paths.picture("parallel_coordinates"),
-            )
-
-
-def _save(axes: Any, path: Path) -> None:
-    figure = axes.figure
-    with replacing(path) as temporary:
-        figure.savefig(temporary, dpi=120, bbox_inches="tight")
-    import matplotlib.pyplot as plt
-
-    plt.close(figure)
