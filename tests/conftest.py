@@ -137,7 +137,7 @@ def trained(made_once: Callable[..., Path]) -> Path:
 def outputs(made_once: Callable[..., Path]) -> Path:
     """The outputs of a study of the embedded data set with its refit, and of a single run."""
     sizes = ["hidden_size=32", "embedding_size=32"]
-    study = ["-m", "sweeps=smoke", "cell=gru", "n_trials=3", "pruner=none", *sizes]
+    study = ["-m", "sweeps=smoke", "cell=gru", "n_trials=3", "pruner=none", "workers=1", *sizes]
     single = ["cell=rnn", "epochs=1", "lr=0.01", "hidden_size=16", "embedding_size=16"]
     return made_once("project", study, single) / "outputs"
 

@@ -24,7 +24,8 @@ TO_THE_BEST_STEP = [
 
 
 def study_with(folder: Path, seeds: int, *more: str) -> subprocess.CompletedProcess[str]:
-    command = [*SWEEP, *REFIT, f"hydra.sweeper.refit.seeds={seeds}", *more]
+    one_worker = "hydra.sweeper.workers=1"
+    command = [*SWEEP, *REFIT, f"hydra.sweeper.refit.seeds={seeds}", one_worker, *more]
     return subprocess.run(command, cwd=folder, check=False, **OUTPUT)
 
 

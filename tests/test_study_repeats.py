@@ -125,7 +125,15 @@ def test_a_study_with_more_or_fewer_runs_of_a_trial_is_another():
 
 
 def test_runs_of_a_trial_have_other_validation_texts_and_are_one_row(run_py, rnnclf, tmp_path):
-    study = ["-m", "sweeps=smoke", "repeats=2", "pruner=wilcoxon", "n_trials=2", "epochs=1"]
+    study = [
+        "-m",
+        "sweeps=smoke",
+        "repeats=2",
+        "pruner=wilcoxon",
+        "n_trials=2",
+        "epochs=1",
+        "workers=1",
+    ]
     options = ["hydra.sweeper.refit.seeds=1", "hydra.sweeper.keep=1"]
     done = run_py(*study, "hidden_size=16", "embedding_size=16", *options)
     assert (done.returncode, done.stderr) == (0, "")

@@ -108,7 +108,8 @@ def test_what_a_submission_lacks_is_named(arguments, folder, message, outputs, r
 def group_8(tmp_path_factory) -> Path:
     """A study and a run on the data sets of group 8, and better runs that were never tested."""
     folder = tmp_path_factory.mktemp("group")
-    study = ("n_trials=2", "hydra.sweeper.refit.seeds=1", "batch_size=64", "dataset.max_length=20")
+    study = ("n_trials=2", "workers=1", "hydra.sweeper.refit.seeds=1", "batch_size=64")
+    study += ("dataset.max_length=20",)
     for arguments in (
         ["-m", "sweeps=default", "dataset=sentiment", *study],  # searches the learning rate
         ["dataset=questions"],
