@@ -13,7 +13,7 @@ from rnnclf.study.paths import StudyPaths
 from rnnclf.study.storage import open_storage
 from rnnclf.study.trials import counts
 
-SWEEP = [sys.executable, str(FOREIGN_APP), "-m"]
+SWEEP = [sys.executable, str(FOREIGN_APP), "-m", "hydra.sweeper.workers=2"]
 OUTPUT = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
 
 
