@@ -118,16 +118,18 @@ def test_runs_of_a_trial_are_no_rows_before_their_study_says_that_they_are_one(
     write_repeated, write_run, rnnclf, tmp_path
 ):
     study = write_repeated(ended=False)
-    write_run("alone")
+    write_run("study/side-grid/0")
     found = find_runs([tmp_path])
-    assert [run.folder.name for run in found.runs] == ["alone"]
-    assert found.left_out == [(study / "0", "parts of a trial, whose study has no study.json yet")]
+    assert [run.folder.parent.name for run in found.runs] == ["side-grid"]
+    ((folder, reason),) = found.left_out
+    assert (folder, reason.partition(",")[0]) == (study / "0", "parts of a trial")
 
 
 def test_a_run_that_is_part_of_a_listed_trial_is_not_listed_again(write_repeated):
     study = write_repeated(ended=True)
-    (run,) = find_runs([study, study / "0" / "1"]).runs
-    assert run.val_accuracy == pytest.approx(0.6)
+    for folders in ([study, study / "0" / "1"], [study / "0" / "1", study]):
+        (run,) = find_runs(folders).runs
+        assert run.val_accuracy == pytest.approx(0.6)
     assert find_runs([study / "0" / "1"]).runs[0].val_accuracy == 0.7, "who asks for it gets it"
 
 
@@ -137,7 +139,9 @@ def test_the_mean_of_several_validation_parts_beside_one_part_is_warned_of(
     write_repeated(ended=True)
     assert "different splits" not in rnnclf("compare", ".", cwd=tmp_path).stderr
     write_run("alone", {"dataset.validation_seed": 0})
-    assert "2 different splits" in rnnclf("compare", ".", cwd=tmp_path).stderr
+    said = rnnclf("compare", ".", cwd=tmp_path).stderr
+    assert "2 different splits" in said
+    assert "--filter one by dataset.validation_seed, study" in said
     only = rnnclf("compare", ".", "--filter", "study=study", cwd=tmp_path)
     assert "different splits" not in only.stderr
 

@@ -138,7 +138,7 @@ def _say_what_was_passed_over(chosen: "Pick") -> None:
 
 def _described(run: "Run") -> str:
     accuracy = "none" if run.val_accuracy is None else f"{run.val_accuracy:.4f}"
-    runs = f" (mean of {run.study.repeats} runs)" if run.study and run.is_mean else ""
+    runs = f" (mean of {len(run.parts)} runs)" if run.is_mean else ""
     return f"validation accuracy {accuracy}{runs}, {run.folder}"
 
 

@@ -1,19 +1,19 @@
 """What a study's journal tells of the search."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import optuna
 import plotly.graph_objects as go
-from optuna.trial import FrozenTrial
 from plotly.colors import sample_colorscale
 
 from rnnclf.errors import StudyError
 from rnnclf.report.figures import MARGIN
 from rnnclf.study.journals import open_journals
 from rnnclf.study.paths import StudyPaths
-from rnnclf.study.pictures import FEWEST_FOR_IMPORTANCES, drawable, varied_parameters
+from rnnclf.study.pictures import FEWEST_FOR_IMPORTANCES, drawable
 from rnnclf.study.trials import counts
 
 OBJECTIVE = "validation accuracy"
@@ -52,33 +52,32 @@ def read_search(folder: Path) -> Search:
     states = Counter(trial.state.name.lower() for trial in trials)
     if len(study.directions) > 1:
         return Search(states, problem="With several objectives there are no figures yet.")
-    drawn = drawable(study)
-    if not drawn:
+    parameters = drawable(study)
+    if not parameters:
         return Search(states, problem="There is too little to draw: the trials have one value.")
     problem = None
-    if len(drawn) < FEWEST_FOR_IMPORTANCES:
+    if "parallel_coordinates" in parameters and "importances" not in parameters:
         problem = (
-            "How much each hyperparameter mattered, "
-            f"is drawn from {FEWEST_FOR_IMPORTANCES} complete trials on."
+            "How much a hyperparameter mattered is drawn "
+            f"where at least {FEWEST_FOR_IMPORTANCES} complete trials, and all of them, have it."
         )
-    return Search(states, _draw(study, drawn), problem)
+    return Search(states, _draw(study, parameters), problem)
 
 
-def _draw(study: optuna.Study, trials: list[FrozenTrial]) -> dict[str, go.Figure]:
+def _draw(study: optuna.Study, parameters: Mapping[str, list[str]]) -> dict[str, go.Figure]:
     from optuna import visualization
 
     history = visualization.plot_optimization_history(study, target_name=OBJECTIVE)
     figures = {"history": _plain(history)}
-    names = varied_parameters(trials)
-    if not names:
-        return figures
-    if len(trials) >= FEWEST_FOR_IMPORTANCES:
-        importances = visualization.plot_param_importances(
+    if names := parameters.get("importances"):
+        figures["importances"] = _plain(
+            visualization.plot_param_importances(study, params=names, target_name=OBJECTIVE)
+        )
+    if names := parameters.get("parallel_coordinates"):
+        parallel = visualization.plot_parallel_coordinate(
             study, params=names, target_name=OBJECTIVE
         )
-        figures["importances"] = _plain(importances)
-    parallel = visualization.plot_parallel_coordinate(study, params=names, target_name=OBJECTIVE)
-    figures["parallel coordinates"] = _recoloured(_plain(parallel))
+        figures["parallel_coordinates"] = _recoloured(_plain(parallel))
     return figures
 
 

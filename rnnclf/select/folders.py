@@ -25,7 +25,7 @@ REFIT_FOLDER = re.compile(r"refit-of-(\d+)")
 HYDRA_FOLDER = ".hydra"
 ON_VALIDATION = ("val_accuracy", "val_macro_f1", "val_loss")
 UNFINISHED = "unfinished, pruned or failed"
-PARTS_OF_A_TRIAL = "parts of a trial, whose study has no study.json yet"
+PARTS_OF_A_TRIAL = "parts of a trial, but its study has no study.json that says so"
 
 
 @dataclass
@@ -199,12 +199,14 @@ def _read_repeats(
     if len(parts.runs) == study.repeats:
         results = [run.result for run in parts.runs]
         means = {key: _mean([result[key] for result in results]) for key in ON_VALIDATION}
+        found.runs = [run for run in found.runs if os.path.realpath(run.folder) not in seen_parts]
         found.runs.append(
             replace(
                 parts.runs[0],
                 result={**results[0], **means},
                 study=study,
                 refit=_refit_of(folder, study),
+                parts=tuple(parts.runs),
             )
         )
     else:
@@ -214,7 +216,7 @@ def _read_repeats(
 
 def _has_parts(trial: Path) -> bool:
     """Tells whether a trial has several runs, where no `study.json` says it yet."""
-    return (trial / "0").is_dir() and not (trial / HYDRA_FOLDER).is_dir()
+    return trial.name.isdecimal() and (trial / "0").is_dir() and not (trial / HYDRA_FOLDER).is_dir()
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

@@ -101,20 +101,22 @@ def differing_keys(runs: Sequence[Run]) -> list[str]:
 def split_warning(ranked: Iterable[Ranked]) -> str | None:
     """Says so when runs of a task were not measured on the same validation texts."""
     measured = [one.run for one in ranked if one.run.val_accuracy is not None]
-    splits = [_measured_on(run) for run in measured]
-    differing = [key for key in (*SPLIT, "study") if len({split[key] for split in splits}) > 1]
-    if not differing:
+    splits = {frozenset(_splits_of(run)) for run in measured}
+    if len(splits) < 2:
         return None
-    count = len({tuple(split.values()) for split in splits})
+    values = [dict(zip(SPLIT, split, strict=True)) for split in frozenset().union(*splits)]
+    differing = [key for key in SPLIT if len({split[key] for split in values}) > 1]
+    if any(run.is_mean for run in measured):
+        differing.append("study")
     return (
-        f"{count} different splits, whose accuracies do not compare; "
+        f"{len(splits)} different splits, whose accuracies do not compare; "
         f"--filter one by {', '.join(differing)}"
     )
 
 
-def _measured_on(run: Run) -> dict[str, Any]:
-    """Returns what decides which validation texts an accuracy is of, by what to filter by."""
-    return split_of(run.value) | {"study": run.study.repeats if run.study else 1}
+def _splits_of(run: Run) -> list[tuple[Any, ...]]:
+    """Returns the values of `SPLIT` for each run of which an accuracy is the mean."""
+    return [tuple(split_of(part.value).values()) for part in run.parts or (run,)]
 
 
 def rows(ranked: Sequence[Ranked], names: Names, baselines: Iterable[Baseline] = ()) -> list[Row]:

@@ -52,6 +52,7 @@ class Run:
         study: The study of which it is a trial, if it is one. A trial of several runs is the first
             of them, with the mean of all on validation texts.
         refit: What its study says of training it again with several seeds, if it was.
+        parts: The runs of such a trial.
     """
 
     folder: Path
@@ -59,6 +60,7 @@ class Run:
     config: Mapping[str, Any]
     study: Study | None = None
     refit: Mapping[str, Any] | None = None
+    parts: tuple["Run", ...] = ()
 
     @property
     def task(self) -> str:
@@ -86,7 +88,7 @@ class Run:
     @property
     def is_mean(self) -> bool:
         """Whether its accuracy on validation texts is the mean of several runs, of a trial."""
-        return self.study is not None and self.study.repeats > 1
+        return bool(self.parts)
 
     @property
     def model_folder(self) -> Path:

@@ -65,7 +65,7 @@ class StudySweeperConf:
             returns facts (a mapping of names to strings) that must be the same on resuming.
         repeats: How often each trial is run.
         refit: How the winner is trained again.
-        dry_run: Print the studies, their spaces and three samples of each; run nothing.
+        dry_run: Print the studies, their spaces, first points and samples; run nothing.
         restart: Put an old study aside and begin a new one.
     """
 

@@ -5,9 +5,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from rnnclf.study.plan import NUMBER_OF_SAMPLES, StudyPlan
+from rnnclf.study.plan import StudyPlan
 from rnnclf.study.refit import FINAL, VALIDATE
 from rnnclf.study.space import as_overrides
+
+FIRST_POINTS = 10  # that are shown
 
 
 def describe_plan(plan: StudyPlan) -> Iterator[str]:
@@ -23,8 +25,10 @@ def describe_plan(plan: StudyPlan) -> Iterator[str]:
     repeats = plan.worker.repeats
     if repeats.count > 1:
         yield f"  each trial: {repeats.count} runs with {' '.join(repeats.overrides)}"
-    for point in plan.queue[:NUMBER_OF_SAMPLES]:
+    for point in plan.queue[:FIRST_POINTS]:
         yield f"  first: {shlex.join(as_overrides(point)) or 'what the sampler chooses'}"
+    if len(plan.queue) > FIRST_POINTS:
+        yield f"  first: and {len(plan.queue) - FIRST_POINTS} more"
     for sample in plan.samples:
         yield f"  sample: {shlex.join(as_overrides(sample))}"
 

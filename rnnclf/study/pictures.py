@@ -15,44 +15,50 @@ from rnnclf.study.paths import StudyPaths
 FEWEST_FOR_IMPORTANCES = 10  # a forest grown on fewer trials ranks parameters by chance
 
 
-def drawable(study: optuna.Study) -> list[FrozenTrial]:
-    """Returns the trials to draw: the complete ones; none if they do not differ in their value."""
+def drawable(study: optuna.Study) -> dict[str, list[str]]:
+    """Returns what there is enough to draw, with the parameters in each picture.
+
+    There is no picture of a study with several objectives, or whose trials have one value. Of
+    importances there is none for a parameter that only some trials have: trials without it would
+    not be counted.
+    """
+    if len(study.directions) > 1:
+        return {}
     trials = study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])
-    return trials if len({trial.value for trial in trials}) > 1 else []
-
-
-def varied_parameters(trials: Sequence[FrozenTrial]) -> list[str]:
-    """Returns the names of the parameters in which trials differ."""
+    if len({trial.value for trial in trials}) < 2:
+        return {}
     names = sorted({name for trial in trials for name in trial.params})
-    return [name for name in names if len({trial.params.get(name) for trial in trials}) > 1]
+    varied = [name for name in names if len({trial.params.get(name) for trial in trials}) > 1]
+    common = [name for name in varied if all(name in trial.params for trial in trials)]
+    pictures: dict[str, list[str]] = {"history": []}
+    if varied:
+        pictures["parallel_coordinates"] = varied
+    if common and len(trials) >= FEWEST_FOR_IMPORTANCES:
+        pictures["importances"] = common
+    return pictures
 
 
 def draw(study: optuna.Study, paths: StudyPaths) -> None:
-    """Draws history, importances and parallel coordinates, where there is enough to draw.
-
-    Pictures drawn after the last trial ended stay. With several objectives there are none.
-    """
+    """Draws the pictures for which there is enough, unless they are newer than the last trial."""
     history = paths.picture("history")
-    if len(study.directions) > 1 or _is_newer(history, study.get_trials(deepcopy=False)):
-        return
-    trials = drawable(study)
-    if not trials:
+    parameters = drawable(study)
+    if not parameters or _is_newer(history, study.get_trials(deepcopy=False)):
         return
     import matplotlib as mpl
 
     mpl.use("Agg")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Optuna calls its own pictures experimental
-        from optuna.visualization import matplotlib as pictures
+        from optuna.visualization import matplotlib as optuna_pictures
 
-        _save(pictures.plot_optimization_history(study), history)
-        names = varied_parameters(trials)
-        if names:
-            parallel = pictures.plot_parallel_coordinate(study, params=names)
+        if names := parameters.get("parallel_coordinates"):
+            parallel = optuna_pictures.plot_parallel_coordinate(study, params=names)
             _save(parallel, paths.picture("parallel_coordinates"))
-        if names and len(trials) >= FEWEST_FOR_IMPORTANCES:
-            importances = pictures.plot_param_importances(study, params=names)
+        if names := parameters.get("importances"):
+            importances = optuna_pictures.plot_param_importances(study, params=names)
             _save(importances, paths.picture("importances"))
+        # The last, since its age is that of all.
+        _save(optuna_pictures.plot_optimization_history(study), history)
 
 
 def _is_newer(picture: Path, trials: Sequence[FrozenTrial]) -> bool:

@@ -194,7 +194,7 @@ def _check_makeable(worker: Worker) -> None:
 
 
 def _check_repeats(worker: Worker) -> None:
-    """Makes sure that the runs of a trial leave what the user asked for as it is."""
+    """Makes sure that the runs of a trial leave what was typed or is searched as it is."""
     asked = {parse_override(line).key_or_group for line in worker.overrides}
     asked |= {dimension.key.lstrip("+") for dimension in worker.dimensions}
     for override in worker.repeats.overrides_of(0):
