@@ -97,6 +97,13 @@ def test_auto_has_the_data_sets_own_space_and_length(dataset):
     assert dimensions_of(auto) > ALWAYS
 
 
+def test_studies_of_other_spaces_have_other_folders():
+    names = ("auto", "default", "handout", "smoke")
+    folders = {compose_sweep(f"sweeps={n}", "dataset=questions").hydra.sweep.dir for n in names}
+    assert len(folders) == len(names)
+    assert compose_sweep("sweeps=questions").hydra.sweep.dir in folders, "auto's"
+
+
 def test_every_group_of_the_handout_has_its_data_sets_and_cell():
     groups = dict(line.split(" ", 1) for line in TABLE_3.strip().splitlines())
     assert {path.stem for path in (REPO / "conf" / "group").glob("*.yaml")} == groups.keys()
