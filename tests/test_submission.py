@@ -135,10 +135,10 @@ def test_a_submission_is_graded_where_it_is_unpacked(group_8, rnnclf, tmp_path):
     assert sorted(path.name for path in folder.iterdir()) == [
         *("REPORT.md", "code", "grade.py", "models", "search")
     ]
-    assert sorted(
-        path.name for path in (folder / "search" / "default-sentiment-gru").iterdir()
-    ) == [*("best.yaml", "study.json", "trials.csv")]
-    best = folder / "search" / "default-sentiment-gru" / "best.yaml"
+    assert sorted(path.name for path in (folder / "search" / "sentiment-gru").iterdir()) == [
+        *("best.yaml", "study.json", "trials.csv")
+    ]
+    best = folder / "search" / "sentiment-gru" / "best.yaml"
     assert str(group_8) not in best.read_text()
     result = json.loads((folder / "models" / "questions-gru" / "metrics.json").read_text())
     accuracy = result["result"]["test_accuracy"]
