@@ -195,11 +195,13 @@ def _read_repeats(
         if not (folder / str(repeat)).is_dir():
             break
         _walk(folder / str(repeat), None, {}, parts, seen_parts)
+    listed_before = seen & seen_parts
     seen |= seen_parts
     if len(parts.runs) == study.repeats:
         results = [run.result for run in parts.runs]
         means = {key: _mean([result[key] for result in results]) for key in ON_VALIDATION}
-        found.runs = [run for run in found.runs if os.path.realpath(run.folder) not in seen_parts]
+        if listed_before:
+            found.runs = [r for r in found.runs if os.path.realpath(r.folder) not in listed_before]
         found.runs.append(
             replace(
                 parts.runs[0],
