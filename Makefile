@@ -26,7 +26,7 @@ torture: $(VENV)/ready
 test-cluster: $(VENV)/ready
 	which slurmctld munged faketime && ls /usr/lib/postgresql/*/bin/initdb || \
 	    { apt-get update && apt-get install -y slurm-wlm munge postgresql faketime; }
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev,ray,postgres]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable ./sweeper --editable '.[dev,ray,postgres]'
 	$(BIN)/python -m pytest -n 0 -m cluster
 
 check: $(VENV)/ready
@@ -43,14 +43,14 @@ lock:
 	rm -rf .venv-lock
 	$(PYTHON) -m venv .venv-lock
 	.venv-lock/bin/pip install --quiet torch==2.13.0
-	.venv-lock/bin/pip install --quiet '.[dev,ray,postgres]'
+	.venv-lock/bin/pip install --quiet ./sweeper '.[dev,ray,postgres]'
 	{ sed -n '/^#/p' constraints.txt; \
-	  .venv-lock/bin/pip freeze --exclude rnnclf | sed 's/+cpu$$//'; } > constraints.new
+	  .venv-lock/bin/pip freeze --exclude rnnclf --exclude hydra-study-sweeper | sed 's/+cpu$$//'; } > constraints.new
 	mv constraints.new constraints.txt
 	rm -rf .venv-lock
 
-$(VENV)/ready: pyproject.toml constraints.txt
+$(VENV)/ready: pyproject.toml sweeper/pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.11 ...")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable ./sweeper --editable '.[dev]'
 	touch $@

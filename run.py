@@ -9,32 +9,29 @@ from pathlib import Path
 import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
+from hydra_study_sweeper import in_refit
+from hydra_study_sweeper.options import TRUSTED
+from hydra_study_sweeper.signals import raise_on_sigterm
 from omegaconf import DictConfig, OmegaConf
 
-from rnnclf.command_line import (
+from rnnclf.configuration.checks import settle_test
+from rnnclf.configuration.composed import from_omegaconf, load, register_schema
+from rnnclf.configuration.overrides import (
     name_numbered_groups,
     refuse_several,
     run_in_place,
     usage_errors,
 )
-from rnnclf.config import from_omegaconf, load, register_schema, settle_test
-from rnnclf.errors import errors_in_one_line, hear_sigterm
-from rnnclf.paths import RunPaths
-from rnnclf.study import in_refit
+from rnnclf.errors import errors_in_one_line
+from rnnclf.files.paths import RunPaths
 
-# What a configuration may name for Hydra to call: ours, and Optuna's samplers and pruners.
-TRUSTED = (
-    "rnnclf.progress.ConsoleHandler",
-    "rnnclf.precheck.check_trials",
-    "optuna.samplers.*",
-    "optuna.pruners.*",
-    "hydra_plugins.hydra_optuna_sweeper.*",
-)
+# What a configuration may name for Hydra to call, besides Optuna's samplers and pruners.
+OURS = ("rnnclf.training.progress.ConsoleHandler", "rnnclf.training.precheck.check_trials")
 
 register_schema()
 
 
-@hydra.main(config_path="conf", config_name="config", execution_whitelist=TRUSTED)
+@hydra.main(config_path="conf", config_name="config", execution_whitelist=(*TRUSTED, *OURS))
 def main(node: DictConfig) -> float:
     """Runs one training and returns its validation accuracy, the objective of sweeps."""
     job = HydraConfig.get()
@@ -44,7 +41,7 @@ def main(node: DictConfig) -> float:
         resumed = OmegaConf.select(node, "resume")
         config = load(RunPaths(Path(resumed)).config) if resumed else from_omegaconf(node)
         settle_test(config, in_sweep=in_sweep, is_winner=in_refit())
-        from rnnclf.train import train  # here, so that --help and mistakes do not wait for torch
+        from rnnclf.training.run import train  # here: --help and mistakes need not wait for torch
 
         gc.freeze()  # what is loaded by now stays; going through it again and again takes 0.2 s
         return train(config, Path(job.runtime.output_dir))
@@ -54,7 +51,7 @@ if __name__ == "__main__":
     os.environ["HYDRA_FULL_ERROR"] = "1"  # makes Hydra pass exceptions on instead of printing them
     sys.argv = name_numbered_groups(sys.argv)
     with errors_in_one_line(), usage_errors():
-        hear_sigterm()
+        raise_on_sigterm()
         refuse_several(sys.argv)
         sys.argv = run_in_place(sys.argv)
         main()

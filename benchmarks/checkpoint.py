@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from rnnclf.checkpoint import save_checkpoint
+from rnnclf.training.checkpoint import save_checkpoint
 
 ROWS = {"questions": 7_700, "questions, 20 000 n-grams": 27_700, "newsgroups": 207_000}
 WIDTH = 128

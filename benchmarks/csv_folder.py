@@ -5,7 +5,7 @@ from pathlib import Path
 
 from hydra import compose, initialize_config_dir
 
-from rnnclf.config import from_omegaconf, register_schema
+from rnnclf.configuration.composed import from_omegaconf, register_schema
 from rnnclf.data.corpus import Texts
 from rnnclf.data.prepared import load
 from rnnclf.data.splits import stratified_split

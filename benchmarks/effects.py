@@ -10,7 +10,7 @@ import statistics
 import sys
 from pathlib import Path
 
-from rnnclf.study.refit import describe
+from hydra_study_sweeper.refit import describe
 
 
 def main() -> None:

@@ -20,7 +20,7 @@ MIB = 2**20
 
 
 def workers_of(study: psutil.Process) -> list[psutil.Process]:
-    return [p for p in study.children() if "rnnclf.study.process" in p.cmdline()]
+    return [p for p in study.children() if "hydra_study_sweeper.workers.process" in p.cmdline()]
 
 
 def memory_of(worker: psutil.Process) -> tuple[float, float]:

@@ -129,8 +129,8 @@ def as_columns(values: tuple[float, ...]) -> str:
 def peak(cells: list[str]) -> None:
     import torch
 
-    from rnnclf.recurrent import RecurrentLayers
-    from rnnclf.reproducibility import prepare_torch
+    from rnnclf.model.layers import RecurrentLayers
+    from rnnclf.training.reproducibility import prepare_torch
 
     prepare_torch()
     matrix = torch.randn(2048, 2048)

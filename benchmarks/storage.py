@@ -18,10 +18,9 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-
-from rnnclf.study.paths import StudyPaths
-from rnnclf.study.storage import open_storage
-from rnnclf.study.trials import StudySpec, Trials
+from hydra_study_sweeper.paths import StudyPaths
+from hydra_study_sweeper.storage.locks import open_storage
+from hydra_study_sweeper.storage.trials import StudySpec, Trials
 
 STEPS = 10
 PORT = 13999

@@ -23,19 +23,19 @@ from torch.nn.functional import cross_entropy
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from rnnclf import recurrence
-from rnnclf.config import from_omegaconf, register_schema
+from rnnclf.configuration.composed import from_omegaconf, register_schema
+from rnnclf.configuration.schema import Config
 from rnnclf.data.encoding import Batch, EncodedTexts, make_batch, training_batches
 from rnnclf.data.prepared import prepare
-from rnnclf.optimizers import make_optimizer
-from rnnclf.reproducibility import (
+from rnnclf.training.reproducibility import (
     LARGEST_KEPT,
     M_MMAP_THRESHOLD,
     M_TRIM_THRESHOLD,
     prepare_torch,
 )
-from rnnclf.schema import Config
-from rnnclf.train import build_classifier
-from rnnclf.trainer import call, change
+from rnnclf.training.run import build_classifier
+from rnnclf.training.trainer import call, change
+from rnnclf.training.updates import make_optimizer
 
 STEPS = {"questions": 125, "sentiment": 60, "spam": 20, "newsgroups": 20}
 

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rnnclf.data.torchtext_adapter import load_dataset as load_dataset
-    from rnnclf.model_folder import load as load
+    from rnnclf.model.store import load as load
 
 __version__ = "0.1.0"
 __all__ = ["__version__", "load", "load_dataset"]
@@ -13,7 +13,7 @@ __all__ = ["__version__", "load", "load_dataset"]
 def __getattr__(name: str) -> Any:
     """Imports torch only for who asks for what needs it."""
     if name == "load":
-        from rnnclf.model_folder import load
+        from rnnclf.model.store import load
 
         return load
     if name == "load_dataset":

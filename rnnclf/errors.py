@@ -6,8 +6,9 @@ import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import FrameType
 from typing import NoReturn
+
+from hydra_study_sweeper.signals import Terminated
 
 
 class UserError(Exception):
@@ -34,29 +35,12 @@ class TrainingError(UserError):
     """Training cannot go on, for example because the loss is not finite."""
 
 
-class StudyError(UserError):
-    """A study cannot go on."""
-
-
 class SelectionError(UserError):
     """Runs cannot be compared or picked as asked."""
 
 
 class ModelError(UserError):
     """A saved model is missing, damaged or does not fit together."""
-
-
-class Terminated(KeyboardInterrupt):
-    """SIGTERM, the warning of a cluster or of a machine that shuts down; ends things as Ctrl-C."""
-
-
-def hear_sigterm() -> None:
-    """Has SIGTERM raise `Terminated` in the main thread."""
-
-    def terminate(number: int, frame: FrameType | None) -> None:
-        raise Terminated("terminated")
-
-    signal.signal(signal.SIGTERM, terminate)
 
 
 @contextmanager

@@ -16,9 +16,9 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 from processes import run_program
 
-from rnnclf.config import from_omegaconf, register_schema
+from rnnclf.configuration.composed import from_omegaconf, register_schema
+from rnnclf.configuration.schema import Config, TrainingConfig
 from rnnclf.data.sources import SOURCES
-from rnnclf.schema import Config, TrainingConfig
 
 # The tests' own torch has a thread; more threads than cores wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")

@@ -7,11 +7,10 @@ from pathlib import Path
 
 import optuna
 from conftest import FOREIGN_APP
+from hydra_study_sweeper.paths import StudyPaths
+from hydra_study_sweeper.storage.locks import open_storage
+from hydra_study_sweeper.storage.trials import counts
 from optuna.trial import FrozenTrial
-
-from rnnclf.study.paths import StudyPaths
-from rnnclf.study.storage import open_storage
-from rnnclf.study.trials import counts
 
 SWEEP = [sys.executable, str(FOREIGN_APP), "-m", "hydra.sweeper.workers=2"]
 OUTPUT = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}

@@ -17,13 +17,13 @@ import torch
 with atheris.instrument_imports(include=["rnnclf", "csv", "yaml", "omegaconf"]):
     from conftest import composed
 
-    from rnnclf.checkpoint import load_checkpoint, save_checkpoint
-    from rnnclf.classifier import build_model
     from rnnclf.data.csv_files import read_csv, read_sentences
     from rnnclf.data.vocabulary import Vocabulary
     from rnnclf.errors import DataError, ModelError
-    from rnnclf.model_folder import load, save_description, save_weights
-    from rnnclf.paths import BundlePaths
+    from rnnclf.files.paths import BundlePaths
+    from rnnclf.model.classifier import build_model
+    from rnnclf.model.store import load, save_description, save_weights
+    from rnnclf.training.checkpoint import load_checkpoint, save_checkpoint
 
 FOLDER = Path(tempfile.mkdtemp())
 

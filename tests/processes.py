@@ -20,9 +20,15 @@ STREAMS = ("stdin", "stdout", "stderr")
 FORKSERVER = multiprocessing.get_context("forkserver")
 FORKSERVER.set_forkserver_preload(
     [
-        *("rnnclf.cli", "rnnclf.train", "rnnclf.verify", "rnnclf.export", "rnnclf.precheck"),
-        *("rnnclf.select.pick", "rnnclf.report.page", "rnnclf.submission.archive"),
-        *("rnnclf.study.sweeper", "rnnclf.study.conduct", "rnnclf.study.refit"),
+        *(
+            "rnnclf.cli",
+            "rnnclf.training.run",
+            "rnnclf.bundles.verify",
+            "rnnclf.bundles.export",
+            "rnnclf.training.precheck",
+        ),
+        *("rnnclf.bundles.pick", "rnnclf.report.page", "rnnclf.bundles.submission.archive"),
+        *("hydra_study_sweeper.plugin", "hydra_study_sweeper.study", "hydra_study_sweeper.refit"),
         *("hydra_plugins.hydra_optuna_sweeper.optuna_sweeper", "optuna.visualization.matplotlib"),
         *("optuna.importance._fanova._fanova", "matplotlib.backends.backend_agg"),
         "hydra_plugins.hydra_joblib_launcher.joblib_launcher",

@@ -3,8 +3,7 @@
 import stat
 
 import pytest
-
-from rnnclf.atomic import discard_unfinished, replacing, write_text
+from hydra_study_sweeper.files import discard_unfinished, replacing, write_text
 
 
 def test_while_a_file_is_written_the_old_one_stands_and_nothing_else_has_its_name(tmp_path):

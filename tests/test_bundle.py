@@ -10,10 +10,10 @@ import pytest
 from scipy.stats import norm
 
 import rnnclf as package
-from rnnclf.bundle import write_bundle
-from rnnclf.card import accuracy_interval
+from rnnclf.bundles.bundle import write_bundle
+from rnnclf.bundles.card import accuracy_interval
+from rnnclf.bundles.verify import verify
 from rnnclf.errors import DataError, ModelError
-from rnnclf.verify import verify
 
 TEXTS = ["Who wrote it?", "", "🙂", "how " * 25_000]
 REFIT = {

@@ -11,9 +11,9 @@ import pytest
 from conftest import composed
 from processes import FORKSERVER
 
+from rnnclf.configuration.schema import DatasetConfig
 from rnnclf.data.cache import Entry, kept
 from rnnclf.data.prepared import load_test, prepare
-from rnnclf.schema import DatasetConfig
 
 STRINGS = ["", "naïve", "two\nlines", "🙂"]
 

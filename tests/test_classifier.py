@@ -12,11 +12,11 @@ from conftest import composed
 from safetensors.torch import load_file, save_file
 
 import rnnclf as package
-from rnnclf.classifier import Classifier, build_model
 from rnnclf.data.vocabulary import Vocabulary
 from rnnclf.errors import ModelError
-from rnnclf.model_folder import save_description, save_weights
-from rnnclf.paths import ModelPaths
+from rnnclf.files.paths import ModelPaths
+from rnnclf.model.classifier import Classifier, build_model
+from rnnclf.model.store import save_description, save_weights
 
 TEXTS = ["Who was it ?", "", "   ", "🙂", "how " * 100_000, "zzz \u2028 \0"]
 

@@ -3,9 +3,8 @@
 from pathlib import Path
 
 import pytest
-
-from rnnclf.study.cleaning import Cleaner
-from rnnclf.study.trials import StudySpec, Trials
+from hydra_study_sweeper.output.retention import Cleaner
+from hydra_study_sweeper.storage.trials import StudySpec, Trials
 
 
 @pytest.fixture

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from rnnclf.select.folders import find_runs
-from rnnclf.select.leaderboard import rank
-from rnnclf.select.query import Names, parse_condition
-from rnnclf.select.tables import render
+from rnnclf.runs.find import find_runs
+from rnnclf.runs.query import Names, parse_condition
+from rnnclf.runs.rank import rank
+from rnnclf.runs.tables import render
 
 
 @pytest.fixture

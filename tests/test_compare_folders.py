@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from rnnclf.errors import SelectionError
-from rnnclf.select.folders import find_runs, read_run
+from rnnclf.runs.find import find_runs, read_run
 
 
 def test_unfinished_failed_and_foreign_folders_are_named_and_never_fatal(

@@ -6,10 +6,12 @@ import pytest
 import yaml
 from conftest import REPO, composed
 
-from rnnclf.command_line import ALIASES
-from rnnclf.config import identity, keys, load, settle_test, to_yaml
+from rnnclf.configuration.checks import settle_test
+from rnnclf.configuration.composed import load, to_yaml
+from rnnclf.configuration.identity import identity
+from rnnclf.configuration.overrides import ALIASES
+from rnnclf.configuration.schema import Config, keys
 from rnnclf.errors import ConfigError
-from rnnclf.schema import Config
 
 
 def options(group: str) -> list[str]:

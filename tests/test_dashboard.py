@@ -12,10 +12,9 @@ from urllib.request import Request, urlopen
 
 import optuna
 import pytest
-
-from rnnclf.study.journals import find_journals, open_journals
-from rnnclf.study.paths import StudyPaths
-from rnnclf.study.storage import open_storage
+from hydra_study_sweeper.paths import StudyPaths
+from hydra_study_sweeper.storage.journal import find_journals, open_journals
+from hydra_study_sweeper.storage.locks import open_storage
 
 COMMAND = [str(Path(sys.executable).with_name("rnnclf")), "dashboard"]
 

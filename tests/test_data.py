@@ -118,7 +118,7 @@ def test_unknown_words_and_empty_texts_become_unknown():
     vocabulary = Vocabulary(["<unk>", "<pad>", "a"])
     assert vocabulary.encode([], {}).tolist() == [0]
     texts = encode(["a z", "y z", ""], np.zeros(3, np.int64), str.split, vocabulary)
-    assert (texts.words.tolist(), texts.strangers) == ([2, -1, -2, -1, 0], ["z", "y"])
+    assert (texts.words.tolist(), texts.oov) == ([2, -1, -2, -1, 0], ["z", "y"])
     assert make_batch(texts, np.arange(3)).words.t().tolist() == [[2, 0], [0, 0], [0, 1]]
 
 

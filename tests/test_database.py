@@ -2,12 +2,12 @@
 
 import optuna
 import pytest
+from hydra_study_sweeper import database
+from hydra_study_sweeper.storage.database import ServerStorage
 from optuna.trial import TrialState
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from rnnclf.errors import StudyError
-from rnnclf.study import database
-from rnnclf.study.database import ServerStorage
 
 
 class CutOff:

@@ -6,8 +6,8 @@ from torch import nn
 from torch.optim import Adam, AdamW
 from torch.optim.lr_scheduler import LambdaLR
 
-from rnnclf.deferred_adam import DeferredAdam
-from rnnclf.optimizers import schedule_factor
+from rnnclf.training.deferred_adam import DeferredAdam
+from rnnclf.training.updates import schedule_factor
 
 WORDS, WIDTH, STEPS = 60, 4, 700
 

@@ -6,12 +6,11 @@ import sys
 
 import pytest
 from foreign_study import OUTPUT, SWEEP, trials_of
-
-from rnnclf.study.devices import one_gpu, visible_gpus, worker_environments
+from hydra_study_sweeper.workers.devices import one_gpu, visible_gpus, worker_environments
 
 WORKER = """
 import os, sys
-from rnnclf.study.devices import one_gpu
+from hydra_study_sweeper.workers.devices import one_gpu
 with one_gpu(int(sys.argv[1])):
     print(os.environ.get("CUDA_VISIBLE_DEVICES"), flush=True)
     sys.stdin.read()
@@ -65,7 +64,7 @@ def start(number: int) -> "subprocess.Popen[str]":
 
 @pytest.mark.parametrize("before", ["0,1", None])
 def test_afterwards_the_environment_is_as_before(before, monkeypatch):
-    monkeypatch.setattr("rnnclf.study.devices.visible_gpus", lambda: ["0", "1"])
+    monkeypatch.setattr("hydra_study_sweeper.workers.devices.visible_gpus", lambda: ["0", "1"])
     if before is None:
         monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     else:

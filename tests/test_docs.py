@@ -7,10 +7,9 @@ from dataclasses import MISSING, Field, fields
 
 import pytest
 from conftest import REPO, composed
+from hydra_study_sweeper.options import PRUNERS, RefitConf, RepeatsConf, StudySweeperConf
 
-from rnnclf.config import keys, value_of
-from rnnclf.schema import Config
-from rnnclf.study.conf import PRUNERS, RefitConf, RepeatsConf, StudySweeperConf
+from rnnclf.configuration.schema import Config, keys, value_of
 
 README = (REPO / "README.md").read_text(encoding="utf-8")
 COMMANDS = [

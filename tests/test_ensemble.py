@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 import rnnclf as package
 from rnnclf.data.prepared import load as load_corpus
 from rnnclf.errors import ModelError
-from rnnclf.model_folder import digest
+from rnnclf.model.store import digest
 
 SMALL = ["epochs=2", "lr=0.01", "hidden_size=16", "embedding_size=16"]
 LETTERS = [*SMALL, "model.ngram_buckets=50", "dataset.validation_fraction=0.2"]

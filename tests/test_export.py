@@ -10,13 +10,13 @@ import pytest
 import torch
 from conftest import composed
 
-from rnnclf.classifier import Classifier, build_model
+from rnnclf.bundles.export import export_onnx
 from rnnclf.data.encoding import make_batch
 from rnnclf.data.vocabulary import Vocabulary
 from rnnclf.errors import ModelError
-from rnnclf.export import export_onnx
-from rnnclf.model_folder import save_description, save_weights
-from rnnclf.paths import ModelPaths
+from rnnclf.files.paths import ModelPaths
+from rnnclf.model.classifier import Classifier, build_model
+from rnnclf.model.store import save_description, save_weights
 
 WORDS = ["<unk>", "<pad>", *(f"word{number}" for number in range(30))]
 

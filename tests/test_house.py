@@ -118,7 +118,7 @@ def test_files_and_functions_are_small(path):
 @pytest.mark.parametrize(
     "statement",
     [
-        *("import rnnclf", "import rnnclf.cli", "import rnnclf.config", "import run"),
+        *("import rnnclf", "import rnnclf.cli", "import rnnclf.configuration.config", "import run"),
         "import rnnclf.report.page",
     ],
 )

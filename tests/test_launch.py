@@ -7,14 +7,14 @@ import time
 import pytest
 from conftest import REPO, compose_sweep
 from hydra.errors import HydraException
+from hydra_study_sweeper import launch, preemption
+from hydra_study_sweeper.paths import StudyPaths
+from hydra_study_sweeper.storage.heartbeat import living, presence
+from hydra_study_sweeper.storage.trials import StudySpec, Trials
+from hydra_study_sweeper.workers.launch import _watched
 
-from rnnclf.command_line import usage_errors
+from rnnclf.configuration.overrides import usage_errors
 from rnnclf.errors import ConfigError, StudyError, Terminated
-from rnnclf.study import launch, preemption
-from rnnclf.study.launch import _watched
-from rnnclf.study.liveness import living, presence
-from rnnclf.study.paths import StudyPaths
-from rnnclf.study.trials import StudySpec, Trials
 
 HAS_RAY = importlib.util.find_spec("ray") is not None
 

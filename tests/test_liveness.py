@@ -6,9 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
-
-from rnnclf.study.liveness import is_gone, process_identity
-from rnnclf.study.paths import StudyPaths
+from hydra_study_sweeper.paths import StudyPaths
+from hydra_study_sweeper.storage.heartbeat import is_gone, process_identity
 
 WORKER = """
 import json, sys, time
@@ -16,8 +15,8 @@ from pathlib import Path
 import psutil
 clock = psutil.Process.create_time
 psutil.Process.create_time = lambda self: clock(self) + float(sys.argv[2])
-from rnnclf.study.liveness import presence, process_identity
-from rnnclf.study.paths import StudyPaths
+from hydra_study_sweeper.storage.heartbeat import presence, process_identity
+from hydra_study_sweeper.paths import StudyPaths
 with presence(StudyPaths(Path(sys.argv[1]))):
     print(json.dumps(process_identity()), flush=True)
     time.sleep(60)

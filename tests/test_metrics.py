@@ -5,8 +5,8 @@ import pytest
 import sklearn.metrics
 import torch
 
-from rnnclf.evaluate import score
-from rnnclf.metrics import accuracy, confusion_matrix, macro_f1
+from rnnclf.model.evaluate import score
+from rnnclf.model.metrics import accuracy, confusion_matrix, macro_f1
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from rnnclf.data.vocabulary import PADDING_INDEX, UNKNOWN_INDEX
-from rnnclf.model import RecurrentClassifier, count_parameters
-from rnnclf.recurrent import CELLS
+from rnnclf.model.layers import CELLS
+from rnnclf.model.network import RecurrentClassifier, count_parameters
 
 POOLINGS = ("last", "mean", "max", "attention")
 

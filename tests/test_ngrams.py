@@ -7,13 +7,13 @@ import pytest
 import torch
 from conftest import composed
 
-from rnnclf.classifier import Classifier, build_model
 from rnnclf.data.encoding import make_batch
-from rnnclf.data.ngrams import SIZES, spell, spell_vocabulary
+from rnnclf.data.subwords import SIZES, subwords_of, subwords_of_vocabulary
 from rnnclf.data.vocabulary import PADDING_INDEX, UNKNOWN_INDEX, Vocabulary
-from rnnclf.evaluate import predict_logits
-from rnnclf.optimizers import make_optimizer
-from rnnclf.trainer import call, change
+from rnnclf.model.classifier import Classifier, build_model
+from rnnclf.model.evaluate import predict_logits
+from rnnclf.training.trainer import call, change
+from rnnclf.training.updates import make_optimizer
 
 BUCKETS = 50
 WORDS = ["<unk>", "<pad>", "where", "he", "a", "größe", "\U0001f40b"]
@@ -36,17 +36,17 @@ def buckets_of(word: str) -> list[int]:
 
 def test_words_have_the_ngrams_of_their_letters():
     words = ["where", "a", "", "größe", "a" * 40, "\U0001f40b", "\ud800"]
-    buckets, offsets = spell(words, BUCKETS).of(np.arange(len(words)))
+    buckets, offsets = subwords_of(words, BUCKETS).of(np.arange(len(words)))
     for word, found in zip(words, np.split(buckets, offsets[1:]), strict=True):
         assert sorted(found) == sorted(buckets_of(word))
     assert len(buckets_of("where")) == 5 + 4 + 3
-    assert len(spell([], BUCKETS).ends) == 0
+    assert len(subwords_of([], BUCKETS).ends) == 0
 
 
 def test_the_two_special_words_have_none():
-    spelling = spell_vocabulary(WORDS, BUCKETS) + spell(["new"], BUCKETS)
-    assert len(spelling.of(np.array([UNKNOWN_INDEX, PADDING_INDEX]))[0]) == 0
-    assert sorted(spelling.of(np.array([len(WORDS)]))[0]) == sorted(buckets_of("new"))
+    subwords = subwords_of_vocabulary(WORDS, BUCKETS) + subwords_of(["new"], BUCKETS)
+    assert len(subwords.of(np.array([UNKNOWN_INDEX, PADDING_INDEX]))[0]) == 0
+    assert sorted(subwords.of(np.array([len(WORDS)]))[0]) == sorted(buckets_of("new"))
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def vector(classifier: Classifier, word: str) -> torch.Tensor:
 
 def test_a_vector_is_that_of_the_word_plus_the_mean_of_its_ngrams(classifier):
     batch = make_batch(classifier.encode(TEXTS), np.arange(len(TEXTS)))
-    vectors = classifier.model.vectors_of(batch.words, batch.spelled)
+    vectors = classifier.model.vectors_of(batch.words, batch.subwords)
     for column, text in enumerate(TEXTS[:3]):
         for row, word in enumerate(text.split()):
             torch.testing.assert_close(vectors[row, column], vector(classifier, word))

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import optuna
 import pytest
+from hydra_study_sweeper.output.figures import draw, drawable
+from hydra_study_sweeper.paths import StudyPaths
+from hydra_study_sweeper.storage.locks import open_storage
 
 from rnnclf.report.search import read_search
-from rnnclf.study.paths import StudyPaths
-from rnnclf.study.pictures import draw, drawable
-from rnnclf.study.storage import open_storage
 
 ALWAYS = {"history", "parallel_coordinates"}
 

@@ -14,11 +14,11 @@ import torch
 from conftest import composed
 
 import rnnclf as package
-from rnnclf.classifier import build_model
 from rnnclf.cli.models import BATCH
 from rnnclf.data.vocabulary import Vocabulary
-from rnnclf.model_folder import save_description, save_weights
-from rnnclf.paths import ModelPaths
+from rnnclf.files.paths import ModelPaths
+from rnnclf.model.classifier import build_model
+from rnnclf.model.store import save_description, save_weights
 
 # As on a terminal of its own; what starts the tests may have turned off Python's buffers.
 BUFFERED = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}

@@ -8,9 +8,9 @@ from torch.nn.functional import cross_entropy
 
 from rnnclf.data.encoding import encode, make_batch
 from rnnclf.data.vocabulary import Vocabulary
-from rnnclf.model import RecurrentClassifier
-from rnnclf.optimizers import make_optimizer
-from rnnclf.pretrain import NextWords, pretrain
+from rnnclf.model.network import RecurrentClassifier
+from rnnclf.training.pretrain import NextWords, pretrain
+from rnnclf.training.updates import make_optimizer
 
 WORDS = ["<unk>", "<pad>", *"abcdefgh"]
 TEXTS = ["a b c d", "c", "b a", "e f g h a b c d"]

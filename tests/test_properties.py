@@ -13,17 +13,17 @@ from conftest import composed
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rnnclf.checkpoint import load_checkpoint, save_checkpoint
-from rnnclf.classifier import Classifier, build_model
-from rnnclf.config import keys, load, to_yaml
+from rnnclf.configuration.composed import load, to_yaml
+from rnnclf.configuration.schema import Config, keys
 from rnnclf.data.csv_files import parse_csv, read_csv
 from rnnclf.data.torchtext_adapter import tokenize
 from rnnclf.data.vocabulary import Vocabulary
 from rnnclf.errors import ConfigError, DataError, ModelError
-from rnnclf.model_folder import load as load_model
-from rnnclf.model_folder import save_description, save_weights
-from rnnclf.paths import ModelPaths
-from rnnclf.schema import Config
+from rnnclf.files.paths import ModelPaths
+from rnnclf.model.classifier import Classifier, build_model
+from rnnclf.model.store import load as load_model
+from rnnclf.model.store import save_description, save_weights
+from rnnclf.training.checkpoint import load_checkpoint, save_checkpoint
 
 # The same examples each time: a test run must not depend on chance. The fuzzer looks for new ones.
 thorough = settings(max_examples=40, deadline=None, derandomize=True, database=None)
@@ -69,12 +69,12 @@ def test_any_bytes_are_texts_or_an_error_that_names_the_file(content):
 def test_words_are_those_of_the_vocabulary_or_strangers(known, text):
     words = sorted({word for one in known for word in tokenize(one)})
     vocabulary = Vocabulary(["<unk>", "<pad>", *words])
-    strangers: dict[str, int] = {}
-    indices = vocabulary.encode(tokenize(text), strangers)
-    names = list(strangers)
+    oov: dict[str, int] = {}
+    indices = vocabulary.encode(tokenize(text), oov)
+    names = list(oov)
     decoded = [vocabulary.words[i] if i >= 0 else names[-1 - i] for i in indices]
     assert decoded == (tokenize(text) or ["<unk>"])
-    assert not set(strangers) & set(words)
+    assert not set(oov) & set(words)
 
 
 def make_classifier(words: list[str], classes: list[str], ngram_buckets: int) -> Classifier:

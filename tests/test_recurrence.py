@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from rnnclf import recurrence
-from rnnclf.recurrence import states_of
+from rnnclf.model.kernels import states_of
 
 LAYERS = [nn.RNN, nn.GRU]
 

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from rnnclf.recurrent import CELLS, RecurrentLayers, reverse
+from rnnclf.model.layers import CELLS, RecurrentLayers, reverse
 
 LENGTHS = torch.tensor([5, 1, 7, 3])
 

@@ -11,10 +11,10 @@ from conftest import CHROMIUM, RNNCLF, RUN_PY
 from filelock import FileLock
 from playwright.sync_api import Browser, Page, sync_playwright
 from processes import run_program
+from rnnclf.report.predictions import confusion_counts, confusions, mistakes, read_predictions
 from sklearn.metrics import confusion_matrix
 
-from rnnclf.report.predictions import confusion_counts, confusions, mistakes, read_predictions
-from rnnclf.select.folders import find_runs
+from rnnclf.runs.find import find_runs
 
 SCRIPT = "<script>alert(1)</script>"
 CLASSES = ("</script><b>up", "down & out")

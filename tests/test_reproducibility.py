@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 
-BEGIN = "import torch; from rnnclf.reproducibility import prepare_torch; prepare_torch()\n"
+BEGIN = "import torch; from rnnclf.training.reproducibility import prepare_torch; prepare_torch()\n"
 
 
 def printed_by(code: str) -> str:

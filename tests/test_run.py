@@ -8,7 +8,8 @@ import pytest
 from conftest import REAL_DATA, composed, result_of
 
 import rnnclf as package
-from rnnclf.config import identity, load
+from rnnclf.configuration.composed import load
+from rnnclf.configuration.identity import identity
 from rnnclf.data.sources import load_corpus
 
 TINY = ("epochs=2", "hidden_size=8", "embedding_size=8")

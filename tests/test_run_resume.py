@@ -15,7 +15,7 @@ from conftest import RUN_PY
 from foreign_study import trials_of
 from safetensors.torch import load_file
 
-from rnnclf.checkpoint import load_checkpoint, save_checkpoint
+from rnnclf.training.checkpoint import load_checkpoint, save_checkpoint
 
 SETTINGS = [
     *("epochs=12", "hidden_size=16", "embedding_size=16", "lr=0.01", "training.patience=6"),

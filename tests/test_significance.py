@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from rnnclf.select.runs import Run, Study
-from rnnclf.select.significance import mcnemar_test, p_of_test, permutation_test
+from rnnclf.runs.results import Run, Study
+from rnnclf.runs.significance import mcnemar_test, p_of_test, permutation_test
 
 
 @pytest.mark.parametrize(

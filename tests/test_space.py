@@ -2,17 +2,17 @@
 
 import optuna
 import pytest
-from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
-
-from rnnclf.errors import ConfigError
-from rnnclf.study.arguments import take_apart
-from rnnclf.study.space import (
+from hydra_study_sweeper.space.dimensions import (
     all_points,
     as_overrides,
     every_choice,
     parse_space,
     suggest,
 )
+from hydra_study_sweeper.space.overrides import take_apart
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+from rnnclf.errors import ConfigError
 
 
 @pytest.mark.parametrize(

@@ -14,11 +14,10 @@ import pytest
 from conftest import FOREIGN_APP
 from foreign_study import OUTPUT, SWEEP, states_of, trials_of
 from hydra import compose, initialize_config_dir
+from hydra_study_sweeper.workers.worker import make_sampler
 from omegaconf import OmegaConf
 from optuna.trial import TrialState
 from processes import run_program
-
-from rnnclf.study.worker import make_sampler
 
 
 def test_a_study_leaves_its_trials_its_winner_and_pictures(sweep, tmp_path):
@@ -193,7 +192,7 @@ def test_choices_with_commas_blanks_and_quotes_arrive_as_they_are(sweep, tmp_pat
 
 TEN_LINES = """
 import hydra
-from rnnclf.study import report
+from hydra_study_sweeper import report
 
 @hydra.main(config_path=None)
 def main(cfg):

@@ -9,9 +9,8 @@ import time
 import psutil
 import pytest
 from foreign_study import OUTPUT, SWEEP, states_of, trials_of
+from hydra_study_sweeper.storage.trials import StudySpec, Trials, counts
 from optuna.trial import TrialState
-
-from rnnclf.study.trials import StudySpec, Trials, counts
 
 
 def test_a_failing_trial_is_recorded_and_the_study_goes_on(sweep, tmp_path):
@@ -104,7 +103,7 @@ def test_a_worker_that_dies_while_it_takes_a_trial_costs_none(tmp_path):
     (tmp_path / "patch").mkdir()
     (tmp_path / "patch" / "sitecustomize.py").write_text(
         "import os, signal, sys\n"
-        "if 'rnnclf.study.process' in ' '.join(sys.orig_argv):\n"
+        "if 'hydra_study_sweeper.workers.process' in ' '.join(sys.orig_argv):\n"
         "    import optuna\n"
         "    set_attribute = optuna.Trial.set_user_attr\n"
         "    def set_or_die(trial, key, value):\n"

@@ -11,10 +11,9 @@ from pathlib import Path
 import psutil
 import pytest
 from foreign_study import OUTPUT, SWEEP, trials_of
+from hydra_study_sweeper.paths import StudyPaths
+from hydra_study_sweeper.storage.trials import LOSSES, LOST, RETRY_OF, counts
 from optuna.trial import TrialState
-
-from rnnclf.study.paths import StudyPaths
-from rnnclf.study.trials import LOSSES, LOST, RETRY_OF, counts
 
 Victims = list[psutil.Process]
 

@@ -7,16 +7,15 @@ from pathlib import Path
 import optuna
 import pytest
 from foreign_study import trials_of
+from hydra_study_sweeper.options import PRUNERS, repeats_of
+from hydra_study_sweeper.space.fingerprint import define, differences
+from hydra_study_sweeper.space.repeats import Repeats, mean_of_repeats
+from hydra_study_sweeper.workers.worker import make_pruner
 from omegaconf import OmegaConf
 from optuna.trial import TrialState
 
-from rnnclf.config import load
+from rnnclf.configuration.composed import load
 from rnnclf.errors import ConfigError
-from rnnclf.study.conf import PRUNERS
-from rnnclf.study.definition import define, differences
-from rnnclf.study.options import repeats_of
-from rnnclf.study.repeats import Repeats, mean_of_repeats
-from rnnclf.study.worker import make_pruner
 
 THREE_SIZES = ("hydra.sweeper.repeats.count=3", "hydra.sweeper.repeats.overrides=['size={repeat}']")
 

@@ -12,10 +12,10 @@ from conftest import REPO, RUN_PY
 from processes import run_program
 
 import rnnclf as package
+from rnnclf.bundles.pick import choose
+from rnnclf.bundles.submission.groups import read_group
 from rnnclf.errors import SelectionError
-from rnnclf.select.folders import find_runs
-from rnnclf.select.pick import choose
-from rnnclf.submission.groups import read_group
+from rnnclf.runs.find import find_runs
 
 TINY = ("epochs=1", "hidden_size=16", "embedding_size=16")
 

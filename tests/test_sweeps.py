@@ -12,13 +12,13 @@ import psutil
 import pytest
 from conftest import REPO, RUN_PY, compose_sweep, composed
 from foreign_study import OUTPUT
+from hydra_study_sweeper.refit import describe
+from hydra_study_sweeper.space.dimensions import parse_space
 from omegaconf import DictConfig
 from scipy import stats
 
 import rnnclf as package
-from rnnclf.config import load
-from rnnclf.study.refit import describe
-from rnnclf.study.space import parse_space
+from rnnclf.configuration.composed import load
 
 ALWAYS = {
     "optimizer.lr",

@@ -10,16 +10,17 @@ from conftest import training_config
 from torch import nn
 from torch.optim import SGD, Adam, Optimizer
 
-from rnnclf.checkpoint import load_checkpoint, save_checkpoint
 from rnnclf.data.encoding import EncodedTexts, encode
 from rnnclf.data.torchtext_adapter import tokenize
 from rnnclf.data.vocabulary import Vocabulary
-from rnnclf.deferred_adam import DeferredAdam
 from rnnclf.errors import TrainingError
-from rnnclf.evaluate import predict_logits, score
-from rnnclf.model import RecurrentClassifier
-from rnnclf.optimizers import make_optimizer, schedule_factor
-from rnnclf.trainer import EpochMetrics, Trainer
+from rnnclf.files.epochs import EpochMetrics
+from rnnclf.model.evaluate import predict_logits, score
+from rnnclf.model.network import RecurrentClassifier
+from rnnclf.training.checkpoint import load_checkpoint, save_checkpoint
+from rnnclf.training.deferred_adam import DeferredAdam
+from rnnclf.training.trainer import Trainer
+from rnnclf.training.updates import make_optimizer, schedule_factor
 
 VOCABULARY = Vocabulary(["<unk>", "<pad>", "yes", "no", "so", "and"])
 

@@ -12,7 +12,7 @@ from rnnclf.data.prepared import prepare
 from rnnclf.data.vectors import STD_WITHOUT, read_vectors
 from rnnclf.data.vocabulary import Vocabulary
 from rnnclf.errors import DataError
-from rnnclf.train import build_classifier
+from rnnclf.training.run import build_classifier
 
 
 @pytest.fixture(autouse=True)
@@ -32,9 +32,9 @@ def vocabulary(*words: str) -> Vocabulary:
 
 def test_a_word_has_the_files_vector_and_a_word_without_one_a_small_random_one(path):
     path.write_text("what 1 2 3\nwho 4 5 6\nnobody 7 8 9\n")
-    strangers = [f"stranger{number}" for number in range(1000)]
+    oov = [f"stranger{number}" for number in range(1000)]
     torch.manual_seed(0)
-    table = read_vectors(path, vocabulary("who", *strangers, "what"), 3)
+    table = read_vectors(path, vocabulary("who", *oov, "what"), 3)
     assert table.shape == (1004, 3)
     assert table[2].tolist() == [4, 5, 6]
     assert table[-1].tolist() == [1, 2, 3]

@@ -25,9 +25,9 @@ def baseline(folders: tuple[Path, ...], data_folder: Path) -> None:
     measured on the same texts as the runs. Their accuracies go to a folder baselines in the first
     DIR, from where compare and report show them beside the runs.
     """
-    from rnnclf.baseline import measure_baselines, write_baselines
-    from rnnclf.select.baselines import datasets_of
-    from rnnclf.select.folders import find_runs
+    from rnnclf.runs.baselines import datasets_of, write_baseline
+    from rnnclf.runs.find import find_runs
+    from rnnclf.runs.linear import measure_baselines
 
     folders = folders or DEFAULT_FOLDERS
     runs = find_runs(folders).runs
@@ -35,12 +35,12 @@ def baseline(folders: tuple[Path, ...], data_folder: Path) -> None:
         raise SelectionError(f"no finished run below {', '.join(map(str, folders))}")
     for name, dataset in datasets_of((run.task, run.value) for run in runs).items():
         measured = measure_baselines(dataset, data_folder)
-        path = write_baselines(measured, folders[0] / "baselines" / name)
-        for model in measured["models"]:
-            validation = model["val_accuracy"]
+        path = write_baseline(measured, folders[0] / "baselines" / name)
+        for model in measured.models:
+            validation = model.val_accuracy
             click.echo(
-                f"{name}: {model['features']}: validation accuracy "
+                f"{name}: {model.features}: validation accuracy "
                 f"{'none' if validation is None else format(validation, '.4f')}, "
-                f"test accuracy {model['test_accuracy']:.4f}, {model['seconds']:.0f} s"
+                f"test accuracy {model.test_accuracy:.4f}, {model.seconds:.0f} s"
             )
         click.echo(f"{name}: in {path}")

@@ -64,8 +64,8 @@ def _lines() -> Iterator[str]:
 
 
 def _answers(model: Path, texts: Iterable[str], size: int, top: int) -> Iterator[Answer]:
-    from rnnclf.model_folder import load
-    from rnnclf.reproducibility import prepare_torch
+    from rnnclf.model.store import load
+    from rnnclf.training.reproducibility import prepare_torch
 
     prepare_torch()
     classifier = load(model)
@@ -109,8 +109,8 @@ def evaluate(model: Path, folder: Path | None) -> None:
     before. Accuracies agree if they differ by no more than one text, or one in a thousand. Exit
     code 1 if one does not.
     """
-    from rnnclf.reproducibility import prepare_torch
-    from rnnclf.verify import verify
+    from rnnclf.bundles.verify import verify
+    from rnnclf.training.reproducibility import prepare_torch
 
     prepare_torch()
     verified = verify(model, folder)
@@ -136,18 +136,17 @@ def ensemble(models: tuple[Path, ...], to: Path, folder: Path | None) -> None:
     MODELS are bundles or folders of runs that differ in nothing but the seed. The test split is
     read only if all of them were tested before.
     """
-    from rnnclf.ensemble import write_ensemble
-    from rnnclf.reproducibility import prepare_torch
-    from rnnclf.verify import REPORTED
+    from rnnclf.bundles.ensemble import write_ensemble
+    from rnnclf.training.reproducibility import prepare_torch
 
     prepare_torch()
     result = write_ensemble(models, to, folder)
-    for part, prefix in REPORTED.items():
-        name = f"{prefix}_accuracy"
-        if result[name] is not None:
-            alone = [member[name] for member in result["members"]]
+    for part, name in (("validation", "val_accuracy"), ("test", "test_accuracy")):
+        accuracy = getattr(result.together, name)
+        if accuracy is not None:
+            alone = [getattr(member, name) for member in result.members]
             click.echo(
-                f"{part:10}  accuracy {result[name]:.4f}  "
+                f"{part:10}  accuracy {accuracy:.4f}  "
                 f"(its {len(alone)} members alone: {min(alone):.4f} to {max(alone):.4f})"
             )
     click.echo(to)
@@ -167,8 +166,8 @@ def export(model: Path, path: Path | None) -> None:
 
     The graph takes word indices (batch, length) and lengths (batch), and gives probabilities.
     """
-    from rnnclf.export import export_onnx
-    from rnnclf.model_folder import load
+    from rnnclf.bundles.export import export_onnx
+    from rnnclf.model.store import load
 
     path = path or model / "model.onnx"
     difference = export_onnx(load(model), path)

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from rnnclf.errors import SelectionError, UserError
+
 FOLDERS = click.argument(
     "folders",
     metavar="[DIR]...",
@@ -11,6 +13,7 @@ FOLDERS = click.argument(
     type=click.Path(file_okay=False, path_type=Path),
 )
 DEFAULT_FOLDERS = (Path("outputs"),)
+LOOPBACK = "127.0.0.1"
 
 
 @click.command()
@@ -35,15 +38,25 @@ def report(folders: tuple[Path, ...], output: Path) -> None:
 
 
 @click.command()
-@FOLDERS
-@click.option(
-    "--port", default=0, type=click.IntRange(0, 65535), help="Its port.  [default: a free one]"
-)
-def dashboard(folders: tuple[Path, ...], port: int) -> None:
-    """Shows all studies below DIR (outputs) in optuna-dashboard, on this machine only.
+@click.argument("study", type=click.Path(file_okay=False, exists=True, path_type=Path))
+@click.option("--port", default=8080, show_default=True, type=click.IntRange(1, 65535))
+def dashboard(study: Path, port: int) -> None:
+    """Shows the folder STUDY in optuna-dashboard, on this machine only, until Ctrl-C.
 
-    New trials appear as they come. Nothing can be changed in it. Ctrl-C ends it.
+    New trials appear as they end. Nothing can be changed in it.
     """
-    from rnnclf.report.dashboard import serve
+    try:
+        from optuna_dashboard import run_server
+    except ImportError as error:
+        raise UserError("optuna-dashboard is not there; pip install 'rnnclf[dashboard]'") from error
+    from hydra_study_sweeper.errors import StudyError
+    from hydra_study_sweeper.storage.journal import journal_for_reading
 
-    serve(folders or DEFAULT_FOLDERS, port, announce=click.echo)
+    try:
+        storage = journal_for_reading(study)
+        click.echo(f"{study} on http://{LOOPBACK}:{port}/  (Ctrl-C ends it)")
+        run_server(storage, host=LOOPBACK, port=port)
+    except StudyError as error:
+        raise SelectionError(str(error)) from error
+    except OSError as error:
+        raise SelectionError(f"port {port}: {error.strerror}; choose another --port") from error

@@ -11,12 +11,12 @@ import click
 from rnnclf.errors import SelectionError
 
 if TYPE_CHECKING:
-    from rnnclf.select.baselines import Baseline
-    from rnnclf.select.folders import Found
-    from rnnclf.select.leaderboard import Ranked, Row
-    from rnnclf.select.pick import Pick
-    from rnnclf.select.query import Names
-    from rnnclf.select.runs import Run
+    from rnnclf.bundles.pick import Pick
+    from rnnclf.runs.baselines import Baseline
+    from rnnclf.runs.find import Found
+    from rnnclf.runs.query import Names
+    from rnnclf.runs.rank import Ranked, Row
+    from rnnclf.runs.results import Run
 
 FOLDER = click.Path(path_type=Path)
 NAMED = 12  # folders left out for the same reason that are named
@@ -62,11 +62,11 @@ def compare(
     A KEY is a key of the configuration, or its end (lr), or cell, dataset, study, val_accuracy,
     val_macro_f1, val_loss, best_epoch, parameters, vocabulary_size, seconds, started, folder.
     """
-    from rnnclf.select.difference import difference
-    from rnnclf.select.folders import read_run
-    from rnnclf.select.leaderboard import rank, with_significance
-    from rnnclf.select.query import Names
-    from rnnclf.select.tables import render
+    from rnnclf.runs.difference import difference
+    from rnnclf.runs.find import read_run
+    from rnnclf.runs.query import Names
+    from rnnclf.runs.rank import rank, with_significance
+    from rnnclf.runs.tables import render
 
     if diff:
         rows = difference(*(read_run(folder) for folder in diff))
@@ -98,7 +98,7 @@ def pick(folders: tuple[Path, ...], to: Path, condition: str | None) -> None:
     winner the bundle has the model that was trained again for use. What `rnnclf predict` and
     `rnnclf.load` need is all in a bundle; it works without the data.
     """
-    from rnnclf.select.pick import choose, write_picks
+    from rnnclf.bundles.pick import choose, write_picks
 
     picks = choose(_find(folders, condition).runs)
     for chosen in picks:
@@ -121,8 +121,8 @@ def submission(number: int, folders: tuple[Path, ...], to: Path, condition: str 
     accuracies, the code, and a script that computes the accuracies anew. Run it in the folder of
     run.py.
     """
-    from rnnclf.submission.archive import choose_for, write_submission
-    from rnnclf.submission.groups import read_group
+    from rnnclf.bundles.submission.archive import choose_for, write_submission
+    from rnnclf.bundles.submission.groups import read_group
 
     group = read_group(number, Path())
     picks = choose_for(group, _find(folders, condition).runs)
@@ -151,7 +151,7 @@ def _rows(
     baselines: "Sequence[Baseline]",
 ) -> "tuple[list[Row], int]":
     """Returns the rows to list and how many there are beyond them."""
-    from rnnclf.select.leaderboard import group, rows, sort
+    from rnnclf.runs.rank import group, rows, sort
 
     if order is not None and grouping is not None:
         raise SelectionError("--sort and --group-by exclude each other; groups begin with the best")
@@ -172,9 +172,9 @@ def _find(folders: Sequence[Path], condition: str | None = None) -> "Found":
 
     Says on standard error what was left out, and what does not compare.
     """
-    from rnnclf.select.folders import find_runs
-    from rnnclf.select.leaderboard import rank, split_warning
-    from rnnclf.select.query import Names, parse_condition
+    from rnnclf.runs.find import find_runs
+    from rnnclf.runs.query import Names, parse_condition
+    from rnnclf.runs.rank import rank, split_warning
 
     found = find_runs(folders or (Path("outputs"),))
     for line in _left_out(found.left_out):

@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from filelock import FileLock
+from hydra_study_sweeper.files import replacing
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from rnnclf.atomic import replacing
-from rnnclf.paths import cache_folder
+from rnnclf.files.paths import cache_folder
 
 log = logging.getLogger(__name__)
 

@@ -1,7 +1,10 @@
 """Labelled texts."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
 
 
 @dataclass(frozen=True)
@@ -40,3 +43,9 @@ class Corpus:
     classes: list[str]
     train: Texts
     test: Texts
+
+
+def class_indices(labels: Iterable[str], classes: Sequence[str]) -> npt.NDArray[np.int64]:
+    """Returns the positions of labels among the classes."""
+    index = {name: position for position, name in enumerate(classes)}
+    return np.array([index[name] for name in labels], dtype=np.int64)

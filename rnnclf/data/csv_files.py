@@ -6,9 +6,9 @@ from pathlib import Path
 
 from rnnclf.data.corpus import Texts
 from rnnclf.errors import DataError
+from rnnclf.files.predictions import LONGEST_FIELD
 
 HEADER = ["sentence", "label"]
-LONGEST_FIELD = 2**31 - 1
 
 
 def read_csv(path: Path) -> Texts:

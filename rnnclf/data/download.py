@@ -12,11 +12,11 @@ from pathlib import Path
 import pooch
 import requests
 from filelock import FileLock
+from hydra_study_sweeper.files import replacing
+from hydra_study_sweeper.paths import host_lock
 
-from rnnclf.atomic import replacing
 from rnnclf.data.archives import members_digest, read_archive
 from rnnclf.errors import DataError
-from rnnclf.paths import host_lock
 
 Downloader = Callable[[str, str, pooch.Pooch], None]
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from rnnclf.data.ngrams import Spelling
+from rnnclf.data.subwords import Subwords
 from rnnclf.data.vocabulary import (
     NUM_SPECIAL_WORDS,
     PADDING_INDEX,
@@ -28,22 +28,22 @@ class EncodedTexts:
     """Texts of any length in one array.
 
     Attributes:
-        words: Word indices of all texts, one text after the other (int32); -1 is the first of the
-            strangers, -2 the second.
+        words: Word indices of all texts, one text after the other (int32); -1 is the first of
+            `oov`, -2 the second.
         starts: Where each text begins in `words` (int64).
         lengths: Words in each text (int64).
         labels: Class indices (int64).
-        strangers: Words of these texts that are not in the vocabulary.
-        spelling: The n-grams of the vocabulary and, after them, of the strangers, for a model that
-            reads those; None for one to which every stranger is `<unk>`.
+        oov: The out-of-vocabulary words of these texts.
+        subwords: The n-grams of the vocabulary and, after them, of `oov`, for a model that
+            reads those; None for one to which each of those is `<unk>`.
     """
 
     words: npt.NDArray[np.int32]
     starts: npt.NDArray[np.int64]
     lengths: npt.NDArray[np.int64]
     labels: npt.NDArray[np.int64]
-    strangers: Sequence[str] = ()
-    spelling: Spelling | None = None
+    oov: Sequence[str] = ()
+    subwords: Subwords | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -68,7 +68,7 @@ class EncodedTexts:
         return replace(self, words=self.words[source], starts=starts, lengths=lengths)
 
 
-class SpelledWords(NamedTuple):
+class BatchSubwords(NamedTuple):
     """The distinct words of a batch and their n-grams, as rows of the embedding.
 
     Attributes:
@@ -87,44 +87,44 @@ class Batch:
     """Texts side by side.
 
     Attributes:
-        words: (sequence, batch): rows of the embedding, or where there is a spelling numbers of its
+        words: (sequence, batch): rows of the embedding, or where there are `subwords` numbers of its
             words; short texts are filled with `<pad>` at their end.
         lengths: Words in each text (batch).
         labels: Class indices (batch).
-        spelled: The words with their n-grams, for a model that reads those.
+        subwords: The words with their n-grams, for a model that reads those.
     """
 
     words: Tensor
     lengths: Tensor
     labels: Tensor
-    spelled: SpelledWords | None = None
+    subwords: BatchSubwords | None = None
 
     def to(self, device: torch.device) -> "Batch":
         """Returns the batch on `device`."""
-        spelled = self.spelled and SpelledWords(*(part.to(device) for part in self.spelled))
+        subwords = self.subwords and BatchSubwords(*(part.to(device) for part in self.subwords))
         words, lengths, labels = (x.to(device) for x in (self.words, self.lengths, self.labels))
-        return Batch(words, lengths, labels, spelled)
+        return Batch(words, lengths, labels, subwords)
 
     @property
-    def inputs(self) -> tuple[Tensor, Tensor] | tuple[Tensor, Tensor, SpelledWords]:
+    def inputs(self) -> tuple[Tensor, Tensor] | tuple[Tensor, Tensor, BatchSubwords]:
         """What a model is called with."""
-        if self.spelled is None:
+        if self.subwords is None:
             return self.words, self.lengths
-        return self.words, self.lengths, self.spelled
+        return self.words, self.lengths, self.subwords
 
     @property
     def rows(self) -> Tensor:
         """All rows of the embedding that the batch reads, in no order, some several times."""
-        if self.spelled is None:
+        if self.subwords is None:
             return self.words
-        return torch.cat([self.spelled.own, self.spelled.ngrams])
+        return torch.cat([self.subwords.own, self.subwords.ngrams])
 
     def with_rows(self, rows: Tensor) -> "Batch":
         """Returns the batch with other numbers for its `rows`."""
-        if self.spelled is None:
+        if self.subwords is None:
             return replace(self, words=rows)
-        own, ngrams = rows[: len(self.spelled.own)], rows[len(self.spelled.own) :]
-        return replace(self, spelled=SpelledWords(own, ngrams, self.spelled.offsets))
+        own, ngrams = rows[: len(self.subwords.own)], rows[len(self.subwords.own) :]
+        return replace(self, subwords=BatchSubwords(own, ngrams, self.subwords.offsets))
 
 
 def encode(
@@ -141,11 +141,11 @@ def encode(
         tokenize: Splits a text into words.
         vocabulary: Gives each word its index.
     """
-    strangers: dict[str, int] = {}
-    encoded = [vocabulary.encode(tokenize(text), strangers) for text in texts]
+    oov: dict[str, int] = {}
+    encoded = [vocabulary.encode(tokenize(text), oov) for text in texts]
     lengths = np.array([len(words) for words in encoded], dtype=np.int64)
     words = np.concatenate(encoded) if encoded else np.empty(0, dtype=np.int32)
-    return EncodedTexts(words, np.cumsum(lengths) - lengths, lengths, labels, list(strangers))
+    return EncodedTexts(words, np.cumsum(lengths) - lengths, lengths, labels, list(oov))
 
 
 def training_batches(
@@ -195,16 +195,16 @@ def make_batch(texts: EncodedTexts, positions: npt.NDArray[np.int64]) -> Batch:
     for column, position in enumerate(positions):
         start, length = texts.starts[position], texts.lengths[position]
         padded[:length, column] = texts.words[start : start + length]
-    spelled = None
-    if texts.spelling is None:
+    subwords = None
+    if texts.subwords is None:
         np.maximum(padded, UNKNOWN_INDEX, out=padded)
     else:
-        padded, spelled = _spelled(padded, texts.spelling, len(texts.strangers))
+        padded, subwords = _with_subwords(padded, texts.subwords, len(texts.oov))
     return Batch(
         torch.from_numpy(padded),
         torch.from_numpy(lengths),
         torch.from_numpy(texts.labels[positions]),
-        spelled,
+        subwords,
     )
 
 
@@ -216,15 +216,15 @@ def _padded(lengths: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     return np.where(lengths > LONG, -(-lengths // STRIDE) * STRIDE, lengths)
 
 
-def _spelled(
-    words: npt.NDArray[np.int64], spelling: Spelling, num_strangers: int
-) -> tuple[npt.NDArray[np.int64], SpelledWords]:
+def _with_subwords(
+    words: npt.NDArray[np.int64], subwords: Subwords, num_oov: int
+) -> tuple[npt.NDArray[np.int64], BatchSubwords]:
     """Numbers the distinct words of a batch and finds their n-grams."""
-    num_words = len(spelling.ends) - num_strangers
-    spelled = np.where(words < 0, num_words - 1 - words, words)
+    num_words = len(subwords.ends) - num_oov
+    numbered = np.where(words < 0, num_words - 1 - words, words)
     special = np.arange(NUM_SPECIAL_WORDS)
-    distinct, numbers = np.unique(np.append(special, spelled), return_inverse=True)
-    buckets, offsets = spelling.of(distinct)
+    distinct, numbers = np.unique(np.append(special, numbered), return_inverse=True)
+    buckets, offsets = subwords.of(distinct)
     own = np.where(distinct < num_words, distinct, UNKNOWN_INDEX)
     parts = (torch.from_numpy(part) for part in (own, buckets + num_words, offsets))
-    return numbers[NUM_SPECIAL_WORDS:].reshape(words.shape), SpelledWords(*parts)
+    return numbers[NUM_SPECIAL_WORDS:].reshape(words.shape), BatchSubwords(*parts)

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rnnclf.configuration.schema import DatasetConfig
 from rnnclf.data.cache import Entry, file_digest, kept
-from rnnclf.data.corpus import Corpus, Texts
+from rnnclf.data.corpus import Corpus, Texts, class_indices
 from rnnclf.data.encoding import EncodedTexts, encode
 from rnnclf.data.sources import load_corpus, source_files
 from rnnclf.data.splits import hold_out
 from rnnclf.data.torchtext_adapter import count_words, tokenize
 from rnnclf.data.vocabulary import Vocabulary
-from rnnclf.schema import DatasetConfig
 
 PARTS = ("training", "validation")
 ENCODED = ("words", "starts", "lengths", "labels")
@@ -75,7 +75,7 @@ def _prepare(values: tuple[object, ...], data_folder: Path) -> PreparedTexts:
 
 def _texts(entry: Entry, part: str) -> EncodedTexts:
     words, starts, lengths, labels = (entry.arrays[f"{part}.{name}"] for name in ENCODED)
-    return EncodedTexts(words, starts, lengths, labels, list(entry.strings[f"{part}.strangers"]))
+    return EncodedTexts(words, starts, lengths, labels, list(entry.strings[f"{part}.oov"]))
 
 
 def _build(config: DatasetConfig, data_folder: Path) -> Entry:
@@ -83,14 +83,13 @@ def _build(config: DatasetConfig, data_folder: Path) -> Entry:
     parts = dict(zip(PARTS, hold_out(corpus.train, config), strict=True))
     words = count_words(parts["training"].texts, config.min_frequency)
     vocabulary = Vocabulary(words)
-    index = {name: position for position, name in enumerate(corpus.classes)}
     arrays: dict[str, npt.NDArray[Any]] = {"num_test": np.array(len(corpus.test))}
     strings = {"words": words, "classes": corpus.classes, "texts": parts["validation"].texts}
     for part, texts in parts.items():
-        labels = np.array([index[name] for name in texts.labels], dtype=np.int64)
+        labels = class_indices(texts.labels, corpus.classes)
         encoded = encode(texts.texts, labels, tokenize, vocabulary)
         arrays |= {f"{part}.{name}": getattr(encoded, name) for name in ENCODED}
-        strings[f"{part}.strangers"] = list(encoded.strangers)
+        strings[f"{part}.oov"] = list(encoded.oov)
     return Entry(arrays, strings | {"digest": [digest(corpus)]})
 
 

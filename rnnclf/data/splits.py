@@ -4,9 +4,9 @@ import random
 from collections import defaultdict
 from fractions import Fraction
 
+from rnnclf.configuration.schema import DatasetConfig
 from rnnclf.data.corpus import Texts
 from rnnclf.errors import DataError
-from rnnclf.schema import DatasetConfig
 
 
 def shuffled_split(texts: Texts, train_fraction: float, seed: int) -> tuple[Texts, Texts]:

@@ -17,7 +17,7 @@ from torchtext.data import BucketIterator, Dataset, Example, Field
 from torchtext.data.utils import get_tokenizer
 from torchtext.vocab import Vectors, Vocab
 
-from rnnclf.data.corpus import Texts
+from rnnclf.data.corpus import Texts, class_indices
 from rnnclf.data.sources import SOURCES, default_data_folder, load_corpus
 from rnnclf.errors import DataError
 
@@ -103,12 +103,12 @@ def load_dataset(
     sentence = Field(tokenize=tokenize)
     label = Field(sequential=False, use_vocab=False)
     fields = [("sentence", sentence), ("label", label)]
-    index = {name: position for position, name in enumerate(corpus.classes)}
 
     def dataset(split: Texts) -> Dataset:
+        labels = class_indices(split.labels, corpus.classes).tolist()
         examples = [
-            Example.fromlist([text, index[name]], fields)
-            for text, name in zip(split.texts, split.labels, strict=True)
+            Example.fromlist([text, label], fields)
+            for text, label in zip(split.texts, labels, strict=True)
         ]
         built = Dataset(examples, fields)
         built.classes = corpus.classes

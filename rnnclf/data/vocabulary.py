@@ -33,17 +33,17 @@ class Vocabulary:
     def __len__(self) -> int:
         return len(self.words)
 
-    def encode(self, words: Iterable[str], strangers: dict[str, int]) -> npt.NDArray[np.int32]:
+    def encode(self, words: Iterable[str], oov: dict[str, int]) -> npt.NDArray[np.int32]:
         """Returns the indices of the words of a text.
 
         A text without words becomes one `<unk>`. A word that is not here gets a negative number of
-        its own: -1 for the first of `strangers`, which is extended, -2 for the second.
+        its own: -1 for the first of `oov`, which is extended, -2 for the second.
         """
         indices = []
         for word in words:
             index = self._index.get(word)
             if index is None:
-                index = -1 - strangers.setdefault(word, len(strangers))
+                index = -1 - oov.setdefault(word, len(oov))
             indices.append(index)
         return np.array(indices or [UNKNOWN_INDEX], dtype=np.int32)
 

@@ -1,32 +1,25 @@
 """What a report says, before it is a page."""
 
-import json
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import plotly.graph_objects as go
 import yaml
+from hydra_study_sweeper import StudyPaths, StudyRecord
+from hydra_study_sweeper.files import RecordError
 
-from rnnclf.paths import RunPaths
+from rnnclf.files.epochs import read_epochs
+from rnnclf.files.paths import RunPaths
+from rnnclf.files.predictions import Prediction, read_predictions
 from rnnclf.report.figures import confusion_heatmap, learning_curve, seeds_spread
-from rnnclf.report.predictions import (
-    Confusion,
-    Prediction,
-    confusion_counts,
-    confusions,
-    mistakes,
-    read_predictions,
-)
+from rnnclf.report.mistakes import Confusion, confusion_counts, confusions, mistakes
 from rnnclf.report.search import Search, read_search
-from rnnclf.select.baselines import Baseline
-from rnnclf.select.folders import REFIT_FOLDER, Found
-from rnnclf.select.leaderboard import Ranked, baselines_of, differing_keys, rank, split_warning
-from rnnclf.select.runs import Run
-from rnnclf.study.journals import find_journals
-from rnnclf.study.paths import StudyPaths
+from rnnclf.runs.baselines import Baseline
+from rnnclf.runs.find import Found
+from rnnclf.runs.rank import Ranked, baselines_of, differing_keys, rank, split_warning
+from rnnclf.runs.results import Run
 
 MOST_ROWS = 500
 MOST_CONFUSIONS = 10
@@ -78,7 +71,7 @@ class StudyDetails:
     Attributes:
         name: Its name.
         folder: Where it is.
-        summary: What its `study.json` says; None if it has not ended yet.
+        record: What its `study.json` says; None if there is none yet.
         search: What its journal says.
         spread: The accuracies of the winner with several seeds.
         command: What runs the winner.
@@ -86,7 +79,7 @@ class StudyDetails:
 
     name: str
     folder: Path
-    summary: Mapping[str, Any] | None
+    record: StudyRecord | None
     search: Search
     spread: go.Figure | None
     command: str | None
@@ -115,9 +108,10 @@ class Task:
     best: Sequence[RunDetails]
 
 
-def describe_tasks(found: Found, folders: Sequence[Path]) -> Iterator[Task]:
-    """Describes what was found below folders, task by task."""
-    studies = dict(_studies(found, folders))
+def describe_tasks(found: Found) -> Iterator[Task]:
+    """Describes what was found, task by task."""
+    studies: dict[Path, StudyRecord | None] = {one.folder: one.record for one in found.studies}
+    studies |= dict.fromkeys(found.unrecorded)
     for name, ranked in rank(found.runs).items():
         best: dict[str, Run] = {}
         for one in ranked:
@@ -133,36 +127,23 @@ def describe_tasks(found: Found, folders: Sequence[Path]) -> Iterator[Task]:
             baselines_of(ranked, found.baselines),
             split_warning(ranked),
             [
-                _describe_study(folder, summary)
-                for folder, summary in studies.items()
+                _describe_study(folder, record)
+                for folder, record in studies.items()
                 if folder.resolve() in parents
             ],
             [_describe_run(run) for run in best.values()],
         )
 
 
-def _studies(
-    found: Found, folders: Sequence[Path]
-) -> Iterator[tuple[Path, Mapping[str, Any] | None]]:
-    """Yields the studies with their summaries, then those that have none yet."""
-    ended = {study.folder.resolve() for study in found.studies}
-    for study in found.studies:
-        yield study.folder, study.summary
-    for journal in find_journals(folders):
-        folder = journal.parent
-        if not REFIT_FOLDER.fullmatch(folder.name) and folder.resolve() not in ended:
-            yield folder, None
-
-
-def _describe_study(folder: Path, summary: Mapping[str, Any] | None) -> StudyDetails:
+def _describe_study(folder: Path, record: StudyRecord | None) -> StudyDetails:
     best = StudyPaths(folder).best
-    refit = summary and summary["refit"]
+    refit = record and record.refit
     return StudyDetails(
-        name=summary["name"] if summary else folder.name,
+        name=record.name if record else folder.name,
         folder=folder,
-        summary=summary,
+        record=record,
         search=read_search(folder),
-        spread=seeds_spread({"validation": refit["validate"], "test": refit["final"]})
+        spread=seeds_spread({"validation": refit.validation, "test": refit.final})
         if refit
         else None,
         command=_command("--config-dir", str(folder.resolve()), "--config-name", best.stem)
@@ -177,20 +158,19 @@ def _describe_run(run: Run) -> RunDetails:
     errors = None
     try:
         curves = _curves(run)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except RecordError as error:
         problems.append(f"There are no learning curves: {error}.")
     try:
         errors = _errors(run)
-    except (OSError, ValueError) as error:
+    except RecordError as error:
         problems.append(f"There are no predictions: {error}.")
     return RunDetails(run, _command_of(run), curves, errors, problems)
 
 
 def _curves(run: Run) -> dict[str, go.Figure]:
-    with RunPaths(run.folder).metrics.open(encoding="utf-8") as file:
-        epochs = [json.loads(line) for line in file]
-    best_epoch = run.result["best_epoch"]
-    return {name: learning_curve(epochs, name, best_epoch) for name in ("loss", "accuracy")}
+    epochs = read_epochs(RunPaths(run.folder).metrics)
+    best = run.result.best_epoch
+    return {measure: learning_curve(epochs, measure, best) for measure in ("loss", "accuracy")}
 
 
 def _errors(run: Run) -> Errors:

@@ -6,23 +6,25 @@ from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
+from hydra_study_sweeper.records import SeedValues
 
-from rnnclf.metrics import Indices
+from rnnclf.files.epochs import EpochMetrics
+from rnnclf.model.metrics import Indices
 
 MOST_CLASSES_WITH_COUNTS = 20
 MARGIN = {"t": 10, "r": 40, "b": 40, "l": 40}  # at least; labels take what they need
 PARTS = {"train": "training", "val": "validation"}
 
 
-def learning_curve(epochs: Sequence[Mapping[str, Any]], measure: str, best_epoch: int) -> go.Figure:
+def learning_curve(epochs: Sequence[EpochMetrics], measure: str, best_epoch: int) -> go.Figure:
     """Draws `loss` or `accuracy` of both parts over the epochs."""
     figure = _figure(height=260, xaxis={"title": {"text": "epoch"}, "dtick": _step(len(epochs))})
     for part, name in PARTS.items():
-        values = [epoch[f"{part}_{measure}"] for epoch in epochs]
+        values = [getattr(epoch, f"{part}_{measure}") for epoch in epochs]
         if None in values:
             continue
         figure.add_scatter(
-            x=[epoch["epoch"] for epoch in epochs],
+            x=[epoch.epoch for epoch in epochs],
             y=values,
             name=name,
             mode="lines+markers",
@@ -68,19 +70,19 @@ def confusion_heatmap(classes: Sequence[str], counts: Indices) -> go.Figure:
     return figure
 
 
-def seeds_spread(kinds: Mapping[str, Mapping[str, Any]]) -> go.Figure:
+def seeds_spread(kinds: Mapping[str, SeedValues]) -> go.Figure:
     """Draws the accuracies of the seeds with mean and interval, a line for each kind of run."""
     figure = _figure(height=170, xaxis={"title": {"text": "accuracy"}}, showlegend=False)
     figure.update_yaxes(type="category", range=[len(kinds) - 0.4, -0.6])
     figure.add_scatter(
-        x=[value for described in kinds.values() for value in described["values"]],
-        y=[name for name, described in kinds.items() for _ in described["values"]],
+        x=[value for seeds in kinds.values() for value in seeds.values],
+        y=[name for name, seeds in kinds.items() for _ in seeds.values],
         mode="markers",
         marker={"size": 9, "opacity": 0.6},
         hovertemplate="%{x:.4f}<extra></extra>",
     )
-    means = [described["mean"] for described in kinds.values()]
-    highs = [(described["interval"] or [0, described["mean"]])[1] for described in kinds.values()]
+    means = [seeds.mean for seeds in kinds.values()]
+    highs = [seeds.interval[1] if seeds.interval else seeds.mean for seeds in kinds.values()]
     figure.add_scatter(
         x=means,
         y=list(kinds),

@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import plotly.graph_objects as go
+from hydra_study_sweeper.files import write_text
 from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from rnnclf import __version__
-from rnnclf.atomic import write_text
 from rnnclf.errors import SelectionError
 from rnnclf.report.content import MOST_ROWS, describe_tasks
-from rnnclf.select.folders import Found, find_runs
+from rnnclf.runs.find import Found, find_runs
 
 LONGEST_EXCERPT = 300
 LONGEST_TEXT = 5000
@@ -57,7 +57,7 @@ def render(found: Found, folders: Sequence[Path]) -> str:
     environment.filters |= {"share": _share, "plain": _plain, "figure_json": _figure_json}
     scripts = [get_plotlyjs(), _asset("report.js")]
     return environment.get_template("report.html").render(
-        tasks=list(describe_tasks(found, folders)),
+        tasks=list(describe_tasks(found)),
         found=found,
         folders=folders,
         made=datetime.now().astimezone(),

@@ -44,7 +44,7 @@ function draw(canvas) {
   const size = { width: canvas.clientWidth, height: layout.height ?? 340 };
   Plotly.react(canvas, data.map(coloured), { ...structuredClone(layout), ...size, template: template() }, {
     displaylogo: false,
-    displayModeBar: false,
+    modeBarButtons: [["toImage"]], // the only one: what is drawn, as a picture
     scrollZoom: false,
   });
 }

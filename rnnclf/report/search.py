@@ -1,20 +1,17 @@
 """What a study's journal tells of the search."""
 
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import optuna
 import plotly.graph_objects as go
+from hydra_study_sweeper.errors import StudyError
+from hydra_study_sweeper.output.figures import FEWEST_FOR_IMPORTANCES, draw
+from hydra_study_sweeper.storage.journal import read_journal
+from hydra_study_sweeper.storage.trials import counts
 from plotly.colors import sample_colorscale
 
-from rnnclf.errors import StudyError
 from rnnclf.report.figures import MARGIN
-from rnnclf.study.journals import open_journals
-from rnnclf.study.paths import StudyPaths
-from rnnclf.study.pictures import FEWEST_FOR_IMPORTANCES, drawable
-from rnnclf.study.trials import counts
 
 OBJECTIVE = "validation accuracy"
 WORST_TO_BEST = ["#9aa5b1", "#d0652c"]
@@ -37,48 +34,26 @@ class Search:
 
 def read_search(folder: Path) -> Search:
     """Reads the journal in the folder of a study; one that cannot be read is a `problem`."""
-    journal = StudyPaths(folder).journal
-    if not journal.exists():
-        return Search(problem=f"There is no {journal.name} in the folder of the study.")
     try:
-        storage = open_journals([journal])
+        study = read_journal(folder)
     except StudyError as error:
         return Search(problem=f"{error}.")
-    names = optuna.get_all_study_names(storage)
-    if len(names) != 1:
-        return Search(problem=f"{journal} has {len(names)} studies in it instead of one.")
-    study = optuna.load_study(study_name=names[0], storage=storage)
     trials = [trial for trial in study.get_trials(deepcopy=False) if counts(trial)]
     states = Counter(trial.state.name.lower() for trial in trials)
     if len(study.directions) > 1:
         return Search(states, problem="With several objectives there are no figures yet.")
-    parameters = drawable(study)
-    if not parameters:
+    figures = {name: _plain(figure) for name, figure in draw(study, OBJECTIVE).items()}
+    if not figures:
         return Search(states, problem="There is too little to draw: the trials have one value.")
     problem = None
-    if "parallel_coordinates" in parameters and "importances" not in parameters:
-        problem = (
-            "How much a hyperparameter mattered is drawn "
-            f"where at least {FEWEST_FOR_IMPORTANCES} complete trials, and all of them, have it."
-        )
-    return Search(states, _draw(study, parameters), problem)
-
-
-def _draw(study: optuna.Study, parameters: Mapping[str, list[str]]) -> dict[str, go.Figure]:
-    from optuna import visualization
-
-    history = visualization.plot_optimization_history(study, target_name=OBJECTIVE)
-    figures = {"history": _plain(history)}
-    if names := parameters.get("importances"):
-        figures["importances"] = _plain(
-            visualization.plot_param_importances(study, params=names, target_name=OBJECTIVE)
-        )
-    if names := parameters.get("parallel_coordinates"):
-        parallel = visualization.plot_parallel_coordinate(
-            study, params=names, target_name=OBJECTIVE
-        )
-        figures["parallel_coordinates"] = _recoloured(_plain(parallel))
-    return figures
+    if "parallel_coordinates" in figures:
+        figures["parallel_coordinates"] = _recoloured(figures["parallel_coordinates"])
+        if "importances" not in figures:
+            problem = (
+                "How much a hyperparameter mattered is drawn where at least "
+                f"{FEWEST_FOR_IMPORTANCES} complete trials, and all of them, have it."
+            )
+    return Search(states, figures, problem)
 
 
 def _plain(figure: go.Figure) -> go.Figure:

@@ -7,8 +7,7 @@ from pathlib import Path
 
 from conftest import RUN_PY
 from foreign_study import trials_of
-
-from rnnclf.study.trials import LOST, WORKER, counts
+from hydra_study_sweeper.storage.trials import LOST, WORKER, counts
 
 N_TRIALS = 12
 STUDY = [

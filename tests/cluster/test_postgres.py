@@ -9,11 +9,10 @@ from collections import Counter
 import optuna
 import pytest
 from foreign_study import OUTPUT, SWEEP
+from hydra_study_sweeper import database
+from hydra_study_sweeper.storage.trials import LOST, REASON, WORKER, StudySpec, Trials, counts
 from servers import Postgres, postgres, wait_until
 from sqlalchemy.pool import NullPool
-
-from rnnclf.study import database
-from rnnclf.study.trials import LOST, REASON, WORKER, StudySpec, Trials, counts
 
 pytestmark = pytest.mark.cluster
 

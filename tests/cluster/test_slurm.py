@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 from foreign_study import OUTPUT, trials_of
+from hydra_study_sweeper.storage.trials import RETRY_OF
 from servers import Slurm, slurm, wait_until
 from smoke_study import N_TRIALS, STUDY, check_finished, lost_of, running
-
-from rnnclf.study.trials import RETRY_OF
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 

@@ -1,0 +1,86 @@
+"""The best run of each data set and cell, as a bundle."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from rnnclf.bundles.bundle import write_bundle
+from rnnclf.errors import SelectionError
+from rnnclf.files.paths import ModelPaths
+from rnnclf.runs.find import read_run
+from rnnclf.runs.rank import quality
+from rnnclf.runs.results import Run
+
+
+@dataclass(frozen=True)
+class Pick:
+    """What was chosen for a task and a cell.
+
+    Attributes:
+        run: The best run by validation accuracy that can be used.
+        better: Better runs, with the reason why they cannot.
+    """
+
+    run: Run
+    better: tuple[tuple[Run, str], ...]
+
+    @property
+    def name(self) -> str:
+        """The name of the bundle, for example `questions-gru`."""
+        return f"{self.run.task}-{self.run.cell}"
+
+
+def choose(runs: Iterable[Run], *, tested: bool = False) -> list[Pick]:
+    """Chooses the best run of each task and cell, by validation accuracy.
+
+    Args:
+        runs: From which to choose.
+        tested: Whether only a model whose test accuracy is known will do.
+
+    Raises:
+        SelectionError: If no run of a task and cell can be used.
+    """
+    groups: dict[tuple[str, str], list[Run]] = {}
+    for run in sorted(runs, key=lambda run: (run.task, run.cell, *quality(run))):
+        groups.setdefault((run.task, run.cell), []).append(run)
+    return [_first_usable(group, tested=tested) for group in groups.values()]
+
+
+def _first_usable(runs: list[Run], *, tested: bool) -> Pick:
+    better: list[tuple[Run, str]] = []
+    for run in runs:
+        reason = _why_not(run, tested=tested)
+        if reason is None:
+            return Pick(run, tuple(better))
+        better.append((run, reason))
+    best, reason = better[0]
+    raise SelectionError(
+        f"{best.task} with {best.cell}: none of {len(runs)} runs can be used, the best "
+        f"({best.folder}) since {reason}; train it again alone: "
+        f"python run.py --config-path {best.folder.resolve()}"
+    )
+
+
+def _why_not(run: Run, *, tested: bool) -> str | None:
+    """Returns why the model of a run cannot be used."""
+    if not ModelPaths(run.model_folder).weights.is_file():
+        return "its weights were deleted"
+    if tested and read_run(run.model_folder).result.test_accuracy is None:
+        return "it was never tested"
+    return None
+
+
+def write_picks(picks: Iterable[Pick], folder: Path) -> list[Path]:
+    """Writes a bundle for each choice below a folder and returns where.
+
+    Raises:
+        ModelError: If a model is damaged, or a folder of that name is no bundle.
+    """
+    written = []
+    for pick in picks:
+        bundle = folder / pick.name
+        run = pick.run
+        name = run.study.record.name if run.study else None
+        write_bundle(run.model_folder, bundle, refit=run.refit, study=name)
+        written.append(bundle)
+    return written

@@ -1,0 +1,44 @@
+"""`metrics.json`: what is known of the model of a bundle."""
+
+from dataclasses import dataclass
+
+from hydra_study_sweeper.records import RefitRecord
+
+from rnnclf.files.result import ModelResult
+from rnnclf.model.store import BUNDLE_FORMAT
+
+
+@dataclass(frozen=True)
+class Member:
+    """A network of an ensemble.
+
+    Attributes:
+        seed: With which it was trained.
+        val_accuracy: Its own accuracy on the validation part, if it was measured.
+        test_accuracy: Its own accuracy on the test split, if it was measured.
+    """
+
+    seed: int
+    val_accuracy: float | None
+    test_accuracy: float | None
+
+
+@dataclass(frozen=True)
+class BundleRecord:
+    """What is known of the model of a bundle.
+
+    Attributes:
+        result: What it achieves.
+        sha256: The checksums of its files, by their names.
+        study: The name of the study that found it, if one did.
+        refit: What came of the refit that trained it, if one did.
+        members: The networks of an ensemble.
+        format: Of the bundle.
+    """
+
+    result: ModelResult
+    sha256: dict[str, str]
+    study: str | None = None
+    refit: RefitRecord | None = None
+    members: list[Member] | None = None
+    format: int = BUNDLE_FORMAT

@@ -1,0 +1,151 @@
+"""What a configuration must fulfil: ranges, and what values mean for each other."""
+
+from rnnclf.configuration.schema import (
+    Config,
+    DatasetConfig,
+    ModelConfig,
+    OptimizerConfig,
+    keys,
+    value_of,
+)
+from rnnclf.errors import ConfigError
+
+AT_LEAST = {
+    "dataset.validation_seed": 0,
+    "dataset.max_length": 1,
+    "dataset.min_frequency": 1,
+    "model.embedding_size": 1,
+    "model.hidden_size": 1,
+    "model.num_layers": 1,
+    "model.ngram_buckets": 0,
+    "optimizer.weight_decay": 0,
+    "training.pretrain_epochs": 0,
+    "training.epochs": 1,
+    "training.batch_size": 1,
+    "training.patience": 1,
+    "seed": 0,
+    "threads": 1,
+}
+ABOVE_ZERO = (
+    "dataset.train_fraction",
+    "optimizer.lr",
+    "training.clip_norm",
+)
+FRACTIONS = (
+    "dataset.train_fraction",
+    "dataset.validation_fraction",
+    "model.word_dropout",
+    "model.embedding_dropout",
+    "model.layer_dropout",
+    "model.dropout",
+    "optimizer.momentum",
+    "training.warmup",
+    "training.label_smoothing",
+    "training.ema_decay",
+)
+BELOW = {
+    "seed": 2**32,  # what NumPy's generators take
+    "threads": 1025,  # torch crashes with too many
+}
+RATES = ("optimizer.lr", "optimizer.weight_decay")
+LARGEST_RATE = 1000  # far from what torch's optimizers cannot hold as float32
+
+
+def check(config: Config) -> None:
+    """Checks ranges and what values mean for each other.
+
+    Raises:
+        ConfigError: On the first value that is wrong; the message shows it.
+    """
+    values = {key: value_of(config, key) for key in keys(Config)}
+    for key, low in AT_LEAST.items():
+        if values[key] is not None and values[key] < low:
+            raise ConfigError(f"{key} must be at least {low}; it is {values[key]}")
+    for key, limit in BELOW.items():
+        if not values[key] < limit:
+            raise ConfigError(f"{key} must be below {limit}; it is {values[key]}")
+    for key in ABOVE_ZERO:
+        if values[key] is not None and not values[key] > 0:
+            raise ConfigError(f"{key} must be a number above 0; it is {values[key]}")
+    for key in FRACTIONS:
+        if not 0 <= values[key] < 1:
+            raise ConfigError(f"{key} must be at least 0 and below 1; it is {values[key]}")
+    for key in RATES:
+        if not values[key] <= LARGEST_RATE:
+            raise ConfigError(f"{key} must be at most {LARGEST_RATE}; it is {values[key]}")
+    _check_dataset(config.dataset)
+    _check_combinations(config.model, config.optimizer)
+    if (
+        config.training.pretrain_epochs
+        and config.model.bidirectional
+        and config.model.num_layers > 1
+    ):
+        raise ConfigError(
+            "training.pretrain_epochs predicts the next word, which the second layer of a "
+            "bidirectional model has seen; it needs model.num_layers=1 or bidirectional=false"
+        )
+    if config.training.patience is not None and not config.dataset.validation_fraction:
+        raise ConfigError(
+            "training.patience waits for a better validation accuracy; "
+            "with dataset.validation_fraction=0 there is none"
+        )
+
+
+def _check_dataset(dataset: DatasetConfig) -> None:
+    if dataset.name == "csv" and not dataset.folder:
+        raise ConfigError(
+            "dataset=csv needs dataset.folder=FOLDER with train.csv and test.csv in it"
+        )
+    if dataset.name != "csv" and dataset.folder:
+        raise ConfigError(
+            f"dataset.folder={dataset.folder} is for dataset=csv; dataset.name is {dataset.name}"
+        )
+    if (dataset.labels is None) == (dataset.name == "questions"):
+        raise ConfigError(
+            "dataset.labels is fine or coarse for dataset=questions and null for every other; "
+            f"dataset.name is {dataset.name}, dataset.labels is {dataset.labels}"
+        )
+
+
+def _check_combinations(model: ModelConfig, optimizer: OptimizerConfig) -> None:
+    if model.layer_dropout and model.num_layers == 1:
+        raise ConfigError(
+            f"model.layer_dropout={model.layer_dropout} acts between recurrent layers "
+            "and needs model.num_layers of at least 2"
+        )
+    decay = optimizer.lr * optimizer.weight_decay
+    if optimizer.name == "adamw" and decay >= 1:
+        raise ConfigError(
+            "optimizer.lr times optimizer.weight_decay, the share of the weights that adamw takes "
+            f"away in each step, must be below 1; it is {decay:g}"
+        )
+    if optimizer.momentum and optimizer.name != "sgd":
+        raise ConfigError(
+            f"optimizer.momentum={optimizer.momentum} is for optimizer=sgd; "
+            f"optimizer.name is {optimizer.name}"
+        )
+
+
+def settle_test(config: Config, *, in_sweep: bool, is_winner: bool = False) -> None:
+    """Decides whether a run reads the test split, where the configuration leaves it open.
+
+    Args:
+        config: Its `evaluate_test` becomes true or false.
+        in_sweep: Whether the run is one of several of a command.
+        is_winner: Whether it trains the winner of a study again, so that nothing is left to choose.
+
+    Raises:
+        ConfigError: If a run among which somebody will choose asks for the test split: choosing by
+            test accuracy makes every test accuracy wrong. If it has no validation part to be chosen
+            by.
+    """
+    is_candidate = in_sweep and not is_winner
+    if is_candidate and not config.dataset.validation_fraction:
+        raise ConfigError("dataset.validation_fraction=0 in a sweep: there is nothing to choose by")
+    if is_candidate and config.evaluate_test:
+        raise ConfigError(
+            "evaluate_test=true in a sweep: choose by validation accuracy, "
+            "then run the choice alone"
+        )
+    if config.evaluate_test is None:
+        config.evaluate_test = not in_sweep

@@ -1,0 +1,85 @@
+"""Configurations as Hydra composes them and as runs save them: read, checked, written."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from hydra.core.config_store import ConfigStore
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from rnnclf.configuration.checks import check
+from rnnclf.configuration.schema import Config
+from rnnclf.errors import ConfigError
+
+
+@dataclass
+class ComposedConfig(Config):
+    """What Hydra composes: the configuration of a run, and what a study searches around it.
+
+    Attributes:
+        search_space: `hydra.sweeper.params` of a study; a single run does without it.
+        resume: The folder of a run that goes on with its own configuration.
+    """
+
+    search_space: dict[str, Any]
+    resume: str | None
+
+
+def register_schema() -> None:
+    """Makes the schema known to Hydra, under the name that `conf/config.yaml` begins with."""
+    ConfigStore.instance().store(name="schema", node=ComposedConfig, replace=True)
+
+
+def from_omegaconf(node: DictConfig) -> Config:
+    """Resolves a composed configuration and checks it.
+
+    Args:
+        node: An OmegaConf node that was composed over the schema `Config`.
+
+    Returns:
+        The configuration as plain dataclasses.
+
+    Raises:
+        ConfigError: If a value is out of its range or values do not go together.
+    """
+    plain = OmegaConf.to_container(node, resolve=True)
+    if isinstance(plain, dict):
+        plain.pop("search_space", None)
+        plain.pop("resume", None)
+    config = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(Config), plain))
+    assert isinstance(config, Config), "it was composed over the schema"
+    check(config)
+    return config
+
+
+def load(path: Path) -> Config:
+    """Reads a `config.yaml` that a run left and checks it.
+
+    The file may come from somebody else: an interpolation in it, which could read the environment,
+    is refused.
+
+    Raises:
+        ConfigError: If a key is unknown, missing or has a wrong type or value.
+        FileNotFoundError: If there is no such file.
+    """
+    try:
+        content = path.read_text(encoding="utf-8")
+        if "${" in content:
+            raise ConfigError("an interpolation (${...}) is not allowed in a saved configuration")
+        if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(content)):
+            raise ConfigError("an alias (*...) is not allowed in a saved configuration")
+        node = OmegaConf.create(yaml.safe_load(content))
+        if not isinstance(node, DictConfig):
+            raise ConfigError("the configuration is not a mapping")
+        return from_omegaconf(node)
+    except (OmegaConfBaseException, yaml.YAMLError, ValueError) as error:
+        raise ConfigError(str(error)) from error
+    except RecursionError as error:
+        raise ConfigError("the configuration is nested too deeply") from error
+
+
+def to_yaml(config: Config) -> str:
+    """Returns the configuration as YAML, which `load` reads."""
+    return OmegaConf.to_yaml(OmegaConf.structured(config))

@@ -1,0 +1,186 @@
+"""The schema of the configuration: types without values. The values are in `conf/`."""
+
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any, Literal
+
+
+@dataclass
+class DatasetConfig:
+    """Which texts, how they are split, and how they become word indices.
+
+    Attributes:
+        name: `sample`, `sentiment`, `spam`, `questions`, `newsgroups` or `csv`.
+        labels: `fine` or `coarse`, for `questions` only.
+        folder: Where `train.csv` and `test.csv` are, for `csv` only.
+        train_fraction: Share of the texts in the training split; `csv` comes split.
+        validation_fraction: Share of the training split that is held out for validation; with 0
+            the last epoch counts as the best, unless training diverged before it.
+        split_seed: Seed of the shuffles behind both splits.
+        validation_seed: Another seed for the validation part alone; null has it drawn by
+            `split_seed`.
+        max_length: How many words of a text are read at most; null reads all.
+        truncation: Which those are: the first (`head`), or the first half of them and the last
+            (`head_tail`).
+        min_frequency: Words rarer than this in the training part become `<unk>`.
+    """
+
+    name: Literal["sample", "sentiment", "spam", "questions", "newsgroups", "csv"]
+    labels: Literal["fine", "coarse"] | None
+    folder: str | None
+    train_fraction: float
+    validation_fraction: float
+    split_seed: int
+    validation_seed: int | None
+    max_length: int | None
+    truncation: Literal["head", "head_tail"]
+    min_frequency: int
+
+
+@dataclass
+class ModelConfig:
+    """The network: embedding, recurrent layers, pooling, linear layer.
+
+    Attributes:
+        cell: `rnn`, `lstm` or `gru`.
+        embedding_size: Width of the word vectors.
+        hidden_size: Width of the hidden state, for each direction.
+        num_layers: How many recurrent layers are stacked.
+        bidirectional: Whether a second layer reads each text from its end.
+        pooling: How the states of a text become one vector: its `last` state, the `mean` or `max`
+            over its words, a learned weighted mean (`attention`), or that and the maximum
+            (`attention_max`).
+        ngram_buckets: How many vectors the character n-grams of words share (3 to 5 letters,
+            hashed); their mean is added to a word's own vector, that of `<unk>` where the word is
+            not known. 0: none.
+        word_dropout: Probability that a training word is replaced by `<unk>`.
+        embedding_dropout: Dropout on the word vectors.
+        layer_dropout: Dropout between stacked recurrent layers.
+        dropout: Dropout before the linear layer.
+        vectors: A text file of pretrained word vectors (GloVe or word2vec format), as wide as
+            `embedding_size`, or null for random ones. Words without one, and character n-grams,
+            begin with small random vectors.
+    """
+
+    cell: Literal["rnn", "lstm", "gru"]
+    embedding_size: int
+    hidden_size: int
+    num_layers: int
+    bidirectional: bool
+    pooling: Literal["last", "mean", "max", "attention", "attention_max"]
+    ngram_buckets: int
+    word_dropout: float
+    embedding_dropout: float
+    layer_dropout: float
+    dropout: float
+    vectors: str | None
+
+
+@dataclass
+class OptimizerConfig:
+    """The optimizer.
+
+    Attributes:
+        name: `adam`, `adamw` or `sgd`.
+        lr: Learning rate at its peak.
+        weight_decay: L2 penalty (decoupled in `adamw`).
+        momentum: Momentum of `sgd`; the others have none.
+    """
+
+    name: Literal["adam", "adamw", "sgd"]
+    lr: float
+    weight_decay: float
+    momentum: float
+
+
+@dataclass
+class TrainingConfig:
+    """The training loop.
+
+    Attributes:
+        pretrain_epochs: Passes over the training part before those, in which each direction of the
+            recurrent layer learns to predict the word that it reads next.
+        epochs: Passes over the training part at most.
+        batch_size: Texts in a step.
+        schedule: Learning rate over the steps: constant (`none`), or down to 0 along a line
+            (`linear`) or half a cosine (`cosine`).
+        warmup: Share of all steps during which the learning rate rises from 0.
+        label_smoothing: Share of the target probability that is spread over all classes.
+        ema_decay: Weight of the past in a running mean of the model's weights, for each step; that
+            mean is what is evaluated and kept. 0: the model as it is.
+        clip_norm: Gradients with a larger norm are scaled down to it; null leaves them.
+        patience: Stop after this many epochs without a better validation accuracy; null never.
+    """
+
+    pretrain_epochs: int
+    epochs: int
+    batch_size: int
+    schedule: Literal["none", "linear", "cosine"]
+    warmup: float
+    label_smoothing: float
+    ema_decay: float
+    clip_norm: float | None
+    patience: int | None
+
+
+@dataclass
+class PathsConfig:
+    """Folders.
+
+    Attributes:
+        data: The raw files of the data sets, downloaded where they are missing; `$RNNCLF_DATA`
+            where that is set.
+        outputs: Where runs leave their folders.
+    """
+
+    data: str
+    outputs: str
+
+
+@dataclass
+class Config:
+    """One training run.
+
+    Attributes:
+        dataset: See `DatasetConfig`.
+        model: See `ModelConfig`.
+        optimizer: See `OptimizerConfig`.
+        training: See `TrainingConfig`.
+        paths: See `PathsConfig`.
+        seed: Seed of weights, dropout and the order of the batches; 0 is a seed like any other.
+        evaluate_test: Whether the run reads the test split, once, at its end; null means that
+            a single run does and the runs of a sweep do not.
+        precision: `float32`, or `bf16`: training computes the network in bfloat16 where torch deems
+            that safe (autocast); weights, optimizer and evaluation stay in float32.
+        device: `auto` (a GPU if there is one), `cpu`, `cuda` or `cuda:N`.
+        threads: CPU threads of torch.
+    """
+
+    dataset: DatasetConfig
+    model: ModelConfig
+    optimizer: OptimizerConfig
+    training: TrainingConfig
+    paths: PathsConfig
+    seed: int
+    evaluate_test: bool | None
+    precision: Literal["float32", "bf16"]
+    device: str
+    threads: int
+
+
+def keys(schema: type, prefix: str = "") -> list[str]:
+    """Returns the full names of all keys of a schema, such as `model.hidden_size`."""
+    names: list[str] = []
+    for field in fields(schema):
+        if isinstance(field.type, type) and is_dataclass(field.type):
+            names += keys(field.type, f"{prefix}{field.name}.")
+        else:
+            names.append(prefix + field.name)
+    return names
+
+
+def value_of(config: Config, key: str) -> Any:
+    """Returns the value of a key by its full name."""
+    value: Any = config
+    for name in key.split("."):
+        value = getattr(value, name)
+    return value

@@ -1,0 +1,75 @@
+"""Hashed character n-grams of words: what parts of a rare or unknown word say of it.
+
+Each word, between a `<` and a `>`, has n-grams of 3 to 5 characters, and each n-gram a bucket of a
+fixed number of them (Bojanowski et al. 2017, "Enriching Word Vectors with Subword Information").
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from rnnclf.data.vocabulary import NUM_SPECIAL_WORDS
+
+SIZES = (3, 4, 5)
+FNV_BASIS, FNV_PRIME = np.uint64(0xCBF29CE484222325), np.uint64(0x100000001B3)
+
+Numbers = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Subwords:
+    """The n-grams of numbered words.
+
+    Attributes:
+        buckets: The buckets of all n-grams, one word after the other.
+        ends: Where the n-grams of each word end in `buckets`.
+    """
+
+    buckets: Numbers
+    ends: Numbers
+
+    def __add__(self, other: "Subwords") -> "Subwords":
+        """Returns the n-grams of these words and, numbered after them, of others."""
+        moved = other.ends + len(self.buckets)
+        return Subwords(
+            np.concatenate([self.buckets, other.buckets]), np.concatenate([self.ends, moved])
+        )
+
+    def of(self, words: Numbers) -> tuple[Numbers, Numbers]:
+        """Returns the buckets of the n-grams of some words, and where those of each begin."""
+        starts = np.concatenate([[0], self.ends])[words]
+        counts = self.ends[words] - starts
+        offsets = np.cumsum(counts) - counts
+        positions = np.arange(counts.sum()) + np.repeat(starts - offsets, counts)
+        return self.buckets[positions], offsets
+
+
+def subwords_of_vocabulary(words: Sequence[str], num_buckets: int) -> Subwords:
+    """Finds the n-grams of a vocabulary, whose first two words stand for others and have none."""
+    special = Subwords(np.empty(0, np.int64), np.zeros(NUM_SPECIAL_WORDS, np.int64))
+    return special + subwords_of(words[NUM_SPECIAL_WORDS:], num_buckets)
+
+
+def subwords_of(words: Sequence[str], num_buckets: int) -> Subwords:
+    """Finds the n-grams of words, and the bucket of each by the hash FNV-1a of its characters."""
+    marked = [f"<{word}>" for word in words]
+    lengths = np.array([len(word) for word in marked], dtype=np.int64)
+    characters = np.frombuffer("".join(marked).encode("utf-32-le", "surrogatepass"), np.uint32)
+    owner = np.repeat(np.arange(len(words)), lengths)
+    left = np.repeat(np.cumsum(lengths), lengths) - np.arange(len(characters))
+    hashes = np.full(len(characters), FNV_BASIS)
+    owners, buckets = [], []
+    for size in range(1, max(SIZES) + 1):
+        following = characters[size - 1 :].astype(np.uint64)
+        hashes = (hashes[: len(following)] ^ following) * FNV_PRIME
+        if size in SIZES:
+            inside = left[: len(hashes)] >= size
+            owners.append(owner[: len(hashes)][inside])
+            mixed = hashes[inside] ^ (hashes[inside] >> np.uint64(32))
+            buckets.append((mixed % np.uint64(num_buckets)).astype(np.int64))
+    all_owners = np.concatenate(owners)
+    order = np.argsort(all_owners, kind="stable")
+    counts = np.bincount(all_owners, minlength=len(words))
+    return Subwords(np.concatenate(buckets)[order], np.cumsum(counts))

@@ -1,0 +1,104 @@
+"""`metrics.jsonl`: one line for each epoch of a run."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TextIO
+
+import msgspec
+from hydra_study_sweeper.files import LARGEST_RECORD, RecordError, read_bounded
+
+DIVERGED = 0.02  # a drop of the training accuracy that is too large for chance
+
+
+@dataclass(frozen=True)
+class EpochMetrics:
+    """What one pass over the training part gave.
+
+    Attributes:
+        epoch: From 1.
+        train_loss: Mean loss over the training texts during the pass (with dropout, with label
+            smoothing).
+        train_accuracy: Share of training texts that were right during the pass.
+        val_loss: Cross-entropy on the validation part after the pass.
+        val_accuracy: Accuracy on it.
+        val_macro_f1: Macro-F1 on it.
+        lr: Learning rate of the last step.
+        seconds: Wall time of pass and validation.
+        tokens_per_second: Training words, without padding, for each second of the pass.
+    """
+
+    epoch: int
+    train_loss: float
+    train_accuracy: float
+    val_loss: float | None
+    val_accuracy: float | None
+    val_macro_f1: float | None
+    lr: float
+    seconds: float
+    tokens_per_second: float
+
+    def better_than(self, other: "EpochMetrics | None") -> bool:
+        """Tells whether the validation accuracy is higher, or the same with a lower loss.
+
+        Without a validation part the later epoch is the better one, unless training has diverged
+        since, as with a high learning rate it may: then it is right about fewer of its own texts.
+        """
+        if other is None:
+            return True
+        if self.val_accuracy is None or other.val_accuracy is None:
+            return self.train_accuracy >= other.train_accuracy - DIVERGED
+        assert self.val_loss is not None and other.val_loss is not None, "as the accuracy"
+        return (self.val_accuracy, -self.val_loss) > (other.val_accuracy, -other.val_loss)
+
+
+class EpochsFile:
+    """The file while a run writes it; a context manager.
+
+    Args:
+        path: The file; what is there is replaced.
+        epochs: What is in it at first.
+    """
+
+    def __init__(self, path: Path, epochs: Iterable[EpochMetrics] = ()) -> None:
+        self._path = path
+        self._first = list(epochs)
+        self._file: TextIO | None = None
+
+    def __enter__(self) -> Self:
+        self._file = self._path.open("w", encoding="utf-8")
+        for metrics in self._first:
+            self.append(metrics)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        assert self._file is not None, "entered as a context manager"
+        self._file.close()
+
+    def append(self, metrics: EpochMetrics) -> None:
+        """Writes one line, so that it is there even if the run ends now."""
+        assert self._file is not None, "entered as a context manager"
+        self._file.write(json.dumps(asdict(metrics), allow_nan=False) + "\n")
+        self._file.flush()
+
+
+def read_epochs(path: Path) -> list[EpochMetrics]:
+    """Reads the epochs of a run.
+
+    Raises:
+        RecordError: If the file is missing or damaged.
+    """
+    try:
+        lines = read_bounded(path, LARGEST_RECORD).splitlines()
+        return [msgspec.json.decode(line, type=EpochMetrics) for line in lines]
+    except FileNotFoundError as error:
+        raise RecordError(f"there is no {path.name}") from error
+    except (OSError, msgspec.DecodeError) as error:
+        raise RecordError(f"{path.name} is damaged: {error}") from error

@@ -1,0 +1,62 @@
+"""`predictions.csv`: the validation texts of a run with its answers, or without any the test's."""
+
+import csv
+from collections.abc import Iterable
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+
+from hydra_study_sweeper.files import RecordError, replacing
+
+LONGEST_FIELD = 2**31 - 1
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """A text with its class and the predicted one.
+
+    Attributes:
+        sentence: The text.
+        label: Its class.
+        predicted: The class that was predicted.
+        probability: That one's probability.
+    """
+
+    sentence: str
+    label: str
+    predicted: str
+    probability: float
+
+
+COLUMNS = [field.name for field in fields(Prediction)]
+
+
+def write_predictions(path: Path, predictions: Iterable[Prediction]) -> None:
+    """Writes predictions, in their order."""
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        for prediction in predictions:
+            *texts, probability = astuple(prediction)
+            writer.writerow([*texts, f"{probability:.4f}"])
+
+
+def read_predictions(path: Path) -> list[Prediction]:
+    """Reads what `write_predictions` wrote.
+
+    Raises:
+        RecordError: If it is missing or damaged.
+    """
+    csv.field_size_limit(LONGEST_FIELD)
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            reader = csv.reader(file, strict=True)
+            if next(reader, None) != COLUMNS:
+                raise RecordError(f"{path.name} does not begin with {','.join(COLUMNS)}")
+            return [
+                Prediction(sentence, label, predicted, float(probability))
+                for sentence, label, predicted, probability in reader
+            ]
+    except FileNotFoundError as error:
+        raise RecordError(f"there is no {path.name}") from error
+    except (OSError, ValueError, csv.Error) as error:
+        raise RecordError(f"{path.name} is damaged: {error}") from error

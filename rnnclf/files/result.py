@@ -1,0 +1,137 @@
+"""`result.json`: the outcome of a run; written last, so its presence means that it finished."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Annotated, Any
+
+from hydra_study_sweeper.files import RecordError, read_record, write_record
+from msgspec import Meta
+
+from rnnclf.files.paths import RunPaths
+
+FORMAT = 1  # of result.json
+Share = Annotated[float, Meta(ge=0, le=1)]
+Count = Annotated[int, Meta(ge=0)]
+
+
+@dataclass(frozen=True)
+class TextCounts:
+    """How many texts each part has."""
+
+    train: Count
+    validation: Count
+    test: Count
+
+
+@dataclass(frozen=True)
+class Seconds:
+    """How long the phases of a run took."""
+
+    load: float
+    fit: float
+    evaluate: float
+    total: float
+
+
+@dataclass(frozen=True)
+class ModelResult:
+    """What a model achieves; None where it was not measured on a part.
+
+    Attributes:
+        dataset: The name of the data set.
+        cell: The recurrent cell.
+        val_accuracy: Accuracy on the validation part.
+        val_macro_f1: Macro-F1 on it.
+        val_loss: Cross-entropy on it.
+        test_accuracy: Accuracy on the test split.
+        test_macro_f1: Macro-F1 on it.
+        test_loss: Cross-entropy on it.
+        parameters: How many numbers training may change.
+        vocabulary_size: How many words the model knows.
+        classes: How many classes it tells apart.
+        texts: The sizes of the parts.
+        git_revision: The commit of the program, if it is known.
+        versions: Of Python and of the packages on which a result depends.
+    """
+
+    dataset: str
+    cell: str
+    val_accuracy: Share | None
+    val_macro_f1: Share | None
+    val_loss: float | None
+    test_accuracy: Share | None
+    test_macro_f1: Share | None
+    test_loss: float | None
+    parameters: int
+    vocabulary_size: int
+    classes: int
+    texts: TextCounts
+    git_revision: str | None
+    versions: dict[str, str]
+
+    def __post_init__(self) -> None:
+        """Refuses an accuracy without a loss, or on no texts."""
+        for part, texts in (("val", self.texts.validation), ("test", self.texts.test)):
+            measured = getattr(self, f"{part}_accuracy") is not None
+            if measured and (getattr(self, f"{part}_loss") is None or not texts):
+                raise ValueError(f"{part}_accuracy has no {part}_loss or no texts beside it")
+
+
+@dataclass(frozen=True)
+class RunResult(ModelResult):
+    """The outcome of a run.
+
+    Attributes:
+        best_epoch: The epoch whose weights were kept.
+        epochs: How many there were.
+        seed: Of the run.
+        identity: What determines the result, as a hash.
+        device: Where it was trained.
+        started: When (ISO 8601).
+        seconds: How long it took.
+        config: Its configuration.
+        format: Of the file.
+    """
+
+    best_epoch: int
+    epochs: int
+    seed: int
+    identity: str
+    device: str
+    started: str
+    seconds: Seconds
+    config: dict[str, Any]
+    format: int
+
+    def of_model(self) -> ModelResult:
+        """Returns what it says of the model alone."""
+        return ModelResult(**{f.name: getattr(self, f.name) for f in fields(ModelResult)})
+
+
+def write_result(paths: RunPaths, result: RunResult) -> None:
+    """Writes the result of a run."""
+    write_record(paths.result, result)
+
+
+def read_result(folder: Path) -> RunResult:
+    """Reads the result of the run in a folder.
+
+    Raises:
+        RecordError: If there is none, it is damaged, of a newer version, or of another program.
+    """
+    result = read_record(RunResult, RunPaths(folder).result)
+    if result.format != FORMAT:
+        raise RecordError(f"format {result.format}, which this rnnclf does not know")
+    return result
+
+
+def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Returns a nested configuration by full keys such as `model.hidden_size`."""
+    values: dict[str, Any] = {}
+    for name, value in config.items():
+        if isinstance(value, Mapping):
+            values |= flat(value, f"{prefix}{name}.")
+        else:
+            values[prefix + name] = value
+    return values

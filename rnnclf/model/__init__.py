@@ -1,0 +1,1 @@
+"""Recurrent classifiers: the network, the classifier around it, and its files."""

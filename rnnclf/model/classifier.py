@@ -1,0 +1,134 @@
+"""A trained model with its words and labels, asked for classes."""
+
+from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import cast
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from rnnclf.configuration.schema import Config, ModelConfig
+from rnnclf.data.corpus import class_indices
+from rnnclf.data.encoding import EncodedTexts, encode, make_batch
+from rnnclf.data.subwords import Subwords, subwords_of, subwords_of_vocabulary
+from rnnclf.data.torchtext_adapter import tokenize
+from rnnclf.data.vocabulary import Vocabulary
+from rnnclf.model.evaluate import predict_logits
+from rnnclf.model.network import EMBEDDING, Ensemble, RecurrentClassifier
+
+
+def build_model(config: ModelConfig, vocabulary_size: int, num_classes: int) -> RecurrentClassifier:
+    """Makes an untrained model as the configuration describes it."""
+    return RecurrentClassifier(
+        vocabulary_size,
+        num_classes,
+        cell=config.cell,
+        embedding_size=config.embedding_size,
+        hidden_size=config.hidden_size,
+        num_layers=config.num_layers,
+        bidirectional=config.bidirectional,
+        pooling=config.pooling,
+        ngram_buckets=config.ngram_buckets,
+        word_dropout=config.word_dropout,
+        embedding_dropout=config.embedding_dropout,
+        layer_dropout=config.layer_dropout,
+        dropout=config.dropout,
+    )
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """Predicts the classes of texts.
+
+    Attributes:
+        config: The configuration of the run that trained the model.
+        vocabulary: The words that it knows.
+        classes: The class names in the order of the model's outputs.
+        model: The network, or several that vote, on the CPU.
+    """
+
+    config: Config
+    vocabulary: Vocabulary
+    classes: list[str]
+    model: RecurrentClassifier | Ensemble
+
+    @property
+    def networks(self) -> list[RecurrentClassifier]:
+        """The networks that vote, or the only one."""
+        if isinstance(self.model, RecurrentClassifier):
+            return [self.model]
+        return cast("list[RecurrentClassifier]", list(self.model.members))
+
+    def encode(self, texts: Sequence[str], labels: Sequence[str] | None = None) -> EncodedTexts:
+        """Turns texts (and their class names, if they are known) into indices."""
+        indices = self.class_indices(labels) if labels else np.zeros(len(texts), dtype=np.int64)
+        dataset = self.config.dataset
+        encoded = encode(texts, indices, tokenize, self.vocabulary)
+        return self.with_subwords(encoded.cut(dataset.max_length, dataset.truncation))
+
+    def with_subwords(self, texts: EncodedTexts) -> EncodedTexts:
+        """Adds the subwords of their words to texts, if the model reads those."""
+        if self._subwords is None:
+            return texts
+        oov = subwords_of(texts.oov, self.config.model.ngram_buckets)
+        return replace(texts, subwords=self._subwords + oov)
+
+    @cached_property
+    def _subwords(self) -> Subwords | None:
+        buckets = self.config.model.ngram_buckets
+        return subwords_of_vocabulary(self.vocabulary.words, buckets) if buckets else None
+
+    def without_ngrams(self) -> "Classifier":
+        """Returns a classifier that has the n-grams of the words it knows in their own vectors.
+
+        It gives the same answers, except that every word that it does not know is `<unk>`.
+        """
+        if self._subwords is None:
+            return self
+        config = deepcopy(self.config)
+        config.model.ngram_buckets = 0
+        every_word = np.arange(len(self.vocabulary))
+        words, ones = every_word.astype(np.int32), np.ones_like(every_word)
+        texts = EncodedTexts(words, every_word, ones, every_word, (), self._subwords)
+        batch = make_batch(texts, every_word)
+
+        def convert(network: RecurrentClassifier) -> RecurrentClassifier:
+            weights = network.state_dict()
+            with torch.inference_mode():
+                weights[EMBEDDING] = network.vectors_of(batch.words[0], batch.subwords).clone()
+            converted = build_model(config.model, len(self.vocabulary), len(self.classes))
+            converted.load_state_dict(weights)
+            return converted
+
+        networks = [convert(network) for network in self.networks]
+        model = Ensemble(networks) if isinstance(self.model, Ensemble) else networks[0]
+        return Classifier(config, self.vocabulary, self.classes, model.eval())
+
+    def class_indices(self, labels: Sequence[str]) -> npt.NDArray[np.int64]:
+        """Returns the positions of class names among the model's outputs."""
+        return class_indices(labels, self.classes)
+
+    def predict_proba(self, texts: Sequence[str], batch_size: int = 256) -> npt.NDArray[np.float32]:
+        """Returns the probability of each class for each text (texts, classes).
+
+        Any string is answered; one without a known word like a single unknown word.
+
+        Raises:
+            TypeError: If `texts` is one string, which would be taken for one-letter texts.
+        """
+        if isinstance(texts, str):
+            raise TypeError("texts is a list of strings, not a string")
+        if not texts:
+            return np.empty((0, len(self.classes)), dtype=np.float32)
+        encoded = self.encode(texts)
+        logits = predict_logits(self.model, encoded, batch_size, torch.device("cpu"))
+        probabilities: npt.NDArray[np.float32] = logits.softmax(1).numpy()
+        return probabilities
+
+    def predict(self, texts: Sequence[str], batch_size: int = 256) -> list[str]:
+        """Returns the most probable class of each text."""
+        best = self.predict_proba(texts, batch_size).argmax(1)
+        return [self.classes[index] for index in best]

@@ -1,0 +1,42 @@
+"""Predictions of a model and how good they are."""
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from rnnclf.data.encoding import EncodedTexts, ordered_batches
+from rnnclf.model.metrics import Indices, Scores, accuracy, confusion_matrix, macro_f1
+
+EVALUATION_BATCH_SIZE = 256
+
+
+def predict_logits(
+    model: nn.Module, texts: EncodedTexts, batch_size: int, device: torch.device
+) -> Tensor:
+    """Runs the model over texts, without dropout and without gradients.
+
+    Args:
+        model: Takes the inputs of a batch, returns logits (batch, classes).
+        texts: What to classify.
+        batch_size: Texts in a batch at most; changes the speed only.
+        device: Where the model is.
+
+    Returns:
+        (texts, classes) on the CPU, in the order of the texts.
+    """
+    model.eval()
+    rows: list[Tensor] = []
+    positions: list[Indices] = []
+    with torch.inference_mode():
+        for where, batch in ordered_batches(texts, batch_size):
+            rows.append(model(*batch.to(device).inputs).float().cpu())
+            positions.append(where)
+    order = torch.from_numpy(np.argsort(np.concatenate(positions)))
+    return torch.cat(rows)[order]
+
+
+def score(logits: Tensor, labels: Indices) -> Scores:
+    """Compares logits (texts, classes) with the true class indices (texts)."""
+    loss = nn.functional.cross_entropy(logits, torch.from_numpy(labels)).item()
+    confusion = confusion_matrix(labels, logits.argmax(1).numpy(), logits.shape[1])
+    return Scores(loss, accuracy(confusion), macro_f1(confusion))

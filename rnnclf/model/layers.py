@@ -1,0 +1,96 @@
+"""Recurrent layers over padded batches.
+
+`torch.nn` wants batches of texts of unequal length packed, and on a CPU the backward pass of
+`pack_padded_sequence` is quadratic in the length. The layers here take the padded batch and give
+the same states: left to right the words come before the padding anyway; the reverse direction
+turns each text around within its own length.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from rnnclf.model.kernels import states_of
+
+CELLS: dict[str, type[nn.RNN | nn.LSTM | nn.GRU]] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
+
+
+class RecurrentLayers(nn.Module):
+    """A stack of `nn.RNN`, `nn.LSTM` or `nn.GRU` layers in one or two directions.
+
+    The function is that of the stock layer with `num_layers` and `bidirectional` on packed
+    sequences; the initial states are zero.
+
+    Args:
+        cell: A key of `CELLS`.
+        input_size: Width of the vectors that come in.
+        hidden_size: Width of the hidden state, for each direction.
+        num_layers: Layers in the stack.
+        bidirectional: Whether each layer also reads from the end.
+        dropout: Dropout between the layers.
+    """
+
+    def __init__(
+        self,
+        cell: str,
+        input_size: int,
+        hidden_size: int,
+        *,
+        num_layers: int = 1,
+        bidirectional: bool = False,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.output_size = hidden_size * (2 if bidirectional else 1)
+        widths = [input_size] + [self.output_size] * (num_layers - 1)
+        layer = CELLS[cell]
+        self.forwards = nn.ModuleList(layer(width, hidden_size) for width in widths)
+        self.backwards = nn.ModuleList(
+            layer(width, hidden_size) for width in widths if bidirectional
+        )
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, vectors: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Runs the layers.
+
+        Args:
+            vectors: (sequence, batch, input_size), padded at the end.
+            lengths: Words in each text (batch), at least 1.
+
+        Returns:
+            The states of the last layer at every position (sequence, batch, output_size), which
+            mean nothing beyond a text's length; and the last state of each text (batch,
+            output_size): where a direction has read the whole text.
+        """
+        states = vectors
+        last = vectors[0]
+        for depth, forwards in enumerate(self.forwards):
+            if depth:
+                states = self.dropout(states)
+            outputs = [states_of(forwards, states)]
+            lasts = [_at(outputs[0], lengths - 1)]
+            if self.backwards:
+                reversed_outputs = states_of(self.backwards[depth], reverse(states, lengths))
+                lasts.append(_at(reversed_outputs, lengths - 1))
+                outputs.append(reverse(reversed_outputs, lengths))
+            states = torch.cat(outputs, dim=-1)
+            last = torch.cat(lasts, dim=-1)
+        return states, last
+
+
+def reverse(vectors: Tensor, lengths: Tensor) -> Tensor:
+    """Turns each text around within its length; the padding stays at the end.
+
+    Args:
+        vectors: (sequence, batch, width).
+        lengths: (batch).
+
+    Returns:
+        (sequence, batch, width).
+    """
+    positions = torch.arange(vectors.shape[0], device=vectors.device).unsqueeze(1)
+    source = torch.where(positions < lengths, lengths - 1 - positions, positions)
+    return vectors.gather(0, source.unsqueeze(-1).expand_as(vectors))
+
+
+def _at(vectors: Tensor, positions: Tensor) -> Tensor:
+    return vectors[positions, torch.arange(positions.shape[0], device=vectors.device)]

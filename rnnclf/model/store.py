@@ -1,0 +1,171 @@
+"""The files of a trained model: written, and read again without trust."""
+
+import hashlib
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from hydra_study_sweeper.files import RecordError, read_record, replacing, write_text
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from torch.nn import init
+from torch.overrides import TorchFunctionMode
+
+from rnnclf.configuration.composed import load as load_config
+from rnnclf.configuration.composed import to_yaml
+from rnnclf.configuration.schema import Config
+from rnnclf.data.vocabulary import Vocabulary
+from rnnclf.errors import ConfigError, ModelError
+from rnnclf.files.paths import BundlePaths, ModelPaths
+from rnnclf.model.classifier import Classifier, build_model
+from rnnclf.model.network import Ensemble, RecurrentClassifier
+
+BUNDLE_FORMAT = 1
+
+
+def save_description(
+    config: Config, vocabulary: Vocabulary, classes: list[str], paths: ModelPaths
+) -> None:
+    """Writes what `load` needs beside the weights: configuration, words, labels."""
+    write_text(paths.config, to_yaml(config))
+    write_text(paths.vocabulary, "".join(f"{word}\n" for word in vocabulary.words))
+    write_text(paths.labels, "".join(f"{name}\n" for name in classes))
+
+
+def save_weights(weights: Mapping[str, Tensor], path: Path) -> None:
+    """Writes the weights of a model as safetensors, atomically."""
+    with replacing(path) as temporary:
+        try:
+            save_file({name: value.contiguous() for name, value in weights.items()}, temporary)
+        except SafetensorError as error:
+            raise OSError(f"{path}: cannot be written: {error}") from error
+
+
+def load(folder: str | Path) -> Classifier:
+    """Loads the model in the folder of a run or in a bundle. Nothing in the folder is executed.
+
+    A bundle's files must be those that were written: their checksums are in it.
+
+    Raises:
+        ModelError: If a file is missing, damaged, elsewhere, or does not fit the others, or if a
+            newer version made the bundle.
+    """
+    paths = BundlePaths(Path(folder))
+    _check_files(paths)
+    if paths.metrics.exists():
+        _check_digests(_read_seal(paths).sha256, paths)
+    try:
+        config = load_config(paths.config)
+        weights = load_file(paths.weights)
+    except ConfigError as error:
+        raise ModelError(f"{paths.config}: {error}") from error
+    except SafetensorError as error:
+        raise ModelError(f"{paths.weights}: not a whole safetensors file ({error})") from error
+    words, classes = _read_lines(paths.vocabulary), _read_lines(paths.labels)
+    try:
+        vocabulary = Vocabulary(words)
+    except ModelError as error:
+        raise ModelError(f"{paths.vocabulary}: {error}") from error
+    if len(set(classes)) != len(classes) or not all(classes):
+        raise ModelError(f"{paths.labels}: a label is empty or stands there twice")
+    model = _built(config, len(vocabulary), len(classes), weights, paths)
+    return Classifier(config, vocabulary, classes, model.eval())
+
+
+@dataclass(frozen=True)
+class _Seal:
+    """What `metrics.json` of a bundle says of the files beside it."""
+
+    sha256: dict[str, str]
+    format: int
+
+
+def _read_seal(paths: BundlePaths) -> _Seal:
+    try:
+        seal = read_record(_Seal, paths.metrics)
+    except RecordError as error:
+        raise ModelError(f"{paths.metrics}: not what rnnclf pick writes ({error})") from error
+    if seal.format > BUNDLE_FORMAT:
+        raise ModelError(f"{paths.metrics}: made by a newer rnnclf (format {seal.format})")
+    return seal
+
+
+def digest(path: Path) -> str:
+    """Returns the SHA-256 of a file in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _check_files(paths: BundlePaths) -> None:
+    folder = os.path.realpath(paths.folder)
+    for path in (*paths.all, paths.metrics):
+        if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(folder):
+            raise ModelError(f"{path}: a link that leads out of its folder")
+        if path.exists() and not path.is_file():
+            raise ModelError(f"{path}: not a file")
+    for path in paths.all:
+        if not path.exists():
+            raise ModelError(f"{paths.folder}: no model here ({path.name} is missing)")
+
+
+def _check_digests(digests: Mapping[str, str], paths: BundlePaths) -> None:
+    for path in paths.all:
+        if digests.get(path.name) != digest(path):
+            raise ModelError(f"{path}: changed or damaged since the bundle was made")
+
+
+def _built(
+    config: Config, words: int, classes: int, weights: dict[str, Tensor], paths: ModelPaths
+) -> RecurrentClassifier | Ensemble:
+    """Makes the model that the configuration describes, of nothing but the loaded weights."""
+    misfit = f"{paths.weights}: does not fit {paths.config.name}, {paths.vocabulary.name} and "
+    members = _members(weights)
+    if config.model.num_layers * max(1, len(members)) > len(weights):
+        raise ModelError(f"{misfit}{paths.labels.name}: too few tensors for its layers")
+    try:
+        with torch.device("meta"), _Uninitialised():
+            networks = [build_model(config.model, words, classes) for _ in members or {"0"}]
+            model = Ensemble(networks) if members else networks[0]
+        expected = model.state_dict()
+        model.load_state_dict(weights, assign=True)
+    except (RuntimeError, OverflowError, TypeError) as error:
+        raise ModelError(f"{misfit}{paths.labels.name}: {error}") from error
+    for name, value in weights.items():
+        if value.dtype != expected[name].dtype:
+            raise ModelError(f"{paths.weights}: {name} is {value.dtype}")
+        if not value.isfinite().all():
+            raise ModelError(f"{paths.weights}: {name} has a number that is not finite")
+    return model
+
+
+def _members(weights: Iterable[str]) -> set[str]:
+    """Returns the numbers of the networks of an ensemble, of which weights have the names."""
+    return {name.split(".")[1] for name in weights if name.startswith("members.")}
+
+
+class _Uninitialised(TorchFunctionMode):
+    """Makes modules without initial values, for which torch would import its compiler, too."""
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Iterable[type],
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        kwargs = kwargs or {}
+        if getattr(func, "__module__", None) == init.__name__:
+            return kwargs["tensor"]
+        return func(*args, **kwargs)
+
+
+def _read_lines(path: Path) -> list[str]:
+    # Not splitlines(): a word may contain what str takes for a line end, such as U+2028.
+    try:
+        return path.read_bytes().decode("utf-8").removesuffix("\n").split("\n")
+    except UnicodeDecodeError as error:
+        raise ModelError(f"{path}: not UTF-8: {error.reason} at byte {error.start}") from error

@@ -1,0 +1,1 @@
+"""Runs and studies below folders: found, ranked, compared with each other and with baselines."""

@@ -1,0 +1,118 @@
+"""Rows as a table on the terminal, as Markdown, CSV or JSON."""
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from rnnclf.model.metrics import Spread
+from rnnclf.runs.rank import Row
+from rnnclf.runs.significance import LEVEL
+
+FORMATS = ("table", "md", "csv", "json")
+ACCURACY = ".4f"
+NUMBERS = {
+    "val_accuracy": ACCURACY,
+    "best": ACCURACY,
+    "test_accuracy": ACCURACY,
+    "seconds": ".1f",
+    "parameters": ",",
+}
+P_VALUES = ("p_val", "p_test")
+SPREADS = ("refit_val", "refit_test", "mean")
+NOTHING = "-"
+WIDEST = 10_000
+
+
+def render(tables: Mapping[str, Sequence[Row]], kind: str, title: str = "task") -> str:
+    """Writes tables.
+
+    Args:
+        tables: Rows by the titles of their tables.
+        kind: One of `FORMATS`. For people (`table`, `md`) each table stands by itself, numbers
+            are rounded, a dash is nothing and columns of nothing are left out; for programs
+            (`csv`, `json`) all is one list of exact values.
+        title: The column in which `csv` and `json` name the table.
+    """
+    if kind == "table":
+        return "\n".join(_table(name, rows) for name, rows in tables.items())
+    if kind == "md":
+        return "\n".join(_markdown(name, rows) for name, rows in tables.items())
+    together = [{title: name, **row} for name, rows in tables.items() for row in rows]
+    return _csv(together) if kind == "csv" else _json(together)
+
+
+def _table(title: str, rows: Sequence[Row]) -> str:
+    """Writes a table as wide as it is: a folder in one piece can be copied from a terminal."""
+    table = Table(title=Text(title), title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    columns = _filled_columns(rows)
+    for name in columns:
+        number = all(isinstance(row.get(name), int | float | None) for row in rows)
+        table.add_column(Text(name), justify="right" if number else "left")
+    for row in rows:
+        table.add_row(*(Text(_shown(name, row.get(name))) for name in columns))
+    output = io.StringIO()
+    Console(file=output, width=WIDEST).print(table)
+    return "\n".join(line.rstrip() for line in output.getvalue().splitlines()) + "\n"
+
+
+def _markdown(title: str, rows: Sequence[Row]) -> str:
+    columns = _filled_columns(rows)
+    lines = [
+        columns,
+        ["---"] * len(columns),
+        *([_shown(name, row.get(name)).replace("|", r"\|") for name in columns] for row in rows),
+    ]
+    return f"## {title}\n\n" + "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _csv(rows: Sequence[Row]) -> str:
+    if not rows:
+        return ""
+    flat: list[Row] = []
+    for row in rows:
+        flat.append({})
+        for name, value in row.items():
+            if name in SPREADS:
+                parts = asdict(value) if value else {"mean": None, "sd": None, "n": None}
+                flat[-1] |= {f"{name}_{part}": number for part, number in parts.items()}
+            else:
+                flat[-1][name] = value
+    output = io.StringIO()
+    writer = csv.DictWriter(output, _columns(flat), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(flat)
+    return output.getvalue()
+
+
+def _json(rows: Sequence[Row]) -> str:
+    return json.dumps(rows, indent=2, default=asdict, ensure_ascii=False) + "\n"
+
+
+def _columns(rows: Sequence[Row]) -> list[str]:
+    return list(dict.fromkeys(name for row in rows for name in row))
+
+
+def _filled_columns(rows: Sequence[Row]) -> list[str]:
+    return [name for name in _columns(rows) if any(row.get(name) is not None for row in rows)]
+
+
+def _shown(name: str, value: Any) -> str:
+    if value is None:
+        return NOTHING
+    if isinstance(value, Spread):
+        return str(value)
+    if name in P_VALUES:
+        return f"≈ {value:.2f}" if value >= LEVEL else f"{value:.2g}"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return format(value, NUMBERS.get(name, ".4g" if isinstance(value, float) else "d"))
+    return str(value)

@@ -1,0 +1,68 @@
+"""The checkpoint of a run: all that its next epoch depends on, as data and never as code.
+
+It is a safetensors file. Its tensors are numbered, and its metadata holds the structure that they
+belong to as JSON.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from hydra_study_sweeper.files import replacing
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from rnnclf.errors import ModelError
+
+STRUCTURE = "structure"
+
+
+def save_checkpoint(state: dict[str, Any], path: Path) -> None:
+    """Writes nested dicts and lists of tensors, numbers, strings and None, atomically."""
+    tensors: dict[str, Tensor] = {}
+    structure = json.dumps(_take_out(state, tensors))
+    with replacing(path, durable=False) as temporary:
+        try:
+            save_file(tensors, temporary, {STRUCTURE: structure})
+        except SafetensorError as error:
+            raise OSError(f"{path}: cannot be written: {error}") from error
+
+
+def load_checkpoint(path: Path) -> dict[str, Any]:
+    """Reads what `save_checkpoint` wrote.
+
+    Raises:
+        ModelError: If the file is damaged or something else.
+        FileNotFoundError: If it is not there.
+    """
+    try:
+        with safe_open(path, "pt") as file:
+            structure = json.loads((file.metadata() or {})[STRUCTURE])
+            names = file.keys()
+            return dict(_put_in(structure, {name: file.get_tensor(name) for name in names}))
+    except (SafetensorError, KeyError, TypeError, ValueError, RecursionError) as error:
+        raise ModelError(f"{path}: not a whole checkpoint; delete it to begin anew") from error
+
+
+def _take_out(node: Any, tensors: dict[str, Tensor]) -> Any:
+    """Replaces tensors by their names; dicts become lists of pairs, since JSON's have strings."""
+    if isinstance(node, Tensor):
+        name = str(len(tensors))
+        tensors[name] = node.detach().contiguous()
+        return {"tensor": name}
+    if isinstance(node, dict):
+        return {"dict": [[key, _take_out(value, tensors)] for key, value in node.items()]}
+    if isinstance(node, (list, tuple)):
+        return [_take_out(value, tensors) for value in node]
+    return node
+
+
+def _put_in(node: Any, tensors: dict[str, Tensor]) -> Any:
+    if isinstance(node, dict):
+        if "tensor" in node:
+            return tensors[node["tensor"]]
+        return {key: _put_in(value, tensors) for key, value in node["dict"]}
+    if isinstance(node, list):
+        return [_put_in(value, tensors) for value in node]
+    return node

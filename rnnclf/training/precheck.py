@@ -1,0 +1,36 @@
+"""What a study makes sure of before its first trial."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from rnnclf.configuration.checks import settle_test
+from rnnclf.configuration.composed import from_omegaconf
+from rnnclf.data.prepared import prepare
+from rnnclf.data.vectors import read_vectors
+
+
+def check_trials(nodes: Sequence[DictConfig]) -> Mapping[str, str]:
+    """Checks sampled configurations of trials, and prepares data set and word vectors once for all.
+
+    Args:
+        nodes: Composed configurations that together have each choice and each bound.
+
+    Returns:
+        What must be the same when the study is continued: the digest of the data set.
+
+    Raises:
+        ConfigError: If one of them is wrong, or asks for the test split.
+        DataError: If the data set cannot be had, or a file of word vectors does not fit.
+    """
+    configs = [from_omegaconf(node) for node in nodes]
+    for config in configs:
+        settle_test(config, in_sweep=True)
+    first = configs[0]
+    data = prepare(first.dataset, Path(first.paths.data))
+    models = [config.model for config in configs]
+    files = dict.fromkeys((Path(m.vectors), m.embedding_size) for m in models if m.vectors)
+    for file, size in files:
+        read_vectors(file, data.vocabulary, size)
+    return {first.dataset.name: data.digest}

@@ -1,0 +1,103 @@
+"""Language modelling on the training texts, from which a classifier's recurrent layers start.
+
+Each direction learns to predict the word that it reads next (Dai and Le 2015, "Semi-supervised
+Sequence Learning"). The softmax is over the words of the batch alone, with their own vectors as its
+weights (Press and Wolf 2017), so that a step costs the same for a vocabulary of any size.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from rnnclf.configuration.schema import TrainingConfig
+from rnnclf.data.encoding import BatchSubwords, EncodedTexts, training_batches
+from rnnclf.model.network import RecurrentClassifier
+from rnnclf.training.trainer import check_finite
+from rnnclf.training.updates import Updates
+
+
+class NextWords(nn.Module):
+    """What predicts words from the states of a classifier; its output is the loss.
+
+    Args:
+        model: The classifier, with one layer where that is bidirectional: in a second one each
+            direction has already seen the word that it should predict.
+    """
+
+    def __init__(self, model: RecurrentClassifier) -> None:
+        super().__init__()
+        self.embedding = model.embedding
+        self.model = model
+        self.directions = 2 if len(model.recurrent.backwards) else 1
+        width = model.recurrent.output_size // self.directions
+        self.outputs = nn.ModuleList(
+            nn.Linear(width, model.embedding.embedding_dim) for _ in range(self.directions)
+        )
+
+    def forward(
+        self, words: Tensor, lengths: Tensor, subwords: BatchSubwords | None = None
+    ) -> Tensor:
+        """Computes the mean cross-entropy; for the arguments see `RecurrentClassifier.forward`."""
+        states, _ = self.model.read(words, lengths, subwords)
+        distinct, numbers = torch.unique(words, return_inverse=True)
+        vectors = self.model.vectors_of(distinct, subwords)
+        positions = torch.arange(1, len(words), device=words.device).unsqueeze(1)
+        is_pair = positions < lengths
+        losses = []
+        for direction, (output, half) in enumerate(
+            zip(self.outputs, states.chunk(self.directions, dim=-1), strict=True)
+        ):
+            before, after = (half[:-1], numbers[1:]) if direction == 0 else (half[1:], numbers[:-1])
+            logits = output(self.model.dropout(before[is_pair])) @ vectors.t()
+            losses.append(
+                nn.functional.cross_entropy(logits.float(), after[is_pair], reduction="sum")
+            )
+        return torch.stack(losses).sum() / (self.directions * is_pair.sum()).clamp(min=1)
+
+
+def pretrain(
+    model: RecurrentClassifier,
+    texts: EncodedTexts,
+    make_optimizer: Callable[[nn.Module], Optimizer],
+    settings: TrainingConfig,
+    *,
+    order: np.random.Generator,
+    precision: torch.dtype,
+    device: torch.device,
+    on_step: Callable[[int], None] = lambda step: None,
+    on_epoch: Callable[[int, float], None] = lambda epoch, loss: None,
+) -> None:
+    """Trains the embedding and the recurrent layers of a classifier to predict words.
+
+    Args:
+        model: The classifier, on the device.
+        texts: The training part.
+        make_optimizer: Makes the optimizer for a module.
+        settings: Epochs, batch size and the largest norm of the gradient.
+        order: Shuffles the texts.
+        precision: Of the network's products.
+        device: Where to compute.
+        on_step: Is called with the number of the step (from 1, in this epoch) after each step.
+        on_epoch: Is called after each epoch with its number (from 1) and its mean loss.
+
+    Raises:
+        TrainingError: If the loss becomes NaN or infinite.
+    """
+    predictor = NextWords(model).to(device)
+    updates = Updates.of(predictor, make_optimizer(predictor), precision, settings.clip_norm)
+    lr = float(updates.optimizer.param_groups[0]["lr"])
+    predictor.train()
+    for epoch in range(1, settings.pretrain_epochs + 1):
+        losses = []
+        for step, batch in enumerate(training_batches(texts, settings.batch_size, order), start=1):
+            loss = updates.forward(batch.to(device))
+            updates.step(loss)
+            losses.append(loss.item())
+            where = f"the loss became {{}} in step {step} of epoch {epoch} of the pretraining"
+            check_finite(losses[-1], where, lr)
+            on_step(step)
+        updates.flush()
+        on_epoch(epoch, sum(losses) / len(losses))

@@ -1,0 +1,113 @@
+"""What a person sees while a run goes on: a live line on a terminal, plain lines elsewhere."""
+
+import logging
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+from rnnclf.files.epochs import EpochMetrics
+
+console = Console()
+log = logging.getLogger(__name__)
+
+
+class ConsoleHandler(logging.Handler):
+    """Logs to the terminal, above the live line if there is one."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Prints the message as it is, without colours of its own and without folding."""
+        console.print(self.format(record), markup=False, highlight=False, soft_wrap=True)
+
+
+class _EpochsProgress:
+    """A bar for the steps of an epoch; a context manager around all of them.
+
+    Args:
+        epochs: Epochs at most.
+        steps: Steps in an epoch.
+        done: Epochs that are finished already.
+    """
+
+    what = ""
+
+    def __init__(self, epochs: int, steps: int, done: int = 0) -> None:
+        self._epochs = epochs
+        self._steps = steps
+        self._live = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("steps"),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._task = self._live.add_task("", total=steps)
+        self._begin(done + 1)
+
+    def __enter__(self) -> Self:
+        self._live.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._live.stop()
+
+    def on_step(self, step: int) -> None:
+        """Moves the bar to a step of the epoch."""
+        self._live.update(self._task, completed=step)
+
+    def _begin(self, epoch: int) -> None:
+        description = f"{self.what} {min(epoch, self._epochs)}/{self._epochs}"
+        self._live.update(self._task, completed=0, description=description)
+
+    def _numbered(self, epoch: int) -> str:
+        return f"{self.what} {epoch:{len(str(self._epochs))}}/{self._epochs}"
+
+
+class PretrainingProgress(_EpochsProgress):
+    """Shows the epochs of `pretrain`."""
+
+    what = "pretraining epoch"
+
+    def on_epoch(self, epoch: int, loss: float) -> None:
+        """Logs one line and begins the bar again."""
+        log.info("%s  loss %.4f", self._numbered(epoch), loss)
+        self._begin(epoch + 1)
+
+
+class TrainingProgress(_EpochsProgress):
+    """Shows the epochs of a `Trainer`."""
+
+    what = "epoch"
+
+    def on_epoch(self, metrics: EpochMetrics, is_best: bool) -> None:
+        """Logs one line and begins the bar again."""
+        validation = ""
+        if metrics.val_loss is not None:
+            star = "*" if is_best else " "
+            validation = f"validation loss {metrics.val_loss:.4f} "
+            validation += f"accuracy {metrics.val_accuracy:.4f}{star}  "
+        log.info(
+            "%s  train loss %.4f accuracy %.4f  %s%.1f s  %.0f tokens/s",
+            self._numbered(metrics.epoch),
+            metrics.train_loss,
+            metrics.train_accuracy,
+            validation,
+            metrics.seconds,
+            metrics.tokens_per_second,
+        )
+        self._begin(metrics.epoch + 1)

@@ -1,0 +1,82 @@
+"""What a run writes about itself, and says when it has ended."""
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+from torch import Tensor
+
+from rnnclf.configuration.identity import identity
+from rnnclf.data.corpus import Texts
+from rnnclf.files.epochs import EpochMetrics
+from rnnclf.files.predictions import Prediction
+from rnnclf.files.result import FORMAT, RunResult, Seconds, TextCounts
+from rnnclf.model.classifier import Classifier
+from rnnclf.model.metrics import Scores
+from rnnclf.model.network import count_parameters
+from rnnclf.training.reproducibility import git_revision, package_versions
+
+
+def predictions_of(classifier: Classifier, texts: Texts, logits: Tensor) -> Iterator[Prediction]:
+    """Yields each text with its class, the predicted class and that one's probability."""
+    probabilities, predicted = logits.softmax(1).max(1)
+    for text, label, index, probability in zip(
+        texts.texts, texts.labels, predicted.tolist(), probabilities.tolist(), strict=True
+    ):
+        yield Prediction(text, label, classifier.classes[index], probability)
+
+
+def result_of(
+    classifier: Classifier,
+    best: EpochMetrics,
+    test: Scores | None,
+    *,
+    epochs: int,
+    texts: TextCounts,
+    device: str,
+    started: str,
+    seconds: Seconds,
+) -> RunResult:
+    """Gathers what `result.json` says of the model and how it came about."""
+    config = classifier.config
+    return RunResult(
+        dataset=config.dataset.name,
+        cell=config.model.cell,
+        val_accuracy=best.val_accuracy,
+        val_macro_f1=best.val_macro_f1,
+        val_loss=best.val_loss,
+        test_accuracy=test.accuracy if test else None,
+        test_macro_f1=test.macro_f1 if test else None,
+        test_loss=test.loss if test else None,
+        parameters=count_parameters(classifier.model),
+        vocabulary_size=len(classifier.vocabulary),
+        classes=len(classifier.classes),
+        texts=texts,
+        git_revision=git_revision(),
+        versions=package_versions(),
+        best_epoch=best.epoch,
+        epochs=epochs,
+        seed=config.seed,
+        identity=identity(config),
+        device=device,
+        started=started,
+        seconds=seconds,
+        config=asdict(config),
+        format=FORMAT,
+    )
+
+
+def summary(result: RunResult, folder: Path) -> Iterator[str]:
+    """Says in a few lines how a run ended and where its files are."""
+    if result.val_accuracy is not None:
+        yield (
+            f"validation accuracy {result.val_accuracy:.4f}  macro-F1 {result.val_macro_f1:.4f}  "
+            f"({result.texts.validation} texts, "
+            f"best epoch {result.best_epoch} of {result.epochs})"
+        )
+    if result.test_accuracy is not None:
+        yield (
+            f"test accuracy       {result.test_accuracy:.4f}  macro-F1 {result.test_macro_f1:.4f}  "
+            f"({result.texts.test} texts)"
+        )
+    yield f"{result.seconds.total:.0f} s, files in {folder}"

@@ -1,0 +1,283 @@
+"""One run: load, build, fit, evaluate, record."""
+
+import logging
+import math
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from filelock import FileLock, Timeout
+from hydra_study_sweeper import report
+from hydra_study_sweeper.files import discard_unfinished
+
+from rnnclf.configuration.identity import identity
+from rnnclf.configuration.schema import Config
+from rnnclf.data.corpus import Texts
+from rnnclf.data.prepared import PreparedTexts, load_test, prepare
+from rnnclf.data.vectors import STD_WITHOUT, read_vectors
+from rnnclf.errors import ConfigError, ModelError, TrainingError
+from rnnclf.files.epochs import EpochMetrics, EpochsFile
+from rnnclf.files.paths import RunPaths
+from rnnclf.files.predictions import write_predictions
+from rnnclf.files.result import Seconds, TextCounts, write_result
+from rnnclf.model.classifier import Classifier, build_model
+from rnnclf.model.evaluate import EVALUATION_BATCH_SIZE, predict_logits, score
+from rnnclf.model.metrics import Scores
+from rnnclf.model.store import save_description, save_weights
+from rnnclf.training.checkpoint import load_checkpoint, save_checkpoint
+from rnnclf.training.pretrain import pretrain
+from rnnclf.training.progress import PretrainingProgress, TrainingProgress
+from rnnclf.training.record import predictions_of, result_of, summary
+from rnnclf.training.reproducibility import (
+    choose_device,
+    describe,
+    prepare_torch,
+    seed_everything,
+)
+from rnnclf.training.trainer import Trainer
+from rnnclf.training.updates import make_optimizer
+
+PRECISIONS = {"float32": torch.float32, "bf16": torch.bfloat16}
+
+log = logging.getLogger(__name__)
+
+
+def train(config: Config, folder: Path) -> float:
+    """Trains one classifier and leaves its record in `folder`.
+
+    Where a run of the same configuration has left a checkpoint there, it goes on after the last
+    finished epoch, and the result is that of a run without a break.
+
+    Args:
+        config: A checked configuration with `evaluate_test` settled.
+        folder: Where the files of `RunPaths` go; it exists and has no result yet.
+
+    Returns:
+        The best validation accuracy; without a validation part the test accuracy, or where the
+        test split is not read the training accuracy.
+
+    Raises:
+        optuna.TrialPruned: If the run is a trial of a study that prunes it.
+        ConfigError: If `folder` holds a finished run or another process trains there, or if the
+            device does not exist or is not that of the checkpoint.
+        DataError: If the data set cannot be had.
+        TrainingError: If the loss becomes NaN or infinite.
+        ModelError: If the checkpoint is damaged.
+        KeyboardInterrupt: On Ctrl-C or SIGTERM; the checkpoint stays.
+    """
+    with _alone_in(folder):
+        discard_unfinished(folder)
+        return _train(config, RunPaths(folder))
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    path = folder / ".lock"
+    lock = FileLock(path, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise ConfigError(f"{folder}: another process is training there") from error
+    try:
+        yield
+    finally:
+        path.unlink()
+        lock.release()
+
+
+def _train(config: Config, paths: RunPaths) -> float:
+    if paths.result.exists():
+        raise ConfigError(f"{paths.folder} holds a finished run; nothing was changed there")
+    started, clock = datetime.now(UTC), [time.perf_counter()]
+    device = choose_device(config.device)
+    prepare_torch(config.threads, device)
+    order = seed_everything(config.seed)
+
+    data = prepare(config.dataset, Path(config.paths.data))
+    classifier = build_classifier(config, data)
+    save_description(config, classifier.vocabulary, classifier.classes, paths)
+    clock.append(time.perf_counter())
+
+    epochs, best = _fit(classifier, data, device=device, order=order, paths=paths)
+    clock.append(time.perf_counter())
+
+    test = load_test(config.dataset, Path(config.paths.data)) if config.evaluate_test else None
+    test_scores = _test(classifier, test, device) if test else None
+    shown = test if test and not len(data.validation_texts) else data.validation_texts
+    if len(shown):
+        logits = _logits(classifier, shown, device)
+        write_predictions(paths.predictions, predictions_of(classifier, shown, logits))
+    clock.append(time.perf_counter())
+
+    load, fit, evaluate = np.diff(clock).round(3).tolist()
+    result = result_of(
+        classifier,
+        best,
+        test_scores,
+        epochs=len(epochs),
+        texts=TextCounts(len(data.training), len(data.validation), data.num_test),
+        device=describe(device),
+        started=started.isoformat(timespec="seconds"),
+        seconds=Seconds(load, fit, evaluate, total=round(clock[-1] - clock[0], 3)),
+    )
+    write_result(paths, result)
+    paths.checkpoint.unlink(missing_ok=True)
+    for line in summary(result, paths.folder):
+        log.info("%s", line)
+    return _objective(best, test_scores)
+
+
+def _objective(best: EpochMetrics, test: Scores | None) -> float:
+    """Returns what a search would look at; without a validation part that is the test."""
+    if best.val_accuracy is not None:
+        return best.val_accuracy
+    return best.train_accuracy if test is None else test.accuracy
+
+
+def build_classifier(config: Config, data: PreparedTexts) -> Classifier:
+    """Makes an untrained classifier with the words of the training texts.
+
+    Raises:
+        DataError: If `model.vectors` names a file that does not fit.
+    """
+    vocabulary, classes = data.vocabulary, data.classes
+    model = build_model(config.model, len(vocabulary), len(classes))
+    if config.model.vectors:
+        vectors = read_vectors(Path(config.model.vectors), vocabulary, config.model.embedding_size)
+        with torch.no_grad():
+            model.embedding.weight.mul_(STD_WITHOUT)  # n-grams begin as small as unknown words
+            model.embedding.weight[: len(vocabulary)] = vectors
+    return Classifier(config, vocabulary, classes, model)
+
+
+def _fit(
+    classifier: Classifier,
+    data: PreparedTexts,
+    *,
+    device: torch.device,
+    order: np.random.Generator,
+    paths: RunPaths,
+) -> tuple[list[EpochMetrics], EpochMetrics]:
+    """Trains the classifier's model; returns the metrics of all epochs and of the best."""
+    training = classifier.with_subwords(data.training)
+    validation = classifier.with_subwords(data.validation)
+    (network,) = classifier.networks
+    config, model = classifier.config, network.to(device)
+    settings, precision = config.training, PRECISIONS[config.precision]
+    steps = -(-len(training) // settings.batch_size)
+    log.info(
+        f"{config.dataset.name} with {config.model.cell}: {len(data.training)} training and "
+        f"{len(data.validation)} validation texts, {len(classifier.classes)} classes, "
+        f"{len(classifier.vocabulary)} words, on {describe(device)}"
+    )
+    make = partial(
+        make_optimizer,
+        config.optimizer.name,
+        lr=config.optimizer.lr,
+        weight_decay=config.optimizer.weight_decay,
+        momentum=config.optimizer.momentum,
+    )
+    checkpoint = _checkpoint_of(config, device, paths)
+    if settings.pretrain_epochs and not checkpoint:
+        with PretrainingProgress(settings.pretrain_epochs, steps) as progress:
+            pretrain(
+                model,
+                training,
+                make,
+                settings,
+                order=order,
+                precision=precision,
+                device=device,
+                on_step=progress.on_step,
+                on_epoch=progress.on_epoch,
+            )
+    trainer = Trainer(
+        model,
+        training,
+        validation if len(validation) else None,
+        make(model),
+        settings,
+        order=order,
+        precision=precision,
+        device=device,
+    )
+    if checkpoint:
+        _go_on(trainer, checkpoint, paths)
+    _run(trainer, config, paths, TrainingProgress(settings.epochs, steps, len(trainer.epochs)))
+    assert trainer.best is not None, "there is at least one epoch"
+    return trainer.epochs, trainer.best
+
+
+def _checkpoint_of(config: Config, device: torch.device, paths: RunPaths) -> dict[str, Any] | None:
+    """Reads the checkpoint that a run of this configuration left, if one did."""
+    try:
+        checkpoint = load_checkpoint(paths.checkpoint)
+    except FileNotFoundError:
+        return None
+    if checkpoint.get("identity") != identity(config):
+        log.info("the checkpoint in %s is of another configuration; it is left out", paths.folder)
+        return None
+    if checkpoint["device"] != device.type:
+        raise ConfigError(
+            f"{paths.checkpoint} was begun on {checkpoint['device']}, this is {device.type}; "
+            f"go on there, or delete it to begin anew"
+        )
+    return checkpoint
+
+
+def _go_on(trainer: Trainer, checkpoint: dict[str, Any], paths: RunPaths) -> None:
+    try:
+        trainer.load_state_dict(checkpoint["trainer"])
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise ModelError(
+            f"{paths.checkpoint}: it does not fit this model; delete it to begin anew"
+        ) from error
+    save_weights(trainer.best_weights, paths.weights)
+    log.info("going on after epoch %d", len(trainer.epochs))
+    for metrics in trainer.epochs:
+        _report(metrics)
+
+
+def _run(trainer: Trainer, config: Config, paths: RunPaths, progress: TrainingProgress) -> None:
+    """Runs the trainer and leaves its state after each epoch."""
+    origin = {"identity": identity(config), "device": trainer.device.type}
+    with EpochsFile(paths.metrics, trainer.epochs) as file, progress:
+
+        def on_epoch(metrics: EpochMetrics, is_best: bool) -> None:
+            if is_best:
+                save_weights(trainer.best_weights, paths.weights)
+            file.append(metrics)
+            save_checkpoint(origin | {"trainer": trainer.state_dict()}, paths.checkpoint)
+            progress.on_epoch(metrics, is_best)
+            _report(metrics)
+
+        try:
+            trainer.run(progress.on_step, on_epoch)
+        except KeyboardInterrupt as error:
+            raise type(error)(
+                f"{str(error) or 'interrupted'} after {len(trainer.epochs)} of "
+                f"{config.training.epochs} epochs; python run.py resume={paths.folder} goes on"
+            ) from error
+
+
+def _report(metrics: EpochMetrics) -> None:
+    if metrics.val_accuracy is not None:
+        report(metrics.val_accuracy, metrics.epoch)
+
+
+def _test(classifier: Classifier, test: Texts, device: torch.device) -> Scores:
+    scores = score(_logits(classifier, test, device), classifier.class_indices(test.labels))
+    if not math.isfinite(scores.loss):
+        raise TrainingError(f"the test loss is {scores.loss}; try a lower lr")
+    return scores
+
+
+def _logits(classifier: Classifier, texts: Texts, device: torch.device) -> torch.Tensor:
+    encoded = classifier.encode(texts.texts)
+    return predict_logits(classifier.model, encoded, EVALUATION_BATCH_SIZE, device)

@@ -1,0 +1,219 @@
+"""The training loop."""
+
+import math
+import time
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from rnnclf.configuration.schema import TrainingConfig
+from rnnclf.data.encoding import Batch, EncodedTexts, training_batches
+from rnnclf.errors import TrainingError
+from rnnclf.files.epochs import EpochMetrics
+from rnnclf.model.evaluate import EVALUATION_BATCH_SIZE, predict_logits, score
+from rnnclf.model.metrics import Scores
+from rnnclf.training.updates import Updates, schedule_factor
+
+STEPS_BETWEEN_AVERAGES = 10
+
+
+class Trainer:
+    """Trains a model and keeps the weights of its best epoch.
+
+    Args:
+        model: Takes words (sequence, batch) and lengths (batch), returns logits (batch, classes);
+            is on `device`.
+        train: Training texts.
+        validation: Validation texts; the best epoch is the one with the highest accuracy on them
+            (with the lower loss among equals), or if there are none the last one before training
+            diverged.
+        optimizer: Changes the model's parameters.
+        settings: Epochs, batch size, schedule and so on.
+        order: Draws the order of the batches.
+        precision: What the network computes in where torch's autocast deems it safe.
+        device: Where to compute; default: the CPU.
+
+    Attributes:
+        model: The model; after `run` with the weights of its best epoch.
+        device: Where it computes.
+        epochs: The metrics of the finished epochs.
+        best: The metrics of the best of them.
+        best_weights: The weights after it.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        train: EncodedTexts,
+        validation: EncodedTexts | None,
+        optimizer: Optimizer,
+        settings: TrainingConfig,
+        *,
+        order: np.random.Generator,
+        precision: torch.dtype = torch.float32,
+        device: torch.device | None = None,
+    ) -> None:
+        self.model = model
+        self.epochs: list[EpochMetrics] = []
+        self.best: EpochMetrics | None = None
+        self.best_weights: dict[str, Tensor] = {}
+        self._train = train
+        self._validation = validation
+        self._updates = Updates.of(model, optimizer, precision, settings.clip_norm)
+        self._settings = settings
+        self._order = order
+        self.device = device or torch.device("cpu")
+        steps = -(-len(train) // settings.batch_size) * settings.epochs
+        schedule = schedule_factor(settings.schedule, settings.warmup, steps)
+        self._scheduler = LambdaLR(optimizer, schedule)
+        self._average = _running_average(model, settings.ema_decay) if settings.ema_decay else None
+
+    def run(
+        self,
+        on_step: Callable[[int], None] = lambda step: None,
+        on_epoch: Callable[[EpochMetrics, bool], None] = lambda metrics, is_best: None,
+    ) -> EpochMetrics:
+        """Trains the epochs that are missing, and gives the model the weights of the best.
+
+        Args:
+            on_step: Is called with the number of the step (from 1, in its epoch) after each step.
+            on_epoch: Is called after each epoch with its metrics and whether it is the best so far.
+
+        Returns:
+            The metrics of the best epoch.
+
+        Raises:
+            TrainingError: If the loss on the training or the validation texts becomes NaN or
+                infinite.
+        """
+        while not self._is_finished():
+            metrics = self._run_epoch(on_step)
+            self.epochs.append(metrics)
+            is_best = metrics.better_than(self.best)
+            if is_best:
+                self.best, self.best_weights = metrics, deepcopy(self._evaluated().state_dict())
+            on_epoch(metrics, is_best)
+        assert self.best is not None, "there is at least one epoch"
+        self.model.load_state_dict(self.best_weights)
+        return self.best
+
+    def state_dict(self) -> dict[str, Any]:
+        """Returns all that the next epoch depends on, beside the arguments of the trainer."""
+        assert self.best is not None, "an epoch is finished"
+        on_gpu = self.device.type == "cuda"
+        last_is_best = self.best is self.epochs[-1]
+        return {
+            "epochs": [asdict(metrics) for metrics in self.epochs],
+            "best_epoch": self.best.epoch,
+            "best_weights": None if last_is_best else self.best_weights,
+            "model": self.model.state_dict(),
+            "average": self._average.state_dict() if self._average else None,
+            "optimizer": self._updates.optimizer.state_dict(),
+            "scheduler": self._scheduler.state_dict(),
+            "order": self._order.bit_generator.state,
+            "torch": torch.get_rng_state(),
+            "cuda": torch.cuda.get_rng_state(self.device) if on_gpu else None,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Goes on where a trainer with the same arguments was when it gave its `state_dict`."""
+        self.epochs = [EpochMetrics(**metrics) for metrics in state["epochs"]]
+        self.best = self.epochs[state["best_epoch"] - 1]
+        self.model.load_state_dict(state["model"])
+        if self._average:
+            self._average.load_state_dict(state["average"])
+        self.best_weights = state["best_weights"] or deepcopy(self._evaluated().state_dict())
+        self._updates.optimizer.load_state_dict(state["optimizer"])
+        self._scheduler.load_state_dict(state["scheduler"])
+        self._order.bit_generator.state = state["order"]
+        torch.set_rng_state(state["torch"])
+        if state["cuda"] is not None:
+            torch.cuda.set_rng_state(state["cuda"], self.device)
+
+    def _is_finished(self) -> bool:
+        done, patience = len(self.epochs), self._settings.patience
+        waited = done - self.best.epoch if self.best else 0
+        return done == self._settings.epochs or (patience is not None and waited >= patience)
+
+    def _run_epoch(self, on_step: Callable[[int], None]) -> EpochMetrics:
+        epoch = len(self.epochs) + 1
+        start = time.perf_counter()
+        self.model.train()
+        loss_sum = right = 0.0
+        batches = training_batches(self._train, self._settings.batch_size, self._order)
+        for step, batch in enumerate((batch.to(self.device) for batch in batches), start=1):
+            lr = float(self._scheduler.get_last_lr()[0])
+            loss, logits = self._step(batch)
+            check_finite(loss, f"the loss became {{}} in step {step} of epoch {epoch}", lr)
+            self._scheduler.step()
+            self._update_average()
+            loss_sum += loss * len(batch.labels)
+            right += (logits.argmax(1) == batch.labels).sum().item()
+            on_step(step)
+        self._updates.flush()
+        trained = time.perf_counter()
+        scores = self._validate()
+        if scores:
+            check_finite(scores.loss, f"the validation loss is {{}} after epoch {epoch}", lr)
+        return EpochMetrics(
+            epoch=epoch,
+            train_loss=loss_sum / len(self._train),
+            train_accuracy=right / len(self._train),
+            val_loss=scores.loss if scores else None,
+            val_accuracy=scores.accuracy if scores else None,
+            val_macro_f1=scores.macro_f1 if scores else None,
+            lr=lr,
+            seconds=time.perf_counter() - start,
+            tokens_per_second=int(self._train.lengths.sum()) / (trained - start),
+        )
+
+    def _step(self, batch: Batch) -> tuple[float, Tensor]:
+        logits = self._updates.forward(batch).float()
+        smoothing = self._settings.label_smoothing
+        loss = nn.functional.cross_entropy(logits, batch.labels, label_smoothing=smoothing)
+        self._updates.step(loss)
+        return loss.item(), logits.detach()
+
+    def _update_average(self) -> None:
+        if self._average and self._scheduler.last_epoch % STEPS_BETWEEN_AVERAGES == 0:
+            self._updates.flush()
+            self._average.update_parameters(self.model)
+
+    def _evaluated(self) -> nn.Module:
+        """Returns what is evaluated and kept: the model, or the average once it has begun."""
+        if self._average and self._average.n_averaged:
+            return self._average.module
+        return self.model
+
+    def _validate(self) -> Scores | None:
+        if self._validation is None:
+            return None
+        logits = predict_logits(
+            self._evaluated(), self._validation, EVALUATION_BATCH_SIZE, self.device
+        )
+        return score(logits, self._validation.labels)
+
+
+def _running_average(model: nn.Module, decay: float) -> AveragedModel:
+    """Makes a mean in which weights count `decay` times those of the next step.
+
+    It takes in each tenth step, since all weights of a large embedding take long to go through.
+    """
+    update = get_ema_multi_avg_fn(decay**STEPS_BETWEEN_AVERAGES)  # type: ignore[no-untyped-call]
+    return AveragedModel(model, multi_avg_fn=update)
+
+
+def check_finite(loss: float, what: str, lr: float) -> None:
+    """Raises a `TrainingError` that says `what` happened to a loss that is not finite."""
+    if not math.isfinite(loss):
+        raise TrainingError(
+            f"{what.format(loss)}; try a lower lr (it was {lr:g}) or training.clip_norm=1"
+        )

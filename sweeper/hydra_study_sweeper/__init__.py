@@ -1,0 +1,24 @@
+"""A Hydra sweeper that runs Optuna studies: `hydra/sweeper=study`.
+
+An application calls `report` while a trial runs, and may ask `in_refit`. Programs that read what a
+study left use `StudyPaths`, `read_study` and `read_trial`. None of this imports Hydra or Optuna.
+"""
+
+from hydra_study_sweeper.paths import StudyPaths
+from hydra_study_sweeper.records import (
+    StudyRecord,
+    TrialRecord,
+    read_study,
+    read_trial,
+)
+from hydra_study_sweeper.reporting import in_refit, report
+
+__all__ = [
+    "StudyPaths",
+    "StudyRecord",
+    "TrialRecord",
+    "in_refit",
+    "read_study",
+    "read_trial",
+    "report",
+]

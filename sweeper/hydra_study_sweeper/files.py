@@ -1,0 +1,114 @@
+"""Files that are either whole or not there, and JSON files with a type.
+
+Every `RecordError` is about one file that cannot be used: missing, damaged, or of another program.
+"""
+
+import errno
+import json
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Record = TypeVar("Record", bound="DataclassInstance")
+
+UNFINISHED = ".unfinished-"  # prefix of the folders of files that are being written
+LARGEST_RECORD = 2**26  # bytes; what a record of a million trials needs, and far from all memory
+
+
+class RecordError(Exception):
+    """A file cannot be used as the record that it should be; the message is the reason."""
+
+
+@contextmanager
+def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
+    """Yields a temporary path that takes the place of `path` once the block has ended well.
+
+    What was at `path` stays until then, and for good if the block raises (a full disk, Ctrl-C).
+
+    Args:
+        path: The file to write; its folder must exist.
+        durable: Whether the content must be on the disk before it takes its place, so that it is
+            whole even after a power cut.
+
+    Yields:
+        A path with the same suffix, in a folder of its own beside `path`. That folder collects
+        whatever a library leaves behind, and nothing in it has the name of a finished file.
+
+    Raises:
+        OSError: If `path` exists and is not a regular file (a device, a pipe).
+    """
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
+    with tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=path.parent) as folder:
+        temporary = Path(folder) / f"unfinished{path.suffix}"
+        yield temporary
+        temporary.chmod(0o666 & ~_umask())
+        if durable:
+            with temporary.open("rb") as file:
+                os.fsync(file.fileno())
+        temporary.replace(path)
+
+
+def discard_unfinished(folder: Path) -> None:
+    """Deletes what killed processes left half-written in a folder in which nobody writes now."""
+    for left in folder.glob(f"{UNFINISHED}*"):
+        shutil.rmtree(left, ignore_errors=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes `text` to `path` as UTF-8, atomically, with its line endings as they are."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="")
+
+
+def write_record(path: Path, record: "DataclassInstance") -> None:
+    """Writes a dataclass as JSON, atomically."""
+    write_text(path, json.dumps(asdict(record), indent=2, allow_nan=False) + "\n")
+
+
+def read_record(kind: type[Record], path: Path) -> Record:
+    """Reads what `write_record` wrote. Fields that the type does not have are ignored.
+
+    Raises:
+        RecordError: If the file is missing, is not a regular file, is too large, or does not have
+            the fields of the type.
+    """
+    try:
+        return msgspec.json.decode(read_bounded(path, LARGEST_RECORD), type=kind)
+    except FileNotFoundError as error:
+        raise RecordError("missing") from error
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise RecordError(f"unreadable: {' '.join(str(error).split())}") from error
+
+
+def read_bounded(path: Path, limit: int) -> bytes:
+    """Reads a regular file of at most `limit` bytes; a pipe or a device would never end.
+
+    Raises:
+        OSError: If it is something else, larger, or cannot be read.
+    """
+    # Opening a pipe would wait for its writer, hence O_NONBLOCK.
+    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "not a regular file", str(path))
+        content = file.read(limit + 1)
+    if len(content) > limit:
+        raise OSError(errno.EFBIG, f"larger than {limit} bytes", str(path))
+    return content
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

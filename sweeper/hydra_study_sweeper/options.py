@@ -1,0 +1,235 @@
+"""The options of the sweeper `study`, its samplers and its pruners: declared, and checked."""
+
+import contextlib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, cast, get_args
+
+from hydra.core.config_store import ConfigStore
+from omegaconf import MISSING, DictConfig, OmegaConf
+
+from hydra_study_sweeper.errors import ConfigError
+
+Direction = Literal["minimize", "maximize"]
+
+
+@dataclass
+class RefitConf:
+    """The refit: how the winner is trained again; see `hydra_study_sweeper.refit`.
+
+    Attributes:
+        seeds: How many times; 0 for not at all.
+        validation: Overrides of the runs that measure the winner as the search did. `{seed}` is
+            0, 1, ...
+        final: Overrides of the runs whose models are for use, and whose result is reported.
+            `{best_step}` is the median of the steps at which the validation runs reported their
+            best values; if it is asked for, these runs begin when all of those have ended.
+    """
+
+    seeds: int = 0
+    validation: list[str] = field(default_factory=list)
+    final: list[str] = field(default_factory=list)
+
+
+@dataclass
+class RepeatsConf:
+    """How often each trial is run; see `hydra_study_sweeper.workers.repeats`.
+
+    Attributes:
+        count: How often; the value of a trial is the mean. From 2 on the pruner is `wilcoxon` or
+            `none`.
+        overrides: What differs between the runs of a trial. `{repeat}` is 0, 1, ...
+    """
+
+    count: int = 1
+    overrides: list[str] = field(default_factory=list)
+
+
+@dataclass
+class StudySweeperConf:
+    """Options of `hydra/sweeper=study`.
+
+    Attributes:
+        params: The search space: `choice(...)`, `range(...)`, `interval(...)`,
+            `tag(log, interval(...))`, values with commas, or `{when: {KEY: VALUE}, space: ...}`.
+        n_trials: Trials of a finished study, over all starts of the command.
+        timeout: Seconds after which no trial is begun, or null.
+        trial_timeout: Seconds after which a trial is failed, or null.
+        workers: How many trials run at a time; `auto`: one for each GPU, else for each core, and
+            8 under a launcher for other machines.
+        direction: `minimize`, `maximize`, or a list of them.
+        storage: The URL of a database, or null for a journal in the study's folder.
+        study_name: The study's name in the storage, or null for the name of its folder.
+        max_failures: The study stops when so many trials in a row fail alike.
+        enqueue: Points to try after the defaults, each a mapping of keys to values; a key that is
+            left out has its default.
+        keep: How many of the best trials keep the files that match `weights`.
+        weights: Patterns of large files in the trials' folders, for example `*.safetensors`.
+        ignore: Keys of the configuration that do not change the results (folders, devices).
+        check: The dotted path of a function that is called with a list of sampled
+            configurations before the first trial. It raises where one of them cannot run, and
+            returns facts (a mapping of names to strings) that must be the same on resuming.
+        preload: Modules that are imported once for all worker processes on this machine; they
+            must not start threads.
+        repeats: How often each trial is run.
+        refit: How the winner is trained again.
+        dry_run: Print the studies, their spaces, first points and samples; run nothing.
+        restart: Put an old study aside and begin a new one.
+    """
+
+    _target_: str = "hydra_study_sweeper.plugin.StudySweeper"
+    defaults: list[Any] = field(
+        default_factory=lambda: [{"sampler": "default"}, {"pruner": "asha"}]
+    )
+    sampler: Any = MISSING
+    pruner: Any = MISSING
+    params: Any = None
+    n_trials: int = 20
+    timeout: float | None = None
+    trial_timeout: float | None = None
+    workers: Any = "auto"
+    direction: Any = "minimize"
+    storage: str | None = None
+    study_name: str | None = None
+    max_failures: int = 5
+    enqueue: list[Any] = field(default_factory=list)
+    keep: int = 3
+    weights: list[str] = field(default_factory=list)
+    ignore: list[str] = field(default_factory=list)
+    check: str | None = None
+    preload: list[str] = field(default_factory=list)
+    repeats: RepeatsConf = field(default_factory=RepeatsConf)
+    refit: RefitConf = field(default_factory=RefitConf)
+    dry_run: bool = False
+    restart: bool = False
+
+
+@dataclass(frozen=True)
+class StudySpec:
+    """What every worker of a study must know to take part; it travels to other processes.
+
+    Attributes:
+        name: The name of the study in its storage.
+        folder: The folder of the study.
+        storage: The URL of a database, or None for the journal in the folder.
+        directions: `maximize` or `minimize` for each objective.
+        n_trials: How many trials a finished study has; None for as many as are queued.
+        max_failures: Failures of one kind in a row after which it stops.
+        trial_timeout: Seconds after which a trial is failed, or None.
+        deadline: Seconds since the epoch after which no trial is begun, or None.
+    """
+
+    name: str
+    folder: Path
+    storage: str | None
+    directions: tuple[Direction, ...]
+    n_trials: int | None
+    max_failures: int
+    trial_timeout: float | None = None
+    deadline: float | None = None
+
+
+# What samplers and pruners may be; applications with an execution whitelist add it to theirs.
+TRUSTED = ("optuna.samplers.*", "optuna.pruners.*", "hydra_plugins.hydra_optuna_sweeper.*")
+SAMPLERS: dict[str, dict[str, Any]] = {
+    "default": {"_target_": "optuna.samplers.TPESampler", "seed": None},
+    "tpe": {"_target_": "optuna.samplers.TPESampler", "seed": None},
+    "random": {"_target_": "optuna.samplers.RandomSampler", "seed": None},
+    "grid": {"_target_": "optuna.samplers.GridSampler", "seed": None},
+    "qmc": {"_target_": "optuna.samplers.QMCSampler", "seed": None},
+    "gp": {"_target_": "optuna.samplers.GPSampler", "seed": None},
+    "cmaes": {"_target_": "optuna.samplers.CmaEsSampler", "seed": None},
+    "nsgaii": {"_target_": "optuna.samplers.NSGAIISampler", "seed": None},
+    "nsgaiii": {"_target_": "optuna.samplers.NSGAIIISampler", "seed": None},
+}
+PRUNERS: dict[str, dict[str, Any]] = {
+    "none": {"_target_": "optuna.pruners.NopPruner"},
+    "median": {
+        "_target_": "optuna.pruners.MedianPruner",
+        "n_startup_trials": 5,
+        "n_warmup_steps": 2,
+    },
+    "asha": {
+        "_target_": "optuna.pruners.SuccessiveHalvingPruner",
+        "min_resource": 1,
+        "reduction_factor": 3,
+    },
+    "hyperband": {
+        "_target_": "optuna.pruners.HyperbandPruner",
+        "min_resource": 1,
+        "max_resource": "auto",
+        "reduction_factor": 3,
+    },
+    "wilcoxon": {"_target_": "optuna.pruners.WilcoxonPruner", "p_threshold": 0.1},
+}
+AT_LEAST = {"n_trials": 1, "max_failures": 1, "keep": 0, "repeats.count": 1, "refit.seeds": 0}
+
+
+def register() -> None:
+    """Makes `hydra/sweeper=study` and its groups known to Hydra."""
+    # Hydra's own Optuna sweeper registers samplers under the same names, with more settings. Where
+    # it is installed they stay, so that hydra/sweeper=optuna works as before.
+    with contextlib.suppress(ImportError):
+        import hydra_plugins.hydra_optuna_sweeper.config  # noqa: F401
+    config_store = ConfigStore.instance()
+    nodes: dict[str, dict[str, Any]] = {
+        "hydra/sweeper": {"study": StudySweeperConf},
+        "hydra/sweeper/sampler": SAMPLERS,
+        "hydra/sweeper/pruner": PRUNERS,
+    }
+    for group, named in nodes.items():
+        present = _names(config_store, group)
+        for name, node in named.items():
+            if f"{name}.yaml" not in present:
+                config_store.store(
+                    group=group, name=name, node=node, provider="hydra_study_sweeper", replace=True
+                )
+
+
+def _names(config_store: ConfigStore, group: str) -> set[str]:
+    try:
+        return set(config_store.list(group))
+    except OSError:  # nobody has stored anything there
+        return set()
+
+
+def check_options(options: DictConfig) -> None:
+    """Checks the options that do not depend on the search space.
+
+    Args:
+        options: `hydra.sweeper`, resolved.
+
+    Raises:
+        ConfigError: On the first that is wrong.
+    """
+    for key, low in AT_LEAST.items():
+        value = OmegaConf.select(options, key)
+        if value < low:
+            raise ConfigError(f"hydra.sweeper.{key} must be at least {low}; it is {value}")
+    for key in ("timeout", "trial_timeout"):
+        if options[key] is not None and not options[key] > 0:
+            raise ConfigError(f"hydra.sweeper.{key} must be above 0; it is {options[key]}")
+    workers = options.workers
+    if workers != "auto" and not (type(workers) is int and workers > 0):
+        raise ConfigError(f"hydra.sweeper.workers is auto or a number from 1; it is {workers}")
+    if any("{best_step}" in override for override in options.refit.validation):
+        raise ConfigError(
+            "hydra.sweeper.refit.validation cannot have {best_step}, which these runs tell; "
+            "it is for hydra.sweeper.refit.final"
+        )
+
+
+def directions_of(options: DictConfig) -> tuple[Direction, ...]:
+    """Returns the direction of each objective.
+
+    Raises:
+        ConfigError: If one is neither `minimize` nor `maximize`.
+    """
+    given = options.direction
+    listed = [given] if isinstance(given, str) else list(given)
+    for name in listed:
+        if name not in get_args(Direction):
+            raise ConfigError(
+                f"hydra.sweeper.direction is minimize, maximize or a list of them; it is {name}"
+            )
+    return tuple(cast(list[Direction], listed))

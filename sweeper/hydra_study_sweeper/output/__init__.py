@@ -1,0 +1,1 @@
+"""What a study shows and leaves behind: progress, records, figures."""

@@ -1,0 +1,92 @@
+"""Figures of a search, as Optuna draws them: `python -m hydra_study_sweeper.output.figures STUDY`.
+
+The command writes `figures.html` into the folder of the study.
+"""
+
+import sys
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import optuna
+from optuna.trial import TrialState
+
+from hydra_study_sweeper.errors import SweeperError
+from hydra_study_sweeper.files import write_text
+from hydra_study_sweeper.storage.journal import read_journal
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+FEWEST_FOR_IMPORTANCES = 10  # fewer trials rank parameters by chance
+
+
+def drawable(study: optuna.Study) -> dict[str, list[str]]:
+    """Returns the figures for which there is enough, each with the parameters in it.
+
+    There is none of a study with several objectives, or whose trials have one value. Parameters
+    that only some trials have are left out of importances: trials without them would not count.
+    """
+    if len(study.directions) > 1:
+        return {}
+    trials = study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])
+    if len({trial.value for trial in trials}) < 2:
+        return {}
+    names = sorted({name for trial in trials for name in trial.params})
+    varied = [name for name in names if len({trial.params.get(name) for trial in trials}) > 1]
+    common = [name for name in varied if all(name in trial.params for trial in trials)]
+    figures: dict[str, list[str]] = {"history": []}
+    if common and len(trials) >= FEWEST_FOR_IMPORTANCES:
+        figures["importances"] = common
+    if varied:
+        figures["parallel_coordinates"] = varied
+    return figures
+
+
+def draw(study: optuna.Study, objective: str = "objective value") -> "dict[str, go.Figure]":
+    """Draws the figures for which there is enough.
+
+    Args:
+        study: The study.
+        objective: What its values are.
+    """
+    from optuna import visualization  # here: Plotly takes its time, and is an extra
+
+    draws: dict[str, Callable[..., go.Figure]] = {
+        "history": visualization.plot_optimization_history,
+        "importances": visualization.plot_param_importances,
+        "parallel_coordinates": visualization.plot_parallel_coordinate,
+    }
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        return {
+            name: draws[name](
+                study, **({"params": params} if params else {}), target_name=objective
+            )
+            for name, params in drawable(study).items()
+        }
+
+
+def write_figures(folder: Path) -> Path:
+    """Writes the figures of the study in a folder as one page that needs no network.
+
+    Raises:
+        StudyError: If there is no journal of a study, or too little to draw.
+        ImportError: If Plotly is not installed.
+    """
+    figures = draw(read_journal(folder)).values()
+    page = folder / "figures.html"
+    parts = [
+        figure.to_html(full_html=False, include_plotlyjs=number == 0)
+        for number, figure in enumerate(figures)
+    ]
+    write_text(page, f"<!doctype html><meta charset=utf-8>{''.join(parts) or 'too few trials'}\n")
+    return page
+
+
+if __name__ == "__main__":
+    try:
+        print(write_figures(Path(sys.argv[1])))
+    except (IndexError, ImportError, SweeperError) as error:
+        sys.exit(f"error: {error}; usage: python -m {__spec__.name} STUDY (needs plotly)")

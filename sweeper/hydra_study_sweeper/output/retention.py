@@ -1,0 +1,43 @@
+"""Large files of trials that are not among the best are deleted while the study goes on."""
+
+from collections.abc import Iterable, Sequence
+
+from hydra_study_sweeper.storage.trials import LOST, Trials
+
+
+class Retention:
+    """Deletes files of trials that are not among the best.
+
+    Args:
+        trials: Of the study.
+        patterns: Which files, below the folders of the trials.
+        keep: How many trials keep them; None for all. With several objectives the trials of the
+            Pareto front keep them.
+    """
+
+    def __init__(self, trials: Trials, patterns: Sequence[str], keep: int | None) -> None:
+        self._trials = trials
+        self._patterns = patterns
+        self._keep = keep
+        self._done: set[int] = set()
+
+    def apply(self) -> None:
+        """Deletes what can be deleted now; not what a lost trial left for its repetition."""
+        if self._keep is None or not self._patterns:
+            return
+        best = self._trials.ranked()
+        if len(self._trials.study.directions) == 1:
+            best = best[: self._keep]
+        kept = {trial.number for trial in best}
+        for trial in self._trials.all():
+            has_ended = trial.state.is_finished() and LOST not in trial.user_attrs
+            if has_ended and trial.number not in kept | self._done:
+                self.delete([trial.number])
+                self._done.add(trial.number)
+
+    def delete(self, numbers: Iterable[int]) -> None:
+        """Deletes the files of trials."""
+        for number in numbers:
+            for pattern in self._patterns:
+                for path in self._trials.paths.trial(number).glob(pattern):
+                    path.unlink(missing_ok=True)

@@ -1,0 +1,231 @@
+"""From a sweep's configuration to the studies it asks for, checked before the first trial."""
+
+import shlex
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from hydra.core.config_loader import ConfigLoader
+from hydra.types import HydraContext, TaskFunction
+from hydra.utils import get_method
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from hydra_study_sweeper.errors import ConfigError
+from hydra_study_sweeper.options import StudySpec, check_options, directions_of
+from hydra_study_sweeper.space.composing import (
+    TrialComposer,
+    check_that_chosen_arrived,
+    compose_trial,
+)
+from hydra_study_sweeper.space.dimensions import Dimension, parse_space, settle_conditions
+from hydra_study_sweeper.space.fingerprint import Fingerprint, fingerprint
+from hydra_study_sweeper.space.overrides import take_apart
+from hydra_study_sweeper.space.points import (
+    Point,
+    as_overrides,
+    corners,
+    first_points,
+    grid,
+    random_points,
+)
+from hydra_study_sweeper.space.repeats import refuse_replaced_keys, repeats_of
+from hydra_study_sweeper.workers.samplers import check_makeable
+from hydra_study_sweeper.workers.worker import Worker
+
+GRID = "optuna.samplers.GridSampler"
+FIRST_POINTS = 10  # that are shown
+SAMPLES = 3
+
+
+@dataclass(frozen=True)
+class StudyPlan:
+    """A study that is to be run.
+
+    Attributes:
+        worker: What its worker processes run; has the specification of the study.
+        config: The composed configuration with the defaults of all dimensions.
+        options: `hydra.sweeper`, resolved.
+        fingerprint: What must be the same on resuming.
+        first: Points to try first.
+        warnings: What the user should know before it starts.
+        samples: Some points of the space.
+    """
+
+    worker: Worker
+    config: DictConfig
+    options: DictConfig
+    fingerprint: Fingerprint
+    first: list[Point]
+    warnings: list[str]
+    samples: list[Point]
+
+    @property
+    def spec(self) -> StudySpec:
+        """The specification of the study."""
+        return self.worker.spec
+
+    def with_deadline(self) -> "StudyPlan":
+        """Returns the plan with its `timeout` counted from now."""
+        timeout = self.options.timeout
+        if timeout is None:
+            return self
+        spec = replace(self.spec, deadline=time.time() + timeout)
+        return replace(self, worker=replace(self.worker, spec=spec))
+
+    def lines(self) -> Iterator[str]:
+        """Says in a few lines what the study will do."""
+        yield f"study {self.spec.name}: {self.spec.n_trials} trials, in {self.spec.folder}"
+        width = max(len(dimension.key) for dimension in self.worker.dimensions)
+        for dimension in self.worker.dimensions:
+            yield f"  {dimension.key:{width}}  {dimension}"
+        for warning in self.warnings:
+            yield f"  {warning}"
+        yield f"  fixed: {shlex.join(self.worker.overrides) or 'nothing'}"
+        repeats = self.worker.repeats
+        if repeats.count > 1:
+            yield f"  each trial: {repeats.count} runs with {' '.join(repeats.overrides)}"
+        for point in self.first[:FIRST_POINTS]:
+            yield f"  first: {shlex.join(as_overrides(point)) or 'what the sampler chooses'}"
+        if len(self.first) > FIRST_POINTS:
+            yield f"  first: and {len(self.first) - FIRST_POINTS} more"
+        for sample in self.samples:
+            yield f"  sample: {shlex.join(as_overrides(sample))}"
+
+
+def make_plans(
+    master: DictConfig, overrides: Sequence[str], context: HydraContext, task: TaskFunction
+) -> list[StudyPlan]:
+    """Makes a plan for each study that a command line asks for.
+
+    Raises:
+        ConfigError: If the options or the search space are wrong, or a sampled configuration
+            cannot be composed or does not pass the application's check.
+    """
+    loader = context.config_loader
+    sweep = take_apart(overrides, _params(master), lambda key: _is_group(loader, key))
+    plans = []
+    for of_study in sweep.studies:
+        config = loader.load_sweep_config(master, list(of_study))
+        space = {
+            key: definition
+            for key, definition in _params(config).items()
+            if key not in sweep.fixed and not _is_group(loader, key)
+        }
+        dimensions = parse_space(settle_conditions(space | sweep.dimensions, config))
+        if not dimensions:
+            raise ConfigError(
+                "a study needs something to search: hydra.sweeper.params, "
+                "or choice(...) or interval(...) on the command line"
+            )
+        plans.append(_plan(master, config, of_study, dimensions, context, task))
+    folders = [plan.spec.folder for plan in plans]
+    for folder in folders:
+        if folders.count(folder) > 1:
+            raise ConfigError(
+                f"several studies would share the folder {folder}; "
+                "let hydra.sweep.dir depend on what differs between them"
+            )
+    return plans
+
+
+def _plan(
+    master: DictConfig,
+    config: DictConfig,
+    overrides: Sequence[str],
+    dimensions: list[Dimension],
+    context: HydraContext,
+    task: TaskFunction,
+) -> StudyPlan:
+    options = _resolved(config.hydra.sweeper)
+    check_options(options)
+    folder = Path(config.hydra.sweep.dir).resolve()
+    first, warnings = first_points(config, dimensions, options.enqueue)
+    n_trials, sampler = options.n_trials, options.sampler
+    if sampler["_target_"] == GRID:
+        # Its points are queued: Optuna's grid sampler does not know conditions, and two workers
+        # may draw the same point.
+        first = grid(dimensions)
+        n_trials = min(n_trials, len(first))
+        sampler = OmegaConf.create({"_target_": "optuna.samplers.RandomSampler"})
+    worker = Worker(
+        spec=StudySpec(
+            name=options.study_name or folder.name,
+            folder=folder,
+            storage=options.storage,
+            directions=directions_of(options),
+            n_trials=n_trials,
+            max_failures=options.max_failures,
+            trial_timeout=options.trial_timeout,
+        ),
+        dimensions=dimensions,
+        config=master,
+        overrides=overrides,
+        context=context,
+        task_function=task,
+        sampler=sampler,
+        pruner=options.pruner,
+        keep=options.keep,
+        weights=list(options.weights),
+        repeats=repeats_of(options),
+    )
+    check_makeable(sampler, options.pruner)
+    refuse_replaced_keys(worker.repeats, overrides, dimensions)
+    samples = random_points(dimensions, SAMPLES)
+    facts = _check_points(worker, [*corners(dimensions), *samples], options.check)
+    of_study = fingerprint(
+        config, dimensions, worker.spec.directions, options.ignore, facts, worker.repeats
+    )
+    return StudyPlan(worker, config, options, of_study, first, warnings, samples)
+
+
+def _check_points(worker: Worker, points: Sequence[Point], check: str | None) -> Mapping[str, str]:
+    """Composes the configurations of points and has the application check them."""
+    folder = str(worker.spec.folder)
+    lines = [*worker.overrides, *as_overrides(points[0])]
+    # The first one by Hydra itself, whose messages are better, and who knows wrong keys.
+    compose_trial(worker.context, worker.config, lines, folder=folder, number=0)
+    composer = TrialComposer(worker.context, worker.config, worker.overrides, folder)
+    runs = [(point, 0) for point in points]
+    runs += [(points[0], repeat) for repeat in range(1, worker.repeats.count)]
+    configs = []
+    for point, repeat in runs:
+        config = composer.compose(0, point, worker.repeats.overrides_of(repeat))
+        try:
+            check_that_chosen_arrived(config, worker.dimensions, point)
+        except ValueError as error:
+            raise ConfigError(f"search space: {error}") from error
+        with open_dict(config):
+            del config["hydra"]  # as Hydra does before it hands a configuration to a task
+        configs.append(config)
+    if check is None:
+        return {}
+    function: Callable[[Sequence[DictConfig]], Mapping[str, str]] = get_method(check)
+    return function(configs)
+
+
+def _params(config: DictConfig) -> dict[str, Any]:
+    params = config.hydra.sweeper.params
+    return {} if params is None else _flat(OmegaConf.to_container(params, resolve=True))
+
+
+def _flat(params: Any, prefix: str = "") -> dict[str, Any]:
+    """Reads `a.b: ...` as well as nested mappings, which keys on the command line make."""
+    flat: dict[str, Any] = {}
+    for name, value in params.items():
+        if isinstance(value, Mapping) and not {"when", "space"} & set(value):
+            flat |= _flat(value, f"{prefix}{name}.")
+        elif value is not None:
+            flat[f"{prefix}{name}"] = value
+    return flat
+
+
+def _resolved(node: DictConfig) -> DictConfig:
+    copy = OmegaConf.create(OmegaConf.to_container(node, resolve=True))
+    assert isinstance(copy, DictConfig), "made from a mapping"
+    return copy
+
+
+def _is_group(loader: ConfigLoader, key: str) -> bool:
+    return bool(loader.get_group_options(key.lstrip("+").split("@")[0]))

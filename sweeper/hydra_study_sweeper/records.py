@@ -1,0 +1,184 @@
+"""The records of a study: `study.json` in its folder, and `trial.json` in that of each trial."""
+
+from dataclasses import dataclass, field
+from pathlib import Path, PurePath
+from typing import Literal
+
+from hydra_study_sweeper.files import read_record
+from hydra_study_sweeper.paths import StudyPaths, trial_record
+
+Value = str | int | float | bool | None
+"""The value of a hyperparameter."""
+
+Role = Literal["validation", "final"]
+"""What a run of the refit is for: to measure the winner as the search did, or to be used."""
+
+
+@dataclass(frozen=True)
+class TrialRecord:
+    """What a trial's folder is.
+
+    Attributes:
+        number: Of the trial.
+        state: `running` until the trial has ended, and after its worker was lost.
+        values: Objective values, if it is complete.
+        params: The hyperparameters that were chosen for it.
+        runs: Folders of its runs, relative to that of the trial; `.` for the only one.
+        role: What it is for, if it belongs to a refit.
+        reason: Why it failed or was pruned.
+    """
+
+    number: int
+    state: Literal["running", "complete", "pruned", "failed"]
+    values: list[float] | None
+    params: dict[str, Value]
+    runs: list[str]
+    role: Role | None
+    reason: str | None
+
+    def __post_init__(self) -> None:
+        """Refuses runs outside of the trial."""
+        for run in self.runs:
+            _check_inside(run)
+
+
+@dataclass(frozen=True)
+class BestTrial:
+    """One of the best trials.
+
+    Attributes:
+        number: Of the trial.
+        values: Its objective values.
+        params: Its hyperparameters.
+        folder: Its folder, relative to that of the study.
+        best_step: The step at which it reported its best value; None where steps are not epochs
+            of one run.
+    """
+
+    number: int
+    values: list[float]
+    params: dict[str, Value]
+    folder: str
+    best_step: int | None
+
+    def __post_init__(self) -> None:
+        """Refuses a folder outside of the study."""
+        _check_inside(self.folder)
+
+
+@dataclass(frozen=True)
+class SeedValues:
+    """The values of one kind of run over several seeds.
+
+    Attributes:
+        values: One for each seed.
+        mean: Their mean.
+        sd: Their standard deviation; None for a single value.
+        interval: The 95 % interval of the mean; None for fewer than three values.
+    """
+
+    values: list[float]
+    mean: float
+    sd: float | None
+    interval: tuple[float, float] | None
+
+
+@dataclass(frozen=True)
+class FinalModel:
+    """The final run whose model is to be used.
+
+    Attributes:
+        seed: Its seed.
+        value: Its objective value.
+        folder: Its folder, relative to that of the study.
+    """
+
+    seed: int
+    value: float
+    folder: str
+
+    def __post_init__(self) -> None:
+        """Refuses a folder outside of the study."""
+        _check_inside(self.folder)
+
+
+@dataclass(frozen=True)
+class RefitRecord:
+    """The refit: the winner of the search, trained again with several seeds.
+
+    Attributes:
+        trial: The number of the winner.
+        validation: Values of the validation runs, which are as in the search.
+        final: Values of the final runs, whose models are for use.
+        model: The final run of the seed with the median validation value.
+        best_step: The step to which final runs are trained, if that is the median of the best.
+        failed: How many runs failed.
+    """
+
+    trial: int
+    validation: SeedValues
+    final: SeedValues
+    model: FinalModel
+    best_step: int | None
+    failed: int
+
+
+@dataclass(frozen=True)
+class StudyRecord:
+    """A study in short.
+
+    Attributes:
+        name: Its name in the storage.
+        directions: `minimize` or `maximize` for each objective.
+        n_trials: How many trials a finished study has.
+        finished: Whether it has them.
+        stopped: Why no more trials are begun, if it was stopped.
+        states: How many trials ended in which state.
+        lost: How many trials were lost or interrupted and tried again.
+        first_failure: The first failed trial with its reason.
+        space: The search space in words, by key.
+        overrides: What all trials set besides.
+        repeats: How many runs each trial has.
+        best: The best trial; with several objectives the Pareto front.
+        refit: What came of the refit, if there was one.
+        format: Of this file.
+    """
+
+    name: str
+    directions: list[str]
+    n_trials: int
+    finished: bool
+    stopped: str | None
+    states: dict[str, int]
+    lost: int
+    first_failure: str | None
+    space: dict[str, str]
+    overrides: list[str]
+    repeats: int
+    best: list[BestTrial]
+    refit: RefitRecord | None
+    format: int = field(default=1)
+
+
+def read_study(folder: Path) -> StudyRecord:
+    """Reads the `study.json` in the folder of a study.
+
+    Raises:
+        RecordError: If it is missing, damaged, or leads out of the folder.
+    """
+    return read_record(StudyRecord, StudyPaths(folder).record)
+
+
+def read_trial(folder: Path) -> TrialRecord:
+    """Reads the `trial.json` in the folder of a trial.
+
+    Raises:
+        RecordError: As for `read_study`.
+    """
+    return read_record(TrialRecord, trial_record(folder))
+
+
+def _check_inside(folder: str) -> None:
+    path = PurePath(folder)
+    if path.is_absolute() or ".." in path.parts:
+        raise ValueError(f"the folder {folder} is outside of the record's own")

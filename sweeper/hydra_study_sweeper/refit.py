@@ -1,0 +1,304 @@
+"""The refit: the winner of a study is trained again with several seeds.
+
+The trials of a study say which hyperparameters are best, but the best value of many is too good:
+selection favours luck. So each seed is run twice. The *validation run* is as the trials were, and
+says what the winner is worth with fresh seeds. The *final run* is for use: the application trains
+it on training and validation data together, and tests it. The validation runs choose what the final
+runs must be told, so that the test has no part in it: the step to train to, which is the median of
+their best ones (the best step of a single run is chance where the curve is flat), and the model to
+use, which is that of the seed with the median value.
+
+The runs are trials of a study of their own, which lends them resuming and retrying.
+"""
+
+import logging
+import math
+import statistics
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import get_args
+
+from omegaconf import OmegaConf
+from optuna.trial import FrozenTrial, TrialState
+
+from hydra_study_sweeper.errors import StudyError
+from hydra_study_sweeper.output.outcome import best_step
+from hydra_study_sweeper.output.progress import StudyProgress
+from hydra_study_sweeper.output.queue import Queue
+from hydra_study_sweeper.output.retention import Retention
+from hydra_study_sweeper.paths import StudyPaths
+from hydra_study_sweeper.plan import StudyPlan
+from hydra_study_sweeper.records import FinalModel, RefitRecord, Role, SeedValues
+from hydra_study_sweeper.space.points import as_overrides
+from hydra_study_sweeper.space.repeats import Repeats
+from hydra_study_sweeper.storage.trials import OVERRIDES, REASON, ROLE, SEED, Trials
+from hydra_study_sweeper.workers.launch import number_of_workers, run_trials, wait_for_others
+from hydra_study_sweeper.workers.pool import Pool
+from hydra_study_sweeper.workers.worker import Worker
+
+log = logging.getLogger(__name__)
+
+ROLES: tuple[Role, ...] = get_args(Role)
+BEST_STEP = "{best_step}"
+CONFIDENCE = 0.95
+# Attributes of the study: the runs without their weights; the step to which final runs are trained.
+DELETED, TRAIN_TO = "deleted", "train_to"
+
+
+@dataclass(frozen=True)
+class _Run:
+    """A run of the refit.
+
+    Attributes:
+        role: What it is for.
+        seed: Its seed.
+        overrides: What it sets besides the winner's parameters.
+    """
+
+    role: Role
+    seed: int
+    overrides: list[str]
+
+    def is_of(self, trial: FrozenTrial) -> bool:
+        """Tells whether a trial is an attempt at this run."""
+        return bool((trial.user_attrs[ROLE], trial.user_attrs[SEED]) == (self.role, self.seed))
+
+
+def refit_winner(
+    plan: StudyPlan, search: Trials, winner: FrozenTrial, pool: Pool, queue: Queue
+) -> RefitRecord:
+    """Trains the winner again as the study's options say.
+
+    Runs that ended well before are not repeated, except the one whose model is to be used if that
+    was deleted, because with other seeds another one was the median.
+
+    Raises:
+        StudyError: If no run of a kind ended well, or `{best_step}` is asked for and there is none.
+    """
+    needs_best_step = any(BEST_STEP in override for override in plan.options.refit.final)
+    if needs_best_step and plan.worker.repeats.count == 1:
+        _median_best_step(search, [winner])  # raises before anything runs
+    refit = _Refit(plan, winner, pool, queue)
+    step = None
+    if needs_best_step:
+        refit.run("validation runs", refit.planned(["validation"]))
+        step = refit.step_to_train_to()
+        refit.run(f"final runs, to step {step}", refit.planned(["final"], step))
+    else:
+        refit.run("validation and final runs", refit.planned(ROLES))
+    chosen = refit.choose()
+    if refit.has_no_model(chosen):
+        refit.repeat(chosen)
+        chosen = refit.choose()
+    failed = len(refit.missing(refit.planned(ROLES))) + refit.has_no_model(chosen)
+    if not failed:
+        refit.delete_other_weights(chosen)
+    return refit.record(chosen, step, failed)
+
+
+class _Refit:
+    """The study of a refit, opened.
+
+    Args:
+        plan: Of the search.
+        winner: Of the search.
+        pool: The worker processes of this command.
+        queue: The studies of this command.
+    """
+
+    def __init__(self, plan: StudyPlan, winner: FrozenTrial, pool: Pool, queue: Queue) -> None:
+        self._plan, self._winner, self._pool, self._queue = plan, winner, pool, queue
+        self._worker = _worker(plan, winner)
+        self._worker.spec.folder.mkdir(parents=True, exist_ok=True)
+        self._trials = Trials(self._worker.spec)
+        wait_for_others(self._trials)
+        self._trials.resume()
+
+    def planned(self, roles: Sequence[Role], step: int | None = None) -> list[_Run]:
+        """Returns the runs of some roles; validation runs are as those of the search's trials."""
+        options, repeats = self._plan.options.refit, self._plan.worker.repeats
+        return [
+            _Run(
+                role,
+                seed,
+                [
+                    *(repeats.overrides_of(seed) if role == "validation" else []),
+                    *(
+                        override.replace("{seed}", str(seed)).replace(BEST_STEP, str(step))
+                        for override in options[role]
+                    ),
+                ],
+            )
+            for seed in range(options.seeds)
+            for role in roles
+        ]
+
+    def missing(self, runs: Sequence[_Run]) -> list[_Run]:
+        """Returns the runs of which no attempt ended well."""
+        complete = self._trials.in_state(TrialState.COMPLETE)
+        return [run for run in runs if not any(map(run.is_of, complete))]
+
+    def run(self, kind: str, runs: Sequence[_Run]) -> None:
+        """Runs those of some runs that are missing."""
+        waiting = self._trials.in_state(TrialState.WAITING)
+        for run in self.missing(runs):
+            if not any(map(run.is_of, waiting)):
+                self._enqueue(run)
+        self._run_queued(kind)
+
+    def repeat(self, trial: FrozenTrial) -> None:
+        """Runs a final run once more, whose model was deleted."""
+        attributes = trial.user_attrs
+        self._enqueue(_Run(attributes[ROLE], attributes[SEED], attributes[OVERRIDES]))
+        self._run_queued("final run")
+
+    def _enqueue(self, run: _Run) -> None:
+        attributes = {ROLE: run.role, SEED: run.seed, OVERRIDES: run.overrides}
+        self._trials.enqueue({}, attributes)
+
+    def _run_queued(self, kind: str) -> None:
+        to_go = self._trials.remaining()
+        if to_go == 0:
+            return
+        title = f"{self._plan.spec.name}: refit of trial {self._winner.number}, {kind}"
+        log.info("%s: %d to go", title, to_go)
+        workers = number_of_workers(self._plan.options.workers, self._plan.config)
+        progress = StudyProgress(self._trials, title, workers, self._queue)
+        run_trials(self._worker, self._trials, self._plan.config, self._pool, progress)
+
+    def step_to_train_to(self) -> int:
+        """Returns the median best step of the validation runs, when it was first asked for.
+
+        It is kept, so that the final runs are alike even if seeds are added.
+        """
+        study = self._trials.study
+        if TRAIN_TO not in study.user_attrs:
+            validated = self._by_seed("validation").values()
+            study.set_user_attr(TRAIN_TO, _median_best_step(self._trials, validated))
+        step: int = study.user_attrs[TRAIN_TO]
+        return step
+
+    def choose(self) -> FrozenTrial:
+        """Returns the final run of the seed with the median validation value (the lower of two)."""
+        validated, final = self._by_seed("validation"), self._by_seed("final")
+        usable = [trial for seed, trial in validated.items() if seed in final]
+        if not usable:
+            return next(iter(final.values()))
+        usable.sort(key=lambda trial: (trial.value, trial.user_attrs[SEED]))
+        return final[usable[(len(usable) - 1) // 2].user_attrs[SEED]]
+
+    def has_no_model(self, run: FrozenTrial) -> bool:
+        """Tells whether the weights of a run were deleted."""
+        return run.number in self._trials.study.user_attrs.get(DELETED, ())
+
+    def delete_other_weights(self, chosen: FrozenTrial) -> None:
+        """Deletes the weights of all runs but one."""
+        others = [trial.number for trial in self._trials.all() if trial.number != chosen.number]
+        self._trials.study.set_user_attr(DELETED, others)
+        Retention(self._trials, self._plan.options.weights, keep=None).delete(others)
+
+    def record(self, chosen: FrozenTrial, step: int | None, failed: int) -> RefitRecord:
+        """Returns what came of it."""
+        values = {role: [trial.value for trial in self._by_seed(role).values()] for role in ROLES}
+        folder = self._trials.paths.trial(chosen.number).relative_to(self._plan.spec.folder)
+        assert chosen.value is not None, "it is complete"
+        return RefitRecord(
+            trial=self._winner.number,
+            validation=seed_values(values["validation"]),
+            final=seed_values(values["final"]),
+            model=FinalModel(chosen.user_attrs[SEED], chosen.value, str(folder)),
+            best_step=step,
+            failed=failed,
+        )
+
+    def _by_seed(self, role: Role) -> dict[int, FrozenTrial]:
+        """Returns the last complete run of each seed, in the order of the seeds.
+
+        Raises:
+            StudyError: If there is none.
+        """
+        of_role = [trial for trial in self._trials.all() if trial.user_attrs[ROLE] == role]
+        complete = {
+            trial.user_attrs[SEED]: trial for trial in of_role if trial.state is TrialState.COMPLETE
+        }
+        if complete:
+            return dict(sorted(complete.items()))
+        reasons = [trial.user_attrs[REASON] for trial in of_role if REASON in trial.user_attrs]
+        raise StudyError(
+            f"the refit of trial {self._winner.number} has no {role} run: "
+            f"{reasons[-1] if reasons else 'none ended'}; the folder is {self._trials.paths.folder}"
+            "; the same command tries again"
+        )
+
+
+def _worker(plan: StudyPlan, winner: FrozenTrial) -> Worker:
+    folder = StudyPaths(plan.spec.folder).refit(winner.number)
+    spec = replace(
+        plan.spec,
+        name=f"{plan.spec.name}-{folder.name}",
+        folder=folder,
+        n_trials=None,
+        trial_timeout=None,
+        deadline=None,
+    )
+    return replace(
+        plan.worker,
+        spec=spec,
+        dimensions=(),
+        overrides=[*plan.worker.overrides, *as_overrides(winner.params)],
+        sampler=OmegaConf.create({"_target_": "optuna.samplers.RandomSampler"}),
+        pruner=OmegaConf.create({"_target_": "optuna.pruners.NopPruner"}),
+        keep=None,
+        repeats=Repeats(),
+        is_refit=True,
+    )
+
+
+def _median_best_step(trials: Trials, runs: Iterable[FrozenTrial]) -> int:
+    """Returns the median (the lower of two) of the steps with the best values."""
+    steps = [step for run in runs if (step := best_step(trials, run)) is not None]
+    if not steps:
+        raise StudyError(f"refit asks for {BEST_STEP}, but the trials report no steps")
+    return statistics.median_low(steps)
+
+
+def seed_values(values: Sequence[float | None]) -> SeedValues:
+    """Describes values over seeds by mean, standard deviation and 95 % interval of the mean.
+
+    The interval is Student's t over the seeds; it says how much the mean would change with other
+    seeds, not with other data. One value has no deviation, and two have no interval: theirs would
+    be twelve times as wide as their distance.
+    """
+    numbers = [value for value in values if value is not None]
+    mean = statistics.fmean(numbers)
+    if len(numbers) < 2:
+        return SeedValues(numbers, mean, None, None)
+    sd = statistics.stdev(numbers)
+    if len(numbers) < 3:
+        return SeedValues(numbers, mean, sd, None)
+    half = students_t(len(numbers) - 1) * sd / math.sqrt(len(numbers))
+    return SeedValues(numbers, mean, sd, (mean - half, mean + half))
+
+
+def students_t(degrees: int) -> float:
+    """Returns the t that a variable of Student's distribution exceeds in size in 5 % of all cases.
+
+    By bisection of the distribution, which is a finite sum for whole degrees of freedom (Abramowitz
+    and Stegun, "Handbook of Mathematical Functions", 1964, 26.7.3 and 26.7.4).
+    """
+
+    def within(t: float) -> float:
+        theta = math.atan(t / math.sqrt(degrees))
+        odd = degrees % 2
+        term, total = (math.cos(theta), 0.0) if odd else (1.0, 0.0)
+        for k in range(1 + odd, degrees, 2):
+            total += term
+            term *= k / (k + 1) * math.cos(theta) ** 2
+        total *= math.sin(theta)
+        return 2 / math.pi * (theta + total) if odd else total
+
+    low, high = 0.0, 13.0  # that of one degree of freedom is 12.7
+    while high - low > 1e-13:
+        middle = (low + high) / 2
+        low, high = (middle, high) if within(middle) < CONFIDENCE else (low, middle)
+    return high

@@ -1,0 +1,55 @@
+"""How a run and the study to which it belongs speak to each other."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import optuna  # at run time only where there is a trial: single runs do not wait for it
+
+
+@dataclass(frozen=True)
+class _Current:
+    trial: "optuna.Trial"
+    is_refit: bool
+
+
+_running: list[_Current] = []  # the trial that this process runs, if it runs one
+
+
+def report(value: float, step: int) -> None:
+    """Reports an intermediate value of the objective; outside of a study it does nothing.
+
+    Neither does it in a study with several objectives, which Optuna cannot prune.
+
+    Args:
+        value: The objective so far, for example the validation accuracy.
+        step: When, for example the epoch; each step is reported once.
+
+    Raises:
+        optuna.TrialPruned: If the study's pruner finds that the trial is not worth continuing.
+    """
+    if not _running or len(_running[-1].trial.study.directions) > 1:
+        return
+    import optuna
+
+    trial = _running[-1].trial
+    trial.report(value, step)
+    if trial.should_prune():
+        raise optuna.TrialPruned(f"at step {step} with {value:.6g}")
+
+
+def in_refit() -> bool:
+    """Tells whether the running job belongs to the refit, where nothing is left to choose."""
+    return bool(_running) and _running[-1].is_refit
+
+
+@contextmanager
+def current(trial: "optuna.Trial", *, is_refit: bool) -> Iterator[None]:
+    """Makes `report` and `in_refit` refer to `trial` within the block."""
+    _running.append(_Current(trial, is_refit))
+    try:
+        yield
+    finally:
+        _running.pop()

@@ -1,0 +1,1 @@
+"""What a study searches: overrides, dimensions, points, and the configurations they make."""

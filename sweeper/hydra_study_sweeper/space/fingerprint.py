@@ -1,0 +1,72 @@
+"""What makes a study the same study: its space, its fixed configuration, and facts of its data."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from hydra_study_sweeper.space.dimensions import Dimension
+from hydra_study_sweeper.space.repeats import Repeats
+
+Fingerprint = dict[str, dict[str, str]]
+"""Texts by name, in the parts `search space`, `configuration`, `data` and `direction`."""
+
+
+def fingerprint(
+    config: DictConfig,
+    dimensions: Sequence[Dimension],
+    directions: Sequence[str],
+    ignore: Sequence[str],
+    facts: Mapping[str, str],
+    repeats: Repeats,
+) -> Fingerprint:
+    """Describes a study so that a later start can be compared with it.
+
+    Args:
+        config: The composed configuration, with defaults where a dimension is searched.
+        dimensions: What is searched.
+        directions: Of the objectives.
+        ignore: Keys, or beginnings of keys, that do not change results.
+        facts: What the application says of its data.
+        repeats: How often a trial is run.
+    """
+    searched = {dimension.key for dimension in dimensions}
+    fixed = {
+        key: value
+        for key, value in _flatten(OmegaConf.to_container(config))
+        if key not in searched and not is_below(key, ["hydra", *ignore])
+    }
+    if repeats.count > 1:
+        fixed["hydra.sweeper.repeats"] = f"{repeats.count} with {', '.join(repeats.overrides)}"
+    return {
+        "search space": {dimension.key: str(dimension) for dimension in dimensions},
+        "configuration": fixed,
+        "data": dict(facts),
+        "direction": {str(number): direction for number, direction in enumerate(directions)},
+    }
+
+
+def differences(old: Fingerprint, new: Fingerprint) -> list[str]:
+    """Names what differs between two fingerprints, each in one phrase."""
+    found = []
+    for part in new:
+        before, now = old.get(part, {}), new[part]
+        for key in [*before, *(key for key in now if key not in before)]:
+            was, becomes = before.get(key, "not there"), now.get(key, "not there")
+            if was != becomes:
+                found.append(f"{part}: {key} was {was} and is {becomes}")
+    return found
+
+
+def is_below(key: str, parents: Sequence[str]) -> bool:
+    """Tells whether a key is one of `parents` or below one."""
+    return any(key == parent or key.startswith(f"{parent}.") for parent in parents)
+
+
+def _flatten(node: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Yields the full names and values of a nested mapping; lists are values."""
+    if isinstance(node, Mapping) and (node or not prefix):
+        for name, value in node.items():
+            yield from _flatten(value, f"{prefix}.{name}" if prefix else str(name))
+    else:
+        yield prefix, str(node)

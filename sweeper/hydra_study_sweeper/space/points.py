@@ -1,0 +1,170 @@
+"""Points of a search space: suggested by a sampler, at its corners, on its grid, or asked for."""
+
+import contextlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import optuna
+from omegaconf import DictConfig, OmegaConf
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+
+from hydra_study_sweeper.errors import ConfigError
+from hydra_study_sweeper.records import Value
+from hydra_study_sweeper.space.dimensions import Dimension
+
+Point = dict[str, Value]
+"""Values by the keys of dimensions."""
+
+
+def as_overrides(point: Mapping[str, Value]) -> list[str]:
+    """Writes a point as overrides; strings are quoted already where they must be."""
+    return [f"{key}={value}" for key, value in point.items()]
+
+
+def suggest(trial: optuna.trial.BaseTrial, dimensions: Sequence[Dimension]) -> Point:
+    """Asks the trial for its value of each dimension that applies."""
+    point: Point = {}
+    for dimension in dimensions:
+        if dimension.applies(point):
+            point[dimension.key] = _suggest_one(trial, dimension.key, dimension.distribution)
+    return point
+
+
+def _suggest_one(trial: optuna.trial.BaseTrial, key: str, distribution: BaseDistribution) -> Value:
+    if isinstance(distribution, CategoricalDistribution):
+        value: Value = trial.suggest_categorical(key, distribution.choices)
+        return value
+    if isinstance(distribution, FloatDistribution):
+        return trial.suggest_float(
+            key, distribution.low, distribution.high, step=distribution.step, log=distribution.log
+        )
+    assert isinstance(distribution, IntDistribution), "Optuna has no more kinds"
+    return trial.suggest_int(
+        key, distribution.low, distribution.high, step=distribution.step, log=distribution.log
+    )
+
+
+def random_points(dimensions: Sequence[Dimension], count: int) -> list[Point]:
+    """Returns random points, the same ones each time."""
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    return [suggest(study.ask(), dimensions) for _ in range(count)]
+
+
+def corners(dimensions: Sequence[Dimension]) -> list[Point]:
+    """Returns points that together have each choice and each bound at least once."""
+    columns = {dimension.key: _extremes(dimension.distribution) for dimension in dimensions}
+    rows = max((len(values) for values in columns.values()), default=1)
+    points = []
+    for row in range(rows):
+        point: Point = {}
+        for dimension in dimensions:
+            if dimension.applies(point):
+                values = columns[dimension.key]
+                point[dimension.key] = values[row % len(values)]
+        points.append(point)
+    return points
+
+
+def _extremes(distribution: BaseDistribution) -> Sequence[Value]:
+    if isinstance(distribution, CategoricalDistribution):
+        return distribution.choices
+    assert isinstance(distribution, FloatDistribution | IntDistribution)
+    return (distribution.low, distribution.high)
+
+
+def grid(dimensions: Sequence[Dimension]) -> list[Point]:
+    """Returns all points.
+
+    Raises:
+        ConfigError: If a dimension is continuous.
+    """
+    points: list[Point] = [{}]
+    for dimension in dimensions:
+        values = _every_value(dimension)
+        extended: list[Point] = []
+        for point in points:
+            if dimension.applies(point):
+                extended += [point | {dimension.key: value} for value in values]
+            else:
+                extended.append(point)
+        points = extended
+    return points
+
+
+def _every_value(dimension: Dimension) -> Sequence[Value]:
+    distribution = dimension.distribution
+    if isinstance(distribution, CategoricalDistribution):
+        return distribution.choices
+    if isinstance(distribution, IntDistribution) and not distribution.log:
+        return range(distribution.low, distribution.high + 1, distribution.step)
+    if isinstance(distribution, FloatDistribution) and distribution.step is not None:
+        steps = round((distribution.high - distribution.low) / distribution.step)
+        return [distribution.low + i * distribution.step for i in range(steps + 1)]
+    raise ConfigError(
+        f"the grid sampler needs choices, but {dimension.key} is {dimension}; "
+        "write choice(...) or range(...)"
+    )
+
+
+def first_points(
+    config: DictConfig, dimensions: Sequence[Dimension], enqueue: Sequence[Mapping[str, Any]]
+) -> tuple[list[Point], list[str]]:
+    """Returns the points to try first: the defaults, then those that were asked for.
+
+    Args:
+        config: Has the defaults.
+        dimensions: What is searched.
+        enqueue: The points that were asked for; a key that one leaves out has its default.
+
+    Returns:
+        The points, and warnings of defaults that are outside of their dimensions.
+
+    Raises:
+        ConfigError: If a point has something that is not searched.
+    """
+    defaults = _completed({}, config, dimensions)
+    warnings = [
+        f"trial 0 has the defaults, but {dimension.key}={_default(config, dimension)} is outside "
+        f"of {dimension}; the sampler chooses it"
+        for dimension in dimensions
+        if dimension.applies(defaults) and dimension.key not in defaults
+    ]
+    asked = [_asked_for(point, dimensions) for point in enqueue]
+    return [defaults, *(_completed(point, config, dimensions) for point in asked)], warnings
+
+
+def _asked_for(point: Any, dimensions: Sequence[Dimension]) -> Point:
+    if not isinstance(point, Mapping):
+        raise ConfigError(
+            f"hydra.sweeper.enqueue is a list of points like {{KEY: VALUE}}; one is {point}"
+        )
+    by_key = {dimension.key: dimension for dimension in dimensions}
+    for key in point:
+        if key not in by_key:
+            raise ConfigError(f"hydra.sweeper.enqueue: {key} is not a dimension of the search")
+    try:
+        return {key: by_key[key].member(value) for key, value in point.items()}
+    except ValueError as error:
+        raise ConfigError(f"hydra.sweeper.enqueue: {error}") from error
+
+
+def _completed(
+    given: Mapping[str, Value], config: DictConfig, dimensions: Sequence[Dimension]
+) -> Point:
+    point: Point = {}
+    for dimension in dimensions:
+        if dimension.key in given:
+            point[dimension.key] = given[dimension.key]
+        elif dimension.applies(point):
+            with contextlib.suppress(ValueError):
+                point[dimension.key] = dimension.member(_default(config, dimension))
+    return point
+
+
+def _default(config: DictConfig, dimension: Dimension) -> Any:
+    return OmegaConf.select(config, dimension.key.lstrip("+"))

@@ -1,0 +1,105 @@
+"""Optuna's journal of a study: opened for its workers, or read without being touched."""
+
+import json
+import os
+import warnings
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.storages import JournalStorage
+from optuna.storages.journal import BaseJournalBackend, JournalFileBackend, JournalFileOpenLock
+
+from hydra_study_sweeper.errors import StudyError
+from hydra_study_sweeper.paths import StudyPaths
+from hydra_study_sweeper.storage.locks import brief_lock
+
+
+class _KernelLock(JournalFileOpenLock):
+    """A lock that the kernel releases; Optuna's own stays behind when its holder is killed."""
+
+    def __init__(self, path: Path) -> None:
+        self._lock = brief_lock(path)
+
+    def acquire(self) -> bool:
+        self._lock.acquire()
+        return True
+
+    def release(self) -> None:
+        self._lock.release()
+
+
+def open_journal(paths: StudyPaths) -> JournalStorage:
+    """Opens the journal of a study for reading and writing; it is made if it is missing."""
+    if paths.journal.exists():
+        with brief_lock(paths.journal_lock):
+            _cut_torn_line(paths.journal)
+    lock = _KernelLock(paths.journal_lock)
+    return _storage(JournalFileBackend(str(paths.journal), lock_obj=lock))
+
+
+def journal_for_reading(folder: Path) -> JournalStorage:
+    """Opens the journal in the folder of a study; nothing in it can be changed.
+
+    Raises:
+        StudyError: If there is none, or it is damaged.
+    """
+    journal = StudyPaths(folder).journal
+    if not journal.is_file():
+        raise StudyError(f"{folder}: there is no {journal.name} of a study")
+    try:
+        return _storage(_ForReading(journal))
+    except (OSError, ValueError, KeyError, TypeError, IndexError, AssertionError) as error:
+        raise StudyError(f"{journal} cannot be read: {error}") from error
+
+
+def read_journal(folder: Path) -> optuna.Study:
+    """Reads the study in a folder.
+
+    Raises:
+        StudyError: As for `journal_for_reading`, or if there is not just one study in it.
+    """
+    storage = journal_for_reading(folder)
+    names = optuna.get_all_study_names(storage)
+    if len(names) != 1:
+        raise StudyError(f"{folder}: the journal has {len(names)} studies in it instead of one")
+    return optuna.load_study(study_name=names[0], storage=storage)
+
+
+class _ForReading(BaseJournalBackend):
+    """A journal file of which new lines are read as they come, and none is written."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._position = 0
+        self._entries: list[dict[str, Any]] = []
+
+    def read_logs(self, log_number_from: int) -> list[dict[str, Any]]:
+        with self._path.open("rb") as file:
+            file.seek(self._position)
+            for line in file:
+                if not line.endswith(b"\n"):
+                    break  # it is being written, or was torn
+                self._position += len(line)
+                self._entries.append(json.loads(line))
+        return self._entries[log_number_from:]
+
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        raise StudyError("the study is open for reading only")
+
+
+def _storage(backend: BaseJournalBackend) -> JournalStorage:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        return JournalStorage(backend)
+
+
+def _cut_torn_line(journal: Path) -> None:
+    """Removes the half of a line that a full disk left; what it says was never confirmed."""
+    with journal.open("rb+") as file:
+        size = file.seek(0, os.SEEK_END)
+        tail = min(size, 1 << 20)
+        file.seek(size - tail)
+        content = file.read(tail)
+        if content and not content.endswith(b"\n"):
+            file.truncate(size - tail + content.rfind(b"\n") + 1)

@@ -1,0 +1,306 @@
+"""The trials of a study in their storage: claimed, told, and settled when their worker is lost.
+
+The storage is the only thing that the workers of a study share, whichever launcher runs them.
+"""
+
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence, Set
+from contextlib import AbstractContextManager
+from functools import partial
+from typing import Any
+
+import optuna
+from optuna.storages import BaseStorage
+from optuna.trial import FrozenTrial, TrialState
+
+from hydra_study_sweeper.options import StudySpec
+from hydra_study_sweeper.paths import StudyPaths
+from hydra_study_sweeper.storage.heartbeat import (
+    KeepsHeartbeats,
+    heartbeats,
+    is_gone,
+    is_here,
+    process_identity,
+)
+from hydra_study_sweeper.storage.journal import open_journal
+from hydra_study_sweeper.storage.locks import claim_lock
+
+# Attributes of trials, as optuna-dashboard shows them.
+WORKER = "worker"  # the process that runs it
+REASON = "reason"  # why it failed or was pruned
+LOST = "lost"  # its worker was lost and it is queued again, so it does not count
+RETRY_OF = "retry_of"  # the number of the trial whose parameters it has
+LOSSES = "losses"  # how often the trials that it repeats were lost with their workers
+POINT = "point"  # the values that were asked for when it was queued
+OVERRIDES = "overrides"  # what it sets besides its parameters
+ROLE, SEED = "role", "seed"  # what a trial of a refit is for, and its seed
+# An attribute of studies.
+STOPPED = "stopped"  # why no more trials are begun
+
+LOST_KIND = "WorkerLost"
+
+
+def open_storage(spec: StudySpec) -> BaseStorage:
+    """Opens the database of a study, or its journal."""
+    if spec.storage is None:
+        return open_journal(StudyPaths(spec.folder))
+    # SQLAlchemy takes a tenth of a second to import, for which other studies need not wait.
+    from hydra_study_sweeper.storage.database import is_server, open_server
+
+    if is_server(spec.storage):
+        return open_server(spec.storage)
+    return optuna.storages.get_storage(spec.storage)
+
+
+def check_storage(spec: StudySpec) -> None:
+    """Makes sure that the database of a study can be reached.
+
+    Raises:
+        ConfigError: If its URL is wrong or its driver is not installed.
+        StudyError: If it does not answer.
+    """
+    if spec.storage is not None:
+        from hydra_study_sweeper.storage.database import check_server, is_server
+
+        if is_server(spec.storage):
+            check_server(spec.storage)
+
+
+class Trials:
+    """The trials of one study, opened once in each process.
+
+    Args:
+        spec: Which study; it is made if it does not exist.
+
+    Attributes:
+        spec: The study.
+        paths: Its files.
+        study: Optuna's view of it.
+        lock: Held while a trial is claimed, so that the count is exact; while lost trials are
+            settled, so that none is seen half claimed; and while a new study gets its
+            fingerprint.
+    """
+
+    def __init__(self, spec: StudySpec) -> None:
+        self.spec = spec
+        self.paths = StudyPaths(spec.folder)
+        self._storage = open_storage(spec)
+        self.study = optuna.create_study(
+            study_name=spec.name,
+            storage=self._storage,
+            directions=list(spec.directions),
+            pruner=optuna.pruners.NopPruner(),
+            load_if_exists=True,
+        )
+        self._study_id = self._storage.get_study_id_from_name(spec.name)
+        self.lock = claim_lock(spec)
+
+    def all(self) -> list[FrozenTrial]:
+        """Returns all trials, in the order of their numbers."""
+        return self.study.get_trials(deepcopy=False)
+
+    def in_state(self, *states: TrialState) -> list[FrozenTrial]:
+        """Returns the trials in some states."""
+        return [trial for trial in self.all() if trial.state in states]
+
+    def ranked(self) -> list[FrozenTrial]:
+        """Returns the complete trials, the best first; with several objectives the Pareto front."""
+        if len(self.study.directions) > 1:
+            return self.study.best_trials
+        maximize = self.study.direction is optuna.study.StudyDirection.MAXIMIZE
+        sign = -1 if maximize else 1
+        complete = self.in_state(TrialState.COMPLETE)
+        return sorted(complete, key=lambda trial: (sign * trial.values[0], trial.number))
+
+    def total(self) -> int:
+        """Returns how many trials the study has when it is finished."""
+        if self.spec.n_trials is not None:
+            return self.spec.n_trials
+        return self._counted() + len(self.in_state(TrialState.WAITING))
+
+    def remaining(self) -> int:
+        """Returns how many trials are still to be begun."""
+        return self.total() - self._counted()
+
+    def may_begin(self) -> bool:
+        """Tells whether another trial may begin."""
+        too_late = self.spec.deadline is not None and time.time() > self.spec.deadline
+        return not too_late and not self.stopped and self.remaining() > 0
+
+    @property
+    def stopped(self) -> str | None:
+        """Why no more trials are begun, if the study was stopped."""
+        reason: str | None = self.study.user_attrs.get(STOPPED)
+        return reason
+
+    def resume(self) -> None:
+        """Lets a study continue that was stopped."""
+        if self.stopped:
+            self.study.set_user_attr(STOPPED, None)
+
+    def enqueue(
+        self,
+        point: Mapping[str, Any],
+        attributes: Mapping[str, Any] | None = None,
+        *,
+        skip_if_exists: bool = False,
+    ) -> None:
+        """Puts a point in the queue of those that are tried next."""
+        self.study.enqueue_trial(
+            dict(point), {POINT: dict(point), **(attributes or {})}, skip_if_exists
+        )
+
+    def claim(self) -> optuna.Trial | None:
+        """Takes the next trial for this process: one that waits, or a new one.
+
+        Returns:
+            A running trial, or None if no other may begin.
+        """
+        with self.lock:
+            if not self.may_begin():
+                return None
+            trial = self.study.ask()
+            if isinstance(self._storage, KeepsHeartbeats):
+                self._storage.heartbeat(self._id(trial.number))
+            trial.set_user_attr(WORKER, process_identity())
+            return trial
+
+    def heartbeats(self, trial: optuna.Trial) -> AbstractContextManager[None]:
+        """Sends heartbeats while the block runs, if the storage keeps them."""
+        if not isinstance(self._storage, KeepsHeartbeats):
+            return heartbeats(None)
+        return heartbeats(partial(self._storage.heartbeat, self._id(trial.number)))
+
+    def complete(self, trial: optuna.Trial, values: Sequence[float]) -> None:
+        """Tells the values of a trial that ended well."""
+        self._tell(trial, TrialState.COMPLETE, values)
+
+    def prune(self, trial: optuna.Trial, reason: str) -> None:
+        """Tells that the pruner ended a trial."""
+        trial.set_user_attr(REASON, reason)
+        self._tell(trial, TrialState.PRUNED)
+
+    def fail(self, trial: optuna.Trial, reason: str) -> None:
+        """Tells that a trial failed; the kind of the failure is what `reason` has before `:`."""
+        trial.set_user_attr(REASON, reason)
+        self._tell(trial, TrialState.FAIL)
+        with self.lock:
+            self._stop_after_too_many_failures()
+
+    def interrupt(self, trial: optuna.Trial) -> None:
+        """Fails a trial that is not to blame for its end, and queues it again."""
+        with self.lock:
+            self._lose(self.all()[trial.number], "Interrupted: the study was interrupted", 0)
+
+    def settle_lost(
+        self, *, blameless: bool = False, children: Collection[int] = ()
+    ) -> list[FrozenTrial]:
+        """Fails every running trial whose worker is gone, and queues it again; see `settle`.
+
+        Args:
+            blameless: See `settle`.
+            children: Processes for which the caller has not waited yet; it settles their trials
+                when it has, since it then knows why they ended.
+        """
+        stale: set[int] = set()
+        if isinstance(self._storage, KeepsHeartbeats):
+            stale = self._storage.stale_trials(self._study_id)
+
+        def reason_of(trial: FrozenTrial) -> str | None:
+            if trial.user_attrs.get(WORKER, {}).get("pid") in children:
+                return None
+            return self._why_lost(trial, stale)
+
+        return self.settle(reason_of, blameless=blameless)
+
+    def settle(
+        self,
+        reason_of: Callable[[FrozenTrial], str | None],
+        *,
+        retry: bool = True,
+        blameless: bool = False,
+    ) -> list[FrozenTrial]:
+        """Fails every running trial for which `reason_of` has a reason.
+
+        Args:
+            reason_of: Why the worker of a trial must be taken for lost, or None.
+            retry: Whether the trial is queued again, if it was not lost before.
+            blameless: Whether the loss does not count as one, since the study was interrupted.
+
+        Returns:
+            The trials that were failed.
+        """
+        with self.lock:
+            running = self.in_state(TrialState.RUNNING)
+            lost = [(t, reason) for t in running if (reason := reason_of(t)) is not None]
+            for trial, reason in lost:
+                if blameless or (retry and trial.user_attrs.get(LOSSES, 0) < 1):
+                    self._lose(trial, reason, 0 if blameless else 1)
+                else:
+                    self._end(trial, reason)
+            if lost:
+                self._stop_after_too_many_failures()
+        return [trial for trial, _ in lost]
+
+    def _counted(self) -> int:
+        return sum(counts(trial) for trial in self.all())
+
+    def _why_lost(self, trial: FrozenTrial, stale: Set[int]) -> str | None:
+        worker = trial.user_attrs.get(WORKER)
+        if worker is None:  # nobody is claiming it: that happens under the lock
+            return f"{LOST_KIND}: the worker was lost before it began"
+        process = f"process {worker['pid']} on {worker['host']}"
+        if is_gone(worker, self.paths):
+            return f"{LOST_KIND}: {process} is gone"
+        if self._id(trial.number) in stale and not is_here(worker):
+            return f"{LOST_KIND}: {process} sent no heartbeat"
+        return None
+
+    def _lose(self, trial: FrozenTrial, reason: str, losses: int) -> None:
+        # In this order a process that dies in between leaves nothing that is settled twice.
+        if trial.number not in {t.user_attrs.get(RETRY_OF) for t in self.all()}:
+            kept = {k: v for k, v in trial.user_attrs.items() if k not in (WORKER, LOST, REASON)}
+            losses += kept.get(LOSSES, 0)
+            point = kept.pop(POINT, {}) | trial.params
+            self.enqueue(point, kept | {RETRY_OF: trial.number, LOSSES: losses})
+        self._storage.set_trial_user_attr(self._id(trial.number), LOST, True)
+        self._end(trial, reason)
+
+    def _end(self, trial: FrozenTrial, reason: str) -> None:
+        trial_id = self._id(trial.number)
+        self._storage.set_trial_user_attr(trial_id, REASON, reason)
+        self._storage.set_trial_state_values(trial_id, TrialState.FAIL)
+
+    def _stop_after_too_many_failures(self) -> None:
+        ended = [trial for trial in self.all() if trial.state.is_finished()]
+        last = ended[-self.spec.max_failures :]
+        kinds = {_failure_kind(trial) for trial in last}
+        if len(last) < self.spec.max_failures or len(kinds) > 1 or None in kinds:
+            return
+        first = next(t for t in ended if _failure_kind(t) in kinds)
+        self.study.set_user_attr(
+            STOPPED,
+            f"the last {len(last)} trials failed alike; "
+            f"the first was trial {first.number}: {first.user_attrs[REASON]}",
+        )
+
+    def _id(self, number: int) -> int:
+        return self._storage.get_trial_id_from_study_id_trial_number(self._study_id, number)
+
+    def _tell(
+        self, trial: optuna.Trial, state: TrialState, values: Sequence[float] | None = None
+    ) -> None:
+        # A process that took this one for dead has told the trial already: then its word stands.
+        self.study.tell(trial, values, state, skip_if_finished=True)
+
+
+def counts(trial: FrozenTrial) -> bool:
+    """Tells whether a trial is one of `n_trials`; one that waits or is queued again is not."""
+    return trial.state is not TrialState.WAITING and LOST not in trial.user_attrs
+
+
+def _failure_kind(trial: FrozenTrial) -> str | None:
+    """Returns the kind of a failed trial's failure."""
+    if trial.state is not TrialState.FAIL:
+        return None
+    return str(trial.user_attrs.get(REASON, "")).split(":")[0]

@@ -1,0 +1,247 @@
+"""The way of a study: opened, joined or owned, searched, recorded, its winner refitted."""
+
+import contextlib
+import logging
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+import filelock
+import optuna
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig
+
+from hydra_study_sweeper.errors import ConfigError, StudyError
+from hydra_study_sweeper.options import StudySpec
+from hydra_study_sweeper.output.messages import describe_outcome, outcome_in_short, problem
+from hydra_study_sweeper.output.outcome import write_best, write_study, write_trials
+from hydra_study_sweeper.output.progress import StudyProgress
+from hydra_study_sweeper.output.queue import Queue
+from hydra_study_sweeper.paths import StudyPaths
+from hydra_study_sweeper.plan import StudyPlan, make_plans
+from hydra_study_sweeper.records import RefitRecord, StudyRecord
+from hydra_study_sweeper.refit import refit_winner
+from hydra_study_sweeper.space.composing import compose_trial
+from hydra_study_sweeper.space.fingerprint import Fingerprint, differences
+from hydra_study_sweeper.space.points import as_overrides
+from hydra_study_sweeper.storage.journal import read_journal
+from hydra_study_sweeper.storage.locks import Lock, owner_lock
+from hydra_study_sweeper.storage.trials import Trials, check_storage, open_storage
+from hydra_study_sweeper.workers.launch import number_of_workers, run_trials, wait_for_others
+from hydra_study_sweeper.workers.pool import Pool
+
+log = logging.getLogger(__name__)
+FINGERPRINT = "fingerprint"  # the attribute of a study that holds it
+
+
+def run_studies(
+    master: DictConfig, overrides: Sequence[str], context: HydraContext, task: TaskFunction
+) -> list[StudyRecord]:
+    """Runs or continues each study that a command line asks for.
+
+    Returns:
+        The record of each; nothing for a dry run.
+
+    Raises:
+        ConfigError: If the sweep is wrong, or an old study in its place is another one.
+        StudyError: If a study cannot continue, or came to nothing.
+        KeyboardInterrupt: On Ctrl-C; everything that ended is kept.
+    """
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    plans = make_plans(master, overrides, context, task)
+    if master.hydra.sweeper.dry_run:
+        _log_lines(line for plan in plans for line in plan.lines())
+        return []
+    for plan in plans:
+        check_storage(plan.spec)
+        _refuse_other_study(plan)
+    queue = Queue([(plan.spec.name, plan.options.n_trials) for plan in plans])
+    preload = dict.fromkeys(module for plan in plans for module in plan.options.preload)
+    records = []
+    with Pool(list(preload)) as pool:
+        for plan in plans:
+            record = run_study(plan.with_deadline(), pool, queue)
+            queue.outcomes.append(outcome_in_short(record))
+            records.append(record)
+    if len(plans) > 1:
+        _log_lines(queue.lines())
+    problems = [f"{record.name}: {reason}" for record in records if (reason := problem(record))]
+    if problems:
+        raise StudyError("; ".join(problems))
+    return records
+
+
+def run_study(plan: StudyPlan, pool: Pool, queue: Queue) -> StudyRecord:
+    """Runs or continues one study to its end.
+
+    Args:
+        plan: The study.
+        pool: The worker processes of this command.
+        queue: The studies of this command.
+
+    Returns:
+        Its record.
+    """
+    if plan.options.restart:
+        _put_aside(plan.spec)
+    trials = _open(plan)
+    owner = owner_lock(plan.spec)
+    is_alone = _is_free(owner)
+    if not is_alone:
+        _join(plan, trials, pool, queue)
+        owner.acquire()
+    try:
+        wait_for_others(trials)
+        if is_alone:
+            trials.resume()
+        with _telling_how_far(trials):
+            record = _search_and_refit(plan, trials, pool, queue)
+    finally:
+        owner.release()
+    _log_lines(describe_outcome(plan.spec, record))
+    return record
+
+
+def _open(plan: StudyPlan) -> Trials:
+    """Opens a study, which is made as planned if it is new, and queues its first points."""
+    plan.spec.folder.mkdir(parents=True, exist_ok=True)
+    _log_lines(plan.warnings)
+    trials = Trials(plan.spec)
+    with trials.lock:
+        old: Fingerprint | None = trials.study.user_attrs.get(FINGERPRINT)
+        _refuse_differences(plan, old)
+        if trials.remaining() > 0:
+            for point in plan.first:
+                trials.enqueue(point, skip_if_exists=True)
+        if old is None:
+            trials.study.set_user_attr(FINGERPRINT, plan.fingerprint)
+    return trials
+
+
+def _join(plan: StudyPlan, trials: Trials, pool: Pool, queue: Queue) -> None:
+    """Runs trials beside the process that owns the study."""
+    log.info("another process runs study %s; its trials are shared", queue.title)
+    _search(plan, trials, pool, queue)
+    log.info("waiting for that process to end the study")
+
+
+def _search_and_refit(plan: StudyPlan, trials: Trials, pool: Pool, queue: Queue) -> StudyRecord:
+    refit = None
+    try:
+        _search(plan, trials, pool, queue)
+        best = trials.ranked()
+        asked = plan.options.refit.seeds and len(plan.spec.directions) == 1
+        if best and asked and not trials.stopped:
+            if not trials.paths.record.exists():
+                _record(plan, trials, None)  # a refit may take hours
+            refit = refit_winner(plan, trials, best[0], pool, queue)
+    finally:
+        record = _record(plan, trials, refit)
+    return record
+
+
+def _search(plan: StudyPlan, trials: Trials, pool: Pool, queue: Queue) -> None:
+    missing = trials.remaining()
+    if missing <= 0:
+        log.info("study %s is finished: it has its trials", queue.title)
+        return
+    done = trials.total() - missing
+    after = f" after {done}" if done else ""
+    log.info("study %s: %d trials to go%s, in %s", queue.title, missing, after, trials.paths.folder)
+    workers = number_of_workers(plan.options.workers, plan.config)
+    progress = StudyProgress(trials, queue.title, workers, queue)
+    run_trials(plan.worker, trials, plan.config, pool, progress)
+
+
+def _record(plan: StudyPlan, trials: Trials, refit: RefitRecord | None) -> StudyRecord:
+    """Writes all files of a study's outcome."""
+    worker = plan.worker
+    write_trials(trials)
+    if best := trials.ranked():
+        overrides = [*worker.overrides, *as_overrides(best[0].params)]
+        folder, number = str(trials.paths.folder), best[0].number
+        config = compose_trial(
+            worker.context, worker.config, overrides, folder=folder, number=number
+        )
+        write_best(trials, config)
+    return write_study(trials, worker.dimensions, worker.overrides, worker.repeats.count, refit)
+
+
+def _refuse_other_study(plan: StudyPlan) -> None:
+    """Makes sure, before any study begins, that an old one in its place can continue.
+
+    Raises:
+        ConfigError: If it cannot.
+    """
+    if StudyPaths(plan.spec.folder).journal.exists() and not plan.options.restart:
+        with contextlib.suppress(StudyError):  # opening it will tell what is wrong
+            _refuse_differences(plan, read_journal(plan.spec.folder).user_attrs.get(FINGERPRINT))
+
+
+def _refuse_differences(plan: StudyPlan, old: Fingerprint | None) -> None:
+    if old is None:
+        return
+    found = differences(old, plan.fingerprint)
+    if found:
+        more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+        raise ConfigError(
+            f"{plan.spec.folder} holds a study that differs: {found[0]}{more}; continue it as it "
+            "was, put it aside with hydra.sweeper.restart=true, or choose another hydra.sweep.dir"
+        )
+
+
+def _put_aside(spec: StudySpec) -> None:
+    """Moves an old study away, and in a database renames it."""
+    now = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+    paths = StudyPaths(spec.folder)
+    if spec.folder.exists():
+        if not (paths.journal.exists() or paths.record.exists() or spec.storage):
+            raise ConfigError(
+                f"{spec.folder} holds no study that hydra.sweeper.restart=true could put aside"
+            )
+        owner = owner_lock(spec)
+        if not _is_free(owner):
+            raise StudyError(f"another process is running the study in {paths.folder}")
+        try:
+            aside = spec.folder.with_name(f"{spec.folder.name}.{now}")
+            spec.folder.rename(aside)
+        finally:
+            owner.release()
+        log.info("the old study is in %s now", aside)
+    if spec.storage is None:
+        return
+    storage = open_storage(spec)
+    if spec.name in optuna.get_all_study_names(storage):
+        optuna.copy_study(
+            from_study_name=spec.name,
+            from_storage=storage,
+            to_storage=storage,
+            to_study_name=f"{spec.name}.{now}",
+        )
+        optuna.delete_study(study_name=spec.name, storage=storage)
+
+
+def _is_free(lock: Lock) -> bool:
+    """Takes a lock if nobody else holds it, and tells whether it did."""
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def _telling_how_far(trials: Trials) -> Iterator[None]:
+    """Adds to an interruption how far the study came."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        ended = trials.total() - trials.remaining()
+        raise type(error)(
+            f"{str(error) or 'interrupted'} after {ended} of {trials.total()} trials "
+            f"of {trials.spec.name}; the same command continues"
+        ) from error
+
+
+def _log_lines(lines: Iterator[str] | Sequence[str]) -> None:
+    for line in lines:
+        log.info("%s", line)

@@ -1,0 +1,55 @@
+"""Samplers and pruners as they are configured."""
+
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import optuna
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+
+from hydra_study_sweeper.errors import ConfigError
+from hydra_study_sweeper.options import TRUSTED
+
+
+def make_sampler(
+    config: DictConfig, trials_so_far: int, worker: int
+) -> optuna.samplers.BaseSampler:
+    """Makes the configured sampler.
+
+    Settings that are null are left to Optuna. A seed is combined with the number of trials and the
+    worker, since samplers with the same seed propose the same points.
+    """
+    settings = {str(name): value for name, value in config.items() if value is not None}
+    if settings.get("seed") is not None:
+        entropy = [settings["seed"], trials_so_far, worker]
+        settings["seed"] = int(np.random.SeedSequence(entropy).generate_state(1)[0])
+    sampler: optuna.samplers.BaseSampler = _make(settings)
+    return sampler
+
+
+def make_pruner(config: DictConfig) -> optuna.pruners.BasePruner:
+    """Makes the configured pruner."""
+    pruner: optuna.pruners.BasePruner = _make(config)
+    return pruner
+
+
+def check_makeable(sampler: DictConfig, pruner: DictConfig) -> None:
+    """Makes sure that workers will be able to make both.
+
+    Raises:
+        ConfigError: If one cannot be made.
+    """
+    try:
+        make_sampler(sampler, 0, 0)
+        make_pruner(pruner)
+    except Exception as error:  # of whatever kind: it comes from what the user chose
+        cause = error.__cause__ or error
+        raise ConfigError(f"the sampler or the pruner cannot be made: {cause}") from error
+
+
+def _make(config: Mapping[str, Any] | DictConfig) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        return instantiate(config, _execution_whitelist_=TRUSTED)

@@ -1,0 +1,48 @@
+"""A Hydra application that is not ours, with the sweeper `study`."""
+
+import os
+import signal
+import time
+
+import hydra
+from hydra_study_sweeper import report
+
+
+@hydra.main(config_path=".", config_name="config")
+def main(cfg):
+    for step in range(cfg.steps):
+        time.sleep(cfg.seconds)
+        report(cfg.x * (step + 1), step)
+    return OUTCOMES[cfg.outcome](cfg)
+
+
+def fail(cfg):
+    raise RuntimeError(f"x is {cfg.x:.3f}")
+
+
+def die_once(cfg):
+    """Kills its process, as a lack of memory would, unless it did so before."""
+    try:
+        os.close(os.open("died", os.O_CREAT | os.O_EXCL))
+    except FileExistsError:
+        return cfg.x
+    return os.kill(os.getpid(), signal.SIGKILL)
+
+
+OUTCOMES = {
+    "x": lambda cfg: cfg.x,
+    "product": lambda cfg: cfg.x * cfg.size,
+    "two": lambda cfg: (cfg.x, 1 - cfg.x),
+    "not_a_number": lambda cfg: float("nan"),
+    "text": lambda cfg: "high",
+    "fail": fail,
+    "fail_above": lambda cfg: cfg.x if cfg.x <= 0.5 else fail(cfg),
+    "die": lambda cfg: os.kill(os.getpid(), signal.SIGKILL),
+    "die_once": die_once,
+    "die_once_at_size_1": lambda cfg: die_once(cfg) if cfg.size == 1 else cfg.x,
+    "gpu": lambda cfg: int(os.environ["CUDA_VISIBLE_DEVICES"]),
+    "hang": lambda cfg: time.sleep(60),
+}
+
+if __name__ == "__main__":
+    main()
