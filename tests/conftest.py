@@ -3,45 +3,25 @@
 import copy
 import json
 import os
-import shutil
 import subprocess
-import sys
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
+import processes
 import pytest
 from filelock import FileLock
-from hydra import compose, initialize_config_dir
-from omegaconf import DictConfig
 from processes import run_program
-
-from rnnclf.configuration.composed import from_omegaconf, register_schema
-from rnnclf.configuration.schema import Config, TrainingConfig
-from rnnclf.data.sources import SOURCES
+from project import CHROMIUM, REAL_DATA, RNNCLF, RUN_PY
 
 # The tests' own torch has a thread; more threads than cores wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-REPO = Path(__file__).resolve().parents[1]
-RUN_PY = REPO / "run.py"
-FOREIGN_APP = REPO / "tests" / "foreign_app" / "app.py"
-RNNCLF = Path(sys.executable).with_name("rnnclf")
+processes.preload(
+    *("rnnclf.cli", "rnnclf.training.run", "rnnclf.training.precheck", "rnnclf.report.page"),
+    *("rnnclf.bundles.verify", "rnnclf.bundles.export", "rnnclf.bundles.submission.archive"),
+)
 
 RunCommand = Callable[..., subprocess.CompletedProcess[str]]
-
-
-def real_data_folder() -> Path | None:
-    """The folder of the raw files, if all of them are there."""
-    folder = os.environ.get("RNNCLF_DATA")
-    names = [raw_file.name for source in SOURCES.values() for raw_file in source.raw_files]
-    if folder and all((Path(folder).resolve() / name).exists() for name in names):
-        return Path(folder).resolve()
-    return None
-
-
-REAL_DATA = real_data_folder()
-CHROMIUM = shutil.which("chromium")
 
 
 def pytest_report_header() -> str:
@@ -71,7 +51,7 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     shared = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         shared = shared.parent
-    os.environ["RNNCLF_CACHE"] = str(shared / "cache")
+    os.environ["RNNCLF_CACHE"] = os.environ["XDG_CACHE_HOME"] = str(shared / "cache")
 
 
 @pytest.fixture
@@ -90,18 +70,6 @@ def rnnclf() -> RunCommand:
 
     def run(*arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
         return run_program(RNNCLF, *arguments, **options)
-
-    return run
-
-
-@pytest.fixture
-def sweep(tmp_path: Path) -> RunCommand:
-    """Runs the foreign application's sweep in an empty folder."""
-
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        done = run_program(FOREIGN_APP, "-m", *arguments, cwd=tmp_path)
-        done.stdout += done.stderr
-        return done
 
     return run
 
@@ -180,28 +148,3 @@ def compare(rnnclf, tmp_path):
         return json.loads(done.stdout)
 
     return run
-
-
-def compose_sweep(*overrides: str) -> DictConfig:
-    """Composes the configuration of a sweep, with what is Hydra's own."""
-    register_schema()
-    with initialize_config_dir(str(REPO / "conf")):
-        return compose("config", list(overrides), return_hydra_config=True)
-
-
-def composed(*overrides: str) -> Config:
-    """The configuration that run.py gets for these overrides."""
-    register_schema()
-    with initialize_config_dir(str(REPO / "conf")):
-        return from_omegaconf(compose("config", list(overrides)))
-
-
-def training_config(**settings: object) -> TrainingConfig:
-    """The section `training` of the configuration, with other values."""
-    return replace(composed().training, **settings)
-
-
-def result_of(folder: Path) -> dict:
-    """The one result.json somewhere below a folder."""
-    (path,) = folder.rglob("result.json")
-    return json.loads(path.read_text())

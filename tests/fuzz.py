@@ -15,7 +15,7 @@ import atheris
 import torch
 
 with atheris.instrument_imports(include=["rnnclf", "csv", "yaml", "omegaconf"]):
-    from conftest import composed
+    from project import composed
 
     from rnnclf.data.csv_files import read_csv, read_sentences
     from rnnclf.data.vocabulary import Vocabulary

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import composed
 from processes import FORKSERVER
+from project import composed
 
 from rnnclf.configuration.schema import DatasetConfig
 from rnnclf.data.cache import Entry, kept

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import composed
+from project import composed
 from safetensors.torch import load_file, save_file
 
 import rnnclf as package

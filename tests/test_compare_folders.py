@@ -2,9 +2,12 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hydra_study_sweeper import StudyRecord, TrialRecord
+from hydra_study_sweeper.files import write_record
 
 from rnnclf.errors import SelectionError
 from rnnclf.runs.find import find_runs, read_run
@@ -47,7 +50,8 @@ def test_unfinished_failed_and_foreign_folders_are_named_and_never_fatal(
         {"seconds": 3},
         {"git_revision": 5},
         {"versions": None},
-        {"format": "2"},
+        {"format": "1"},
+        {"test_accuracy": 7},
     ],
     ids=str,
 )
@@ -98,35 +102,54 @@ def test_a_study_of_the_wrong_kind_is_left_out_and_its_trials_are_not(change, ou
 
 @pytest.fixture
 def write_repeated(write_run, tmp_path):
-    """Writes a study of one trial of two runs, at first without what it says when it ends."""
+    """Writes a study of one trial of two runs."""
 
-    def write(*, ended: bool) -> Path:
+    def write(**changes: object) -> Path:
         for repeat, accuracy in enumerate((0.5, 0.7)):
             seed = {"dataset.validation_seed": repeat}
             write_run(f"study/0/{repeat}", seed, val_accuracy=accuracy)
         (tmp_path / "study" / "study.journal").touch()
-        if ended:
-            summary = {"name": "study", "n_trials": 1, "finished": True, "states": {}, "space": {}}
-            summary |= {"best": [], "refit": None, "repeats": 2}
-            (tmp_path / "study" / "study.json").write_text(json.dumps(summary))
+        trial = TrialRecord(0, "complete", [0.6], {}, ["0", "1"], role=None, reason=None)
+        write_record(tmp_path / "study" / "0" / "trial.json", replace(trial, **changes))
+        study = StudyRecord("study", ["maximize"], 1, True, None, {}, 0, None, {}, [], 2, [], None)
+        write_record(tmp_path / "study" / "study.json", study)
         return tmp_path / "study"
 
     return write
 
 
-def test_runs_of_a_trial_are_no_rows_before_their_study_says_that_they_are_one(
-    write_repeated, write_run, rnnclf, tmp_path
-):
-    study = write_repeated(ended=False)
+def test_a_trial_of_several_runs_is_one_row_before_its_study_has_ended(write_repeated, write_run):
+    study = write_repeated()
+    (study / "study.json").unlink()
     write_run("study/side-grid/0")
-    found = find_runs([tmp_path])
-    assert [run.folder.parent.name for run in found.runs] == ["side-grid"]
-    ((folder, reason),) = found.left_out
-    assert (folder, reason.partition(",")[0]) == (study / "0", "parts of a trial")
+    found = find_runs([study])
+    assert [run.folder.parent.name for run in found.runs] == ["side-grid", "0"]
+    assert found.runs[1].val_accuracy == pytest.approx(0.6)
+    assert found.unrecorded == [study]
+
+
+def test_a_trial_that_lacks_a_run_is_left_out_unless_it_was_pruned(write_repeated):
+    study = write_repeated(state="running")
+    shutil.rmtree(study / "0" / "1")
+    assert find_runs([study]).left_out == [(study / "0", "unfinished")]
+    assert find_runs([study]).runs == []
+    shutil.rmtree(study)
+    study = write_repeated(state="pruned")
+    shutil.rmtree(study / "0" / "1")
+    assert find_runs([study]).left_out == []
+
+
+@pytest.mark.parametrize("run", ["../../elsewhere", "/elsewhere"])
+def test_a_trial_whose_runs_are_elsewhere_is_left_out(run, write_repeated):
+    study = write_repeated()
+    record = json.loads((study / "0" / "trial.json").read_text())
+    (study / "0" / "trial.json").write_text(json.dumps(record | {"runs": [run]}))
+    found = find_runs([study])
+    assert "outside of the record's own" in found.left_out[0][1]
 
 
 def test_a_run_that_is_part_of_a_listed_trial_is_not_listed_again(write_repeated):
-    study = write_repeated(ended=True)
+    study = write_repeated()
     for folders in ([study, study / "0" / "1"], [study / "0" / "1", study]):
         (run,) = find_runs(folders).runs
         assert run.val_accuracy == pytest.approx(0.6)
@@ -136,7 +159,7 @@ def test_a_run_that_is_part_of_a_listed_trial_is_not_listed_again(write_repeated
 def test_the_mean_of_several_validation_parts_beside_one_part_is_warned_of(
     write_repeated, write_run, rnnclf, tmp_path
 ):
-    write_repeated(ended=True)
+    write_repeated()
     assert "different splits" not in rnnclf("compare", ".", cwd=tmp_path).stderr
     write_run("alone", {"dataset.validation_seed": 0})
     said = rnnclf("compare", ".", cwd=tmp_path).stderr
@@ -161,17 +184,6 @@ def test_names_with_brackets_are_shown_as_they_are(write_run, rnnclf, tmp_path):
     assert "csv-d [new]" in shown
     assert "a[/0]" in shown
     assert "a[/0]" in rnnclf("compare", "--diff", "a[/0]", "b", cwd=tmp_path).stdout
-
-
-def test_a_run_of_an_older_version_is_read_from_its_own_configuration(
-    real_result, write_run, compare, tmp_path
-):
-    folder = write_run("old")
-    result = {k: v for k, v in real_result.items() if k != "config"} | {"format": 1}
-    (folder / "result.json").write_text(json.dumps(result))
-    (folder / "config.yaml").write_text(json.dumps(real_result["config"]))
-    (row,) = compare(".")
-    assert row["cell"] == "gru"
 
 
 def test_no_run_at_all_is_an_error(rnnclf, tmp_path):

@@ -3,13 +3,11 @@
 from pathlib import Path
 
 import pytest
-import yaml
-from conftest import REPO, composed
+from project import REPO, compose_sweep, composed
 
 from rnnclf.configuration.checks import settle_test
 from rnnclf.configuration.composed import load, to_yaml
-from rnnclf.configuration.identity import identity
-from rnnclf.configuration.overrides import ALIASES
+from rnnclf.configuration.identity import WITHOUT_EFFECT, identity
 from rnnclf.configuration.schema import Config, keys
 from rnnclf.errors import ConfigError
 
@@ -79,9 +77,9 @@ def test_identity_depends_on_what_determines_the_result_and_on_nothing_else():
         assert identity(composed(override)) != base
 
 
-def test_the_identity_of_a_run_is_that_of_earlier_versions_whose_checkpoints_go_on():
-    assert identity(composed()) == "8a2735df86c9", "of revision 17792ed, without validation_seed"
-    assert identity(composed("dataset.validation_seed=0")) != "8a2735df86c9"
+def test_studies_ignore_the_same_keys_as_identity():
+    ignored = set(compose_sweep("sweeps=smoke").hydra.sweeper.ignore)
+    assert ignored == {*WITHOUT_EFFECT, "search_space", "resume"}
 
 
 def test_only_a_single_run_and_a_winner_that_is_told_to_read_the_test_split():
@@ -119,28 +117,3 @@ def test_a_foreign_configuration_that_is_not_one_is_refused(tmp_path: Path, cont
 
 def test_all_keys_have_full_names():
     assert {"seed", "model.hidden_size", "dataset.name"} <= set(keys(Config))
-
-
-def test_a_configuration_of_an_earlier_version_means_what_it_did(tmp_path):
-    path = tmp_path / "config.yaml"
-    path.write_text(to_yaml(composed()).replace("precision: float32\n", ""))
-    assert "precision" not in path.read_text()
-    assert load(path).precision == "float32"
-
-
-def test_the_short_names_that_are_suggested_are_those_of_the_configuration():
-    hydra = yaml.safe_load((REPO / "conf" / "config.yaml").read_text(encoding="utf-8"))["hydra"]
-    of_runs = {name for name, key in hydra["aliases"].items() if not key.startswith("hydra")}
-    assert set(ALIASES) == of_runs
-
-
-@pytest.mark.parametrize(
-    "name", sorted(path.stem for path in (REPO / "conf" / "experiment").glob("*.yaml"))
-)
-def test_an_experiment_has_the_data_set_and_the_cell_of_its_name(name):
-    config = composed(f"+experiment={name}")
-    assert f"{config.dataset.name}-{config.model.cell}" == name.removesuffix("-vectors")
-    assert bool(config.model.vectors) is name.endswith("-vectors")
-    assert not config.dataset.validation_fraction, "all of the training split"
-    if config.dataset.name == "newsgroups":
-        assert config.dataset.max_length == 400, "as in its search, not as in a single run"

@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 import pytest
-from conftest import REAL_DATA, composed
+from project import REAL_DATA, composed
 
 from rnnclf.data.corpus import Texts
 from rnnclf.data.encoding import (

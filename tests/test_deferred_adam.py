@@ -53,7 +53,7 @@ def trained_densely(dtype: torch.dtype, weight_decay: float, scale: float = 1) -
 
 
 def trained_deferred(
-    dtype: torch.dtype, weight_decay: float, scale: float = 1, settle_every: int = STEPS
+    dtype: torch.dtype, weight_decay: float, scale: float = 1, flush_every: int = STEPS
 ) -> Model:
     embedding, linear = untrained(dtype)
     optimizer = DeferredAdam(
@@ -66,16 +66,16 @@ def trained_deferred(
         loss_of(linear, nn.functional.embedding(numbers, rows), scale).backward()
         optimizer.step()
         scheduler.step()
-        if step % settle_every == 0:
-            optimizer.settle()
+        if step % flush_every == 0:
+            optimizer.flush()
     return embedding, linear
 
 
 @pytest.mark.parametrize("weight_decay", [0.0, 0.1], ids=["Adam", "AdamW"])
-@pytest.mark.parametrize("settle_every", [STEPS, 50])
-def test_it_gives_the_weights_that_torch_gives(weight_decay, settle_every):
+@pytest.mark.parametrize("flush_every", [STEPS, 50])
+def test_it_gives_the_weights_that_torch_gives(weight_decay, flush_every):
     dense = trained_densely(torch.float64, weight_decay)
-    deferred = trained_deferred(torch.float64, weight_decay, settle_every=settle_every)
+    deferred = trained_deferred(torch.float64, weight_decay, flush_every=flush_every)
     for expected, module in zip(dense, deferred, strict=True):
         torch.testing.assert_close(module.state_dict(), expected.state_dict(), rtol=1e-6, atol=1e-7)
 

@@ -6,8 +6,8 @@ import subprocess
 from dataclasses import MISSING, Field, fields
 
 import pytest
-from conftest import REPO, composed
 from hydra_study_sweeper.options import PRUNERS, RefitConf, RepeatsConf, StudySweeperConf
+from project import REPO, composed
 
 from rnnclf.configuration.schema import Config, keys, value_of
 

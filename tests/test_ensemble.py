@@ -40,17 +40,18 @@ def test_it_answers_by_the_mean_of_the_probabilities(ensemble, members):
 
 
 def test_its_accuracies_are_those_of_the_mean(ensemble, members):
-    result = json.loads((ensemble / "metrics.json").read_text())["result"]
+    metrics = json.loads((ensemble / "metrics.json").read_text())
+    result, listed = metrics["result"], metrics["members"]
     both = package.load(ensemble)
     test = load_corpus(both.config.dataset, Path("unused")).test
     mean = sum(package.load(member).predict_proba(test.texts) for member in members)
     right = mean.argmax(1) == both.class_indices(test.labels)
     assert result["test_accuracy"] == pytest.approx(right.mean())
-    assert [member["seed"] for member in result["members"]] == [3, 4]
+    assert [member["seed"] for member in listed] == [3, 4]
     alone = [json.loads((m / "result.json").read_text()) for m in members]
     assert result["parameters"] == sum(one["parameters"] for one in alone)
     assert "seed" not in result, "it has none of its own"
-    assert [m["test_accuracy"] for m in result["members"]] == [o["test_accuracy"] for o in alone]
+    assert [m["test_accuracy"] for m in listed] == [o["test_accuracy"] for o in alone]
 
 
 def test_it_is_a_bundle_like_any_other(ensemble, rnnclf):

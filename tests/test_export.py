@@ -8,7 +8,7 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
-from conftest import composed
+from project import composed
 
 from rnnclf.bundles.export import export_onnx
 from rnnclf.data.encoding import make_batch

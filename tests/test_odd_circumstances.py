@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from conftest import RUN_PY
+from project import RUN_PY
 
 TINY = ["epochs=1", "embedding_size=4", "hidden_size=4", "dataset.validation_fraction=0"]
 

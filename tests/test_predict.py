@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import composed
+from project import composed
 
 import rnnclf as package
 from rnnclf.cli.models import BATCH

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from conftest import training_config
+from project import training_config
 from torch.nn.functional import cross_entropy
 
 from rnnclf.data.encoding import encode, make_batch

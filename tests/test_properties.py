@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from conftest import composed
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from project import composed
 
 from rnnclf.configuration.composed import load, to_yaml
 from rnnclf.configuration.schema import Config, keys

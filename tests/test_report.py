@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import CHROMIUM, RNNCLF, RUN_PY
 from filelock import FileLock
 from playwright.sync_api import Browser, Page, sync_playwright
 from processes import run_program
-from rnnclf.report.predictions import confusion_counts, confusions, mistakes, read_predictions
+from project import CHROMIUM, RNNCLF, RUN_PY
 from sklearn.metrics import confusion_matrix
 
+from rnnclf.files.predictions import read_predictions
+from rnnclf.report.mistakes import confusion_counts, confusions, mistakes
 from rnnclf.runs.find import find_runs
 
 SCRIPT = "<script>alert(1)</script>"
@@ -214,14 +215,14 @@ def test_it_is_small_and_has_nothing_from_elsewhere(place):
 @pytest.mark.browser
 def test_a_test_accuracy_is_that_of_the_winner_trained_again(page, place):
     (study,) = find_runs([place / "outputs"]).studies
-    final = study.summary["refit"]["final"]
+    refit = study.record.refit
     tested = {
         folder: accuracy
         for folder, accuracy in zip(column(page, -1), column(page, 4), strict=True)
         if accuracy
     }
-    winner = str(STUDY / str(study.winner))
-    assert tested == {winner: f"{final['mean']:.4f} ± {final['sd']:.4f}"}
+    winner = str(STUDY / str(refit.trial))
+    assert tested == {winner: f"{refit.final.mean:.4f} ± {refit.final.sd:.4f}"}
 
 
 def test_confusions_and_mistakes_are_those_of_the_predictions(place):
@@ -255,7 +256,7 @@ def test_of_many_runs_the_best_are_listed(place, tmp_path, rnnclf):
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
-        (lambda journal: journal.unlink(), "There is no study.journal"),
+        (lambda journal: journal.unlink(), "there is no study.journal"),
         (lambda journal: journal.write_text("{not JSON}\n"), "cannot be read"),
         (lambda journal: journal.write_text(""), "has 0 studies in it"),
     ],

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import REAL_DATA, RUN_PY
+from project import REAL_DATA, RUN_PY
 from test_run import TINY
 
 import rnnclf as package

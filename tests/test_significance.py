@@ -4,6 +4,8 @@ import csv
 
 import numpy as np
 import pytest
+from hydra_study_sweeper.records import FinalModel, RefitRecord
+from hydra_study_sweeper.refit import seed_values
 from scipy import stats
 
 from rnnclf.runs.results import Run, Study
@@ -61,14 +63,15 @@ def test_runs_on_other_texts_are_not_compared(write_run, rnnclf, tmp_path):
 
 def test_refits_differ_only_if_both_texts_and_seeds_say_so(tmp_path):
     def refit(name: str, right: int, values: list[float]) -> Run:
-        study = Study(tmp_path / name, {})
+        study = Study(tmp_path / name, record=None)
         folder = study.folder / "model"
         folder.mkdir(parents=True)
         rows = [f"text {i},a,{'a' if i < right else 'b'},1" for i in range(100)]
         text = "\n".join(["sentence,label,predicted,probability", *rows])
         (folder / "predictions.csv").write_text(text)
-        summary = {"model": {"folder": "model"}, "final": {"values": values}}
-        return Run(study.folder / "0", {}, {}, study, summary)
+        seeds = seed_values(values)
+        record = RefitRecord(0, seeds, seeds, FinalModel(0, 0.9, "model"), None, 0)
+        return Run(study.folder / "0", None, {}, study, record)
 
     high, low = [0.91, 0.92, 0.93, 0.94, 0.95], [0.81, 0.82, 0.83, 0.84, 0.85]
     best = refit("best", 95, high)

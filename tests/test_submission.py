@@ -8,8 +8,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from conftest import REPO, RUN_PY
 from processes import run_program
+from project import REPO, RUN_PY
 
 import rnnclf as package
 from rnnclf.bundles.pick import choose
@@ -51,7 +51,7 @@ def test_the_comparison_shows_the_winners_refit_and_not_its_runs(copied, rnnclf,
     study = json.loads((copied / "studies" / "smoke-sample-gru" / "study.json").read_text())
     assert Path(winner["folder"]).name == str(study["refit"]["trial"])
     assert winner["refit_test"]["mean"] == study["refit"]["final"]["mean"]
-    assert winner["refit_val"]["n"] == len(study["refit"]["validate"]["values"])
+    assert winner["refit_val"]["n"] == len(study["refit"]["validation"]["values"])
 
 
 def test_a_better_run_without_weights_is_passed_over_and_named(copied, rnnclf, tmp_path):

@@ -4,7 +4,7 @@ import random
 
 import pytest
 import torch
-from conftest import REAL_DATA
+from project import REAL_DATA
 from torch import nn
 
 from rnnclf import load_dataset

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from conftest import training_config
+from project import training_config
 from torch import nn
 from torch.optim import SGD, Adam, Optimizer
 

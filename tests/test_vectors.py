@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import composed
+from project import composed
 
 from rnnclf.data import vectors
 from rnnclf.data.prepared import prepare

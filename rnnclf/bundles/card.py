@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from rnnclf.bundles.record import BundleRecord
 from rnnclf.configuration.schema import Config
 from rnnclf.files.result import ModelResult
-from rnnclf.model.metrics import Spread
+from rnnclf.runs.spread import Spread
 
 CONFIDENCE = 0.95
 

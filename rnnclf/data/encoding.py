@@ -87,8 +87,8 @@ class Batch:
     """Texts side by side.
 
     Attributes:
-        words: (sequence, batch): rows of the embedding, or where there are `subwords` numbers of its
-            words; short texts are filled with `<pad>` at their end.
+        words: (sequence, batch): rows of the embedding, or where there are `subwords` numbers of
+            its words; short texts are filled with `<pad>` at their end.
         lengths: Words in each text (batch).
         labels: Class indices (batch).
         subwords: The words with their n-grams, for a model that reads those.

@@ -104,6 +104,15 @@ class RunResult(ModelResult):
     config: dict[str, Any]
     format: int
 
+    def __post_init__(self) -> None:
+        """Refuses a configuration that does not say which texts it is about."""
+        super().__post_init__()
+        dataset = self.config.get("dataset")
+        if not isinstance(dataset, dict) or not all(
+            isinstance(dataset.get(key, 0), str | None) for key in ("labels", "folder")
+        ):
+            raise ValueError("its configuration has no dataset with labels and folder")
+
     def of_model(self) -> ModelResult:
         """Returns what it says of the model alone."""
         return ModelResult(**{f.name: getattr(self, f.name) for f in fields(ModelResult)})

@@ -1,7 +1,5 @@
 """Measures of a classification, from true and predicted class indices."""
 
-import statistics
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,31 +21,6 @@ class Scores:
     loss: float
     accuracy: float
     macro_f1: float
-
-
-@dataclass(frozen=True)
-class Spread:
-    """Values of several runs.
-
-    Attributes:
-        mean: Their mean.
-        sd: Their standard deviation; None for a single one.
-        n: How many there are.
-    """
-
-    mean: float
-    sd: float | None
-    n: int
-
-    @classmethod
-    def of(cls, values: Sequence[float]) -> "Spread":
-        """Describes values."""
-        sd = statistics.stdev(values) if len(values) > 1 else None
-        return cls(statistics.fmean(values), sd, len(values))
-
-    def __str__(self) -> str:
-        """Writes it as mean, standard deviation and number."""
-        return f"{self.mean:.4f}{'' if self.sd is None else f' ± {self.sd:.4f}'} ({self.n})"
 
 
 def confusion_matrix(truth: Indices, predicted: Indices, num_classes: int) -> Indices:

@@ -5,10 +5,11 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from hydra_study_sweeper.files import RecordError, read_record, replacing, write_text
+from msgspec import Meta
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -81,7 +82,7 @@ class _Seal:
     """What `metrics.json` of a bundle says of the files beside it."""
 
     sha256: dict[str, str]
-    format: int
+    format: Annotated[int, Meta(ge=1)]
 
 
 def _read_seal(paths: BundlePaths) -> _Seal:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from rnnclf.configuration.identity import WITHOUT_EFFECT
-from rnnclf.model.metrics import Spread
 from rnnclf.runs.baselines import SPLIT, Baseline, LinearModel, split_of
 from rnnclf.runs.query import Names, Value
 from rnnclf.runs.results import Run
 from rnnclf.runs.significance import p_of_test, p_of_validation
+from rnnclf.runs.spread import Spread
 
 # Where and how a run was made, or what has a column of its own.
 NEVER_A_COLUMN = (*WITHOUT_EFFECT, "dataset.name", "model.cell")

@@ -65,7 +65,7 @@ class Run:
 
     def value(self, key: str) -> Any:
         """Returns the value of a full key; None if the run does not have it."""
-        return self.config.get(key)
+        return self.config[key] if key in self.config else None
 
     @property
     def is_mean(self) -> bool:

@@ -12,9 +12,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from rnnclf.model.metrics import Spread
 from rnnclf.runs.rank import Row
 from rnnclf.runs.significance import LEVEL
+from rnnclf.runs.spread import Spread
 
 FORMATS = ("table", "md", "csv", "json")
 ACCURACY = ".4f"

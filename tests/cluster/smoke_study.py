@@ -5,9 +5,9 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from conftest import RUN_PY
 from foreign_study import trials_of
 from hydra_study_sweeper.storage.trials import LOST, WORKER, counts
+from project import RUN_PY
 
 N_TRIALS = 12
 STUDY = [

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from rnnclf.bundles.card import accuracy_interval
 from rnnclf.bundles.pick import Pick
 from rnnclf.bundles.submission.groups import Group
-from rnnclf.model.metrics import Spread
 from rnnclf.runs.results import Run
+from rnnclf.runs.spread import Spread
 
 HYPERPARAMETERS = ("model.", "optimizer.", "training.", "dataset.max_length")
 

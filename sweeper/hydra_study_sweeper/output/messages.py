@@ -29,7 +29,7 @@ def describe_outcome(spec: StudySpec, record: StudyRecord) -> Iterator[str]:
         yield f"refit, validation runs: {_spread(refit.validation)}"
         yield f"refit, final runs:      {_spread(refit.final)}"
         if refit.failed:
-            yield f"{refit.failed} runs of the refit failed; the same command tries them again"
+            yield f"{refit.failed} runs of the refit failed; the same command tries again"
         yield f"final model (of the median validation run): {folder / refit.model.folder}"
 
 

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 from foreign_study import OUTPUT, SWEEP, trials_of
-from hydra_study_sweeper.workers.devices import one_gpu, visible_gpus, worker_environments
+from hydra_study_sweeper.workers.devices import default_workers, one_gpu, visible_gpus
 
 WORKER = """
 import os, sys
@@ -20,13 +20,13 @@ with one_gpu(int(sys.argv[1])):
 def test_there_are_as_many_workers_as_gpus(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2, GPU-abc,5")
     assert visible_gpus() == ["2", "GPU-abc", "5"]
-    assert len(worker_environments("auto")) == 3
+    assert default_workers() == 3
 
 
 @pytest.mark.parametrize("launcher", ["basic", pytest.param("joblib", marks=pytest.mark.slow)])
 def test_each_worker_of_a_study_has_a_gpu_of_its_own(launcher, tmp_path, monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,7")
-    monkeypatch.setenv("RNNCLF_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     asked = ("outcome=gpu", "steps=1", "seconds=0.2", f"hydra/launcher={launcher}")
     done = subprocess.run([*SWEEP, *asked], cwd=tmp_path, check=False, **OUTPUT)
     assert done.returncode == 0, done.stdout
@@ -43,7 +43,7 @@ def test_no_gpu_is_none(monkeypatch):
 
 def test_jobs_of_launchers_on_one_machine_take_different_gpus(tmp_path, monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
-    monkeypatch.setenv("RNNCLF_CACHE", str(tmp_path))  # other tests may hold locks in theirs
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))  # other tests may hold locks in theirs
     workers = [start(number) for number in (0, 2)]  # by number alone, both would take the first
     taken = [worker.stdout.readline().strip() for worker in workers]
     assert sorted(taken) == ["0", "1"]

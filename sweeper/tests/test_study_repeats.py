@@ -1,21 +1,15 @@
 """Trials that are several runs: their value is the mean, and each run has its own overrides."""
 
-import csv
-import json
-from pathlib import Path
-
 import optuna
 import pytest
 from foreign_study import trials_of
-from hydra_study_sweeper.options import PRUNERS, repeats_of
-from hydra_study_sweeper.space.fingerprint import define, differences
-from hydra_study_sweeper.space.repeats import Repeats, mean_of_repeats
-from hydra_study_sweeper.workers.worker import make_pruner
+from hydra_study_sweeper.errors import ConfigError
+from hydra_study_sweeper.options import PRUNERS
+from hydra_study_sweeper.space.fingerprint import differences, fingerprint
+from hydra_study_sweeper.space.repeats import Repeats, mean_of_repeats, repeats_of
+from hydra_study_sweeper.workers.samplers import make_pruner
 from omegaconf import OmegaConf
 from optuna.trial import TrialState
-
-from rnnclf.configuration.composed import load
-from rnnclf.errors import ConfigError
 
 THREE_SIZES = ("hydra.sweeper.repeats.count=3", "hydra.sweeper.repeats.overrides=['size={repeat}']")
 
@@ -66,11 +60,6 @@ def test_a_run_that_ended_is_not_repeated_when_the_worker_dies_in_the_next(sweep
     assert [time > died for time in begun] == [False, True, True]
 
 
-def sentences_of(predictions: Path) -> list[str]:
-    with predictions.open(newline="") as file:
-        return [row["sentence"] for row in csv.DictReader(file)]
-
-
 @pytest.mark.parametrize(
     ("count", "overrides", "pruner", "message"),
     [
@@ -105,72 +94,11 @@ def test_what_the_runs_of_a_trial_would_replace_cannot_be_asked_for(size, sweep,
     assert not (tmp_path / "study").exists()
 
 
-def test_the_configuration_of_each_run_is_checked_before_the_first_trial(run_py, tmp_path):
-    negative = "hydra.sweeper.repeats.overrides=['seed=-{repeat}']"
-    done = run_py("-m", "sweeps=smoke", "repeats=2", "pruner=none", negative)
-    assert done.returncode == 2
-    assert "seed must be at least 0; it is -1" in done.stderr
-    assert not list(tmp_path.rglob("study.journal"))
-
-
 def test_a_study_with_more_or_fewer_runs_of_a_trial_is_another():
     three, one = (
-        define(OmegaConf.create({}), [], ["maximize"], [], {}, repeats)
+        fingerprint(OmegaConf.create({}), [], ["maximize"], [], {}, repeats)
         for repeats in (Repeats(3, ["size={repeat}"]), Repeats())
     )
     runs = "configuration: hydra.sweeper.repeats"
     assert differences(three, one) == [f"{runs} was 3 with size={{repeat}} and is not there"]
     assert differences(one, three) == [f"{runs} was not there and is 3 with size={{repeat}}"]
-
-
-def test_runs_of_a_trial_have_other_validation_texts_and_are_one_row(run_py, rnnclf, tmp_path):
-    study = [
-        "-m",
-        "sweeps=smoke",
-        "repeats=2",
-        "pruner=wilcoxon",
-        "n_trials=2",
-        "epochs=1",
-        "workers=1",
-    ]
-    options = ["hydra.sweeper.refit.seeds=1", "hydra.sweeper.keep=1"]
-    done = run_py(*study, "hidden_size=16", "embedding_size=16", *options)
-    assert (done.returncode, done.stderr) == (0, "")
-    folder = tmp_path / "outputs" / "studies" / "smoke-sample-gru"
-    with (folder / "trials.csv").open(newline="") as file:
-        values = [float(row["value"]) for row in csv.DictReader(file)]
-    for number, value in enumerate(values):
-        runs = [folder / str(number) / str(repeat) for repeat in range(2)]
-        results = [json.loads((run / "result.json").read_text()) for run in runs]
-        assert value == pytest.approx(sum(r["val_accuracy"] for r in results) / 2)
-        one, other = (sentences_of(run / "predictions.csv") for run in runs)
-        assert len(one) == len(other) == 45
-        assert one != other
-
-    rows = json.loads(rnnclf("compare", "--format", "json", str(folder)).stdout)
-    shown = [row["val_accuracy"] for row in rows]
-    assert shown == pytest.approx(sorted(values, reverse=True)), "one row for each trial"
-    (winner,) = [row for row in rows if row["refit_test"]]
-    assert winner["rank"] == 1
-    assert not any(row.get("p_val") for row in rows), "no texts were classified by a mean"
-    kept = {path.parent.parent.name for path in folder.glob("[0-9]/*/model.safetensors")}
-    assert kept == {Path(winner["folder"]).parent.name}, "the best keeps the weights of its runs"
-    assert (
-        rnnclf("evaluate", str(Path(winner["folder"]).parent / "1"), cwd=tmp_path).returncode == 0
-    )
-    validate = load(folder / f"refit-of-{Path(winner['folder']).parent.name}" / "0" / "config.yaml")
-    assert validate.dataset.validation_seed == 0, "as in the search"
-    report = tmp_path / "report.html"
-    assert rnnclf("report", str(folder), "--output", str(report)).returncode == 0
-    assert "<h3>Study" in report.read_text(encoding="utf-8")
-    assert ", mean of 2 runs, in outputs/studies" in done.stdout
-    assert "(mean of 2 runs)" in rnnclf("pick", str(folder), cwd=tmp_path).stdout
-    difference = rnnclf("compare", "--diff", str(folder / "0"), str(folder / "1")).stdout
-    assert "optimizer.lr" in difference, "a trial's folder stands for its first run"
-
-
-def test_a_key_that_is_null_is_no_difference_to_a_study_of_an_earlier_version():
-    before = {"configuration": {"seed": "0"}}
-    now = {"configuration": {"seed": "0", "dataset.validation_seed": "None"}}
-    assert differences(before, now) == []
-    assert differences(now, {"configuration": {"seed": "0", "dataset.validation_seed": "1"}})

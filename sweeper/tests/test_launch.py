@@ -1,42 +1,30 @@
 """Workers as the jobs of a launcher: signals of a cluster, and jobs that are not waited for."""
 
-import importlib.util
 import signal
 import time
 
 import pytest
-from conftest import REPO, compose_sweep
-from hydra.errors import HydraException
-from hydra_study_sweeper import launch, preemption
+from hydra_study_sweeper.errors import StudyError
+from hydra_study_sweeper.options import StudySpec
 from hydra_study_sweeper.paths import StudyPaths
+from hydra_study_sweeper.signals import Terminated
 from hydra_study_sweeper.storage.heartbeat import living, presence
-from hydra_study_sweeper.storage.trials import StudySpec, Trials
+from hydra_study_sweeper.storage.trials import Trials
+from hydra_study_sweeper.workers import launch, preemption
 from hydra_study_sweeper.workers.launch import _watched
-
-from rnnclf.configuration.overrides import usage_errors
-from rnnclf.errors import ConfigError, StudyError, Terminated
-
-HAS_RAY = importlib.util.find_spec("ray") is not None
+from omegaconf import OmegaConf
 
 
-class SpecOnly:
-    """What `_watched` needs of a worker."""
-
-    def __init__(self, spec: StudySpec) -> None:
-        self.spec = spec
-
-
-def study_with(tmp_path, n_trials: int) -> tuple[SpecOnly, Trials]:
-    spec = StudySpec("study", tmp_path, None, ("maximize",), n_trials, 5)
-    return SpecOnly(spec), Trials(spec)
+def study_with(tmp_path, n_trials: int) -> Trials:
+    return Trials(StudySpec("study", tmp_path, None, ("maximize",), n_trials, 5))
 
 
 def test_jobs_with_nothing_to_do_are_not_waited_for(tmp_path, monkeypatch):
     monkeypatch.setattr(launch, "UNTIL_LEFT", 0.1)
-    worker, trials = study_with(tmp_path, 1)
+    trials = study_with(tmp_path, 1)
     trials.complete(trials.claim(), [1.0])
     before, start = signal.getsignal(signal.SIGALRM), time.monotonic()
-    with _watched(worker, trials, lambda: None):
+    with _watched(trials, lambda: None):
         time.sleep(60)
     assert 0.1 < time.monotonic() - start < 10
     assert signal.getsignal(signal.SIGALRM) is before
@@ -45,10 +33,10 @@ def test_jobs_with_nothing_to_do_are_not_waited_for(tmp_path, monkeypatch):
 def test_jobs_are_waited_for_while_a_trial_runs(tmp_path, monkeypatch):
     monkeypatch.setattr(launch, "UNTIL_LEFT", 0.0)
     monkeypatch.setattr(launch, "WATCH_SECONDS", 0.05)
-    worker, trials = study_with(tmp_path, 1)
+    trials = study_with(tmp_path, 1)
     trial = trials.claim()
     ended = False
-    with _watched(worker, trials, lambda: None):
+    with _watched(trials, lambda: None):
         time.sleep(1)
         ended = True
         trials.complete(trial, [1.0])
@@ -68,7 +56,8 @@ def test_auto_is_this_machines_number_here_and_eight_elsewhere(
     workers, launcher, expected, monkeypatch
 ):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1,2")
-    assert launch.number_of_workers(workers, launcher) == expected
+    config = OmegaConf.create({"hydra": {"launcher": {"_target_": launcher}}})
+    assert launch.number_of_workers(workers, config) == expected
 
 
 class NotRequeuedError(Exception):
@@ -114,12 +103,12 @@ def test_what_comes_after_a_warning_does_not_disturb_the_trials_return():
 
 
 def test_a_problem_of_the_watcher_ends_the_wait(tmp_path):
-    worker, trials = study_with(tmp_path, 1)
+    trials = study_with(tmp_path, 1)
 
     def update():
         raise StudyError("the database is away")
 
-    with pytest.raises(StudyError, match="away"), _watched(worker, trials, update):
+    with pytest.raises(StudyError, match="away"), _watched(trials, update):
         time.sleep(60)
 
 
@@ -138,41 +127,6 @@ def test_sigterm_ends_a_job_though_its_launcher_ignores_it():
             signal.raise_signal(signal.SIGTERM)
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-@pytest.mark.parametrize(
-    ("launcher", "target"),
-    [
-        ("local", "BasicLauncher"),
-        ("joblib", "JoblibLauncher"),
-        ("slurm", "SlurmLauncher"),
-        pytest.param("ray", "RayLauncher", marks=[] if HAS_RAY else pytest.mark.cluster),
-    ],
-)
-def test_every_launcher_composes_and_the_command_line_has_the_last_word(launcher, target):
-    config = compose_sweep("sweeps=smoke", f"launcher={launcher}", "hydra.sweeper.workers=3")
-    assert config.hydra.launcher["_target_"].endswith(f".{target}")
-    assert config.hydra.sweeper.workers == 3
-
-
-@pytest.mark.parametrize("launcher", ["joblib", "slurm"])
-def test_a_launcher_is_for_grids_and_single_runs_too(launcher):
-    assert compose_sweep(f"launcher={launcher}").hydra.sweeper["_target_"].endswith("BasicSweeper")
-
-
-def test_the_launchers_are_known():
-    names = {path.stem for path in (REPO / "conf" / "launcher").glob("*.yaml")}
-    assert names == {"local", "joblib", "slurm", "ray"}
-
-
-def test_hydras_own_spelling_of_a_launcher_has_precedence():
-    config = compose_sweep("sweeps=smoke", "hydra/launcher=submitit_local")
-    assert config.hydra.launcher["_target_"].endswith(".LocalLauncher")
-
-
-def test_a_launcher_that_is_not_installed_says_how_it_is_got():
-    with pytest.raises(ConfigError, match=r"pip install 'rnnclf\[ray\]'"), usage_errors():
-        raise HydraException("Could not find 'hydra/launcher/ray'")
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from rnnclf import recurrence
+from rnnclf.model import kernels
 from rnnclf.model.kernels import states_of
 
 LAYERS = [nn.RNN, nn.GRU]
@@ -27,7 +27,7 @@ def gradients(states, layer, vectors):
 @pytest.mark.parametrize("layer", LAYERS)
 def test_the_gradients_are_those_of_finite_differences(layer):
     made, vectors = layer_and_vectors(layer, 4, 2, 3, 2)
-    function = recurrence._OURS[layer]
+    function = kernels._OURS[layer]
     weights = [weight.detach().requires_grad_() for weight in made.all_weights[0]]
     assert torch.autograd.gradcheck(function, (vectors, *weights))
 
@@ -100,7 +100,7 @@ def test_without_gradients_and_in_bfloat16_the_layer_is_torchs(monkeypatch):
     def never(*_):
         raise AssertionError("torch's own layer runs here")
 
-    monkeypatch.setattr(recurrence, "_OURS", {nn.GRU: never})
+    monkeypatch.setattr(kernels, "_OURS", {nn.GRU: never})
     made, vectors = layer_and_vectors(nn.GRU, 5, 3, 2, 4, torch.float32)
     with torch.no_grad():
         states_of(made, vectors)

@@ -2,17 +2,11 @@
 
 import optuna
 import pytest
-from hydra_study_sweeper.space.dimensions import (
-    all_points,
-    as_overrides,
-    every_choice,
-    parse_space,
-    suggest,
-)
+from hydra_study_sweeper.errors import ConfigError
+from hydra_study_sweeper.space.dimensions import parse_space
 from hydra_study_sweeper.space.overrides import take_apart
+from hydra_study_sweeper.space.points import as_overrides, corners, grid, suggest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
-
-from rnnclf.errors import ConfigError
 
 
 @pytest.mark.parametrize(
@@ -94,7 +88,7 @@ def test_a_condition_that_can_never_hold_is_refused(definition, message):
 
 
 def test_the_points_to_check_have_every_choice_and_every_bound():
-    points = every_choice(parse_space({"x": "int(interval(1, 5))", "name": "a,b,c"}))
+    points = corners(parse_space({"x": "int(interval(1, 5))", "name": "a,b,c"}))
     assert {point["name"] for point in points} == {"a", "b", "c"}
     assert {point["x"] for point in points} == {1, 5}
 
@@ -104,11 +98,11 @@ def test_the_grid_has_every_combination_and_respects_conditions():
         "layers": "choice(1, 2)",
         "x": {"when": {"layers": 2}, "space": "range(0, 0.3, 0.1)"},
     }
-    points = all_points(parse_space(space))
+    points = grid(parse_space(space))
     assert [sorted(point) for point in points] == [["layers"]] + [["layers", "x"]] * 3
     assert [point["x"] for point in points[1:]] == pytest.approx([0, 0.1, 0.2])
     with pytest.raises(ConfigError, match="the grid sampler needs choices"):
-        all_points(parse_space({"x": "interval(0.0, 1.0)"}))
+        grid(parse_space({"x": "interval(0.0, 1.0)"}))
 
 
 def test_choices_over_groups_make_studies_and_choices_over_values_dimensions():

@@ -13,12 +13,12 @@ from foreign_study import OUTPUT, SWEEP, states_of, trials_of
 REFIT = [
     "hydra.sweeper.n_trials=2",
     "hydra.sweeper.weights=[app.log]",
-    "hydra.sweeper.refit.validate=['name=validate-{seed}']",
+    "hydra.sweeper.refit.validation=['name=validate-{seed}']",
     "hydra.sweeper.refit.final=['name=final-{seed}']",
 ]
 
 TO_THE_BEST_STEP = [
-    "hydra.sweeper.refit.validate=['steps=1{seed}']",
+    "hydra.sweeper.refit.validation=['steps=1{seed}']",
     "hydra.sweeper.refit.final=['size={best_step}']",
 ]
 
@@ -35,7 +35,7 @@ def runs_of_the_refit(folder: Path) -> list[Path]:
 
 def overrides_of_the_refit(folder: Path) -> list[list[str]]:
     (refit,) = folder.glob("study/refit-of-*")
-    return [run.user_attrs["overrides"] for run in trials_of(refit, f"study-{refit.name}")]
+    return [run.user_attrs["overrides"] for run in trials_of(refit)]
 
 
 def refit_of(folder: Path) -> dict:
@@ -62,11 +62,11 @@ def test_killed_while_it_trains_the_winner_again_it_goes_on(tmp_path):
     done = subprocess.run(command, cwd=tmp_path, check=False, **OUTPUT)
     assert done.returncode == 0, done.stdout
     refit = refit_of(tmp_path)
-    assert [len(refit[role]["values"]) for role in ("validate", "final")] == [3, 3]
+    assert [len(refit[role]["values"]) for role in ("validation", "final")] == [3, 3]
     assert refit["failed"] == 0
     assert model_is_there(tmp_path)
     (folder,) = tmp_path.glob("study/refit-of-*")
-    assert states_of(folder, f"study-{folder.name}") == {"COMPLETE": 6}
+    assert states_of(folder) == {"COMPLETE": 6}
 
 
 def test_the_runs_for_use_train_to_the_median_of_the_best_steps_of_the_others(tmp_path):
@@ -85,7 +85,7 @@ def test_with_a_third_seed_the_model_of_the_second_is_trained_again_to_the_same_
     (folder,) = tmp_path.glob("study/refit-of-*")
     (folder / "6").touch()
     done = study_with(tmp_path, 3, *TO_THE_BEST_STEP, "steps=2")
-    assert "1 of these runs failed; the same command tries them again" in done.stdout
+    assert "1 runs of the refit failed; the same command tries again" in done.stdout
     assert not model_is_there(tmp_path)
     assert study_with(tmp_path, 3, *TO_THE_BEST_STEP, "steps=2").returncode == 0
     assert len(refit_of(tmp_path)["final"]["values"]) == 3
@@ -101,9 +101,9 @@ def test_the_best_step_must_be_known(tmp_path):
     assert done.returncode == 1
     assert "refit asks for {best_step}, but the trials report no steps" in done.stdout
     assert not list(tmp_path.glob("study/refit-of-*")), "found before the first run"
-    done = study_with(tmp_path, 1, "hydra.sweeper.refit.validate=['size={best_step}']")
+    done = study_with(tmp_path, 1, "hydra.sweeper.refit.validation=['size={best_step}']")
     assert done.returncode == 1
-    assert "hydra.sweeper.refit.validate cannot have {best_step}" in done.stdout
+    assert "hydra.sweeper.refit.validation cannot have {best_step}" in done.stdout
 
 
 def test_a_refit_that_failed_is_tried_again_by_the_same_command(tmp_path):
@@ -115,12 +115,12 @@ def test_a_refit_that_failed_is_tried_again_by_the_same_command(tmp_path):
     obstacle.touch()
     done = study_with(tmp_path, 1)
     assert done.returncode == 1
-    assert "again failed (final)" in done.stdout
+    assert "has no final run: " in done.stdout
     assert "the same command tries again" in done.stdout
     done = study_with(tmp_path, 1)
     assert done.returncode == 0, done.stdout
     assert model_is_there(tmp_path)
-    assert len(trials_of(obstacle.parent, f"study-refit-of-{trial}")) == 3
+    assert len(trials_of(obstacle.parent)) == 3
 
 
 def test_ctrl_c_under_another_launcher_leaves_no_trial_running(tmp_path):

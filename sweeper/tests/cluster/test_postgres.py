@@ -9,8 +9,9 @@ from collections import Counter
 import optuna
 import pytest
 from foreign_study import OUTPUT, SWEEP
-from hydra_study_sweeper import database
-from hydra_study_sweeper.storage.trials import LOST, REASON, WORKER, StudySpec, Trials, counts
+from hydra_study_sweeper.options import StudySpec
+from hydra_study_sweeper.storage import database
+from hydra_study_sweeper.storage.trials import LOST, REASON, WORKER, Trials, counts
 from servers import Postgres, postgres, wait_until
 from sqlalchemy.pool import NullPool
 
@@ -59,7 +60,7 @@ def test_eight_workers_share_a_study(server, tmp_path):
     command = sweep_of(server, "eight", *arguments, "hydra/sweeper/pruner=median")
     done = subprocess.run(command, cwd=tmp_path, check=False, **OUTPUT)
     assert done.returncode == 0, done.stdout
-    states = states_of(server, "eight")
+    states = states_of(server)
     assert states["COMPLETE"] + states["PRUNED"] == states.total() == 80
     logs = [path.read_text() for path in tmp_path.glob("study/worker-*.log")]
     assert len(logs) == 8
@@ -80,8 +81,8 @@ def test_a_killed_worker_and_a_restarted_server_cost_no_trial(server, tmp_path):
     server.control("start")
     output, _ = process.communicate(timeout=120)
     assert process.returncode == 0, output
-    assert states_of(server, "hurt") == {"COMPLETE": 60}, reasons_of(server, "hurt")
-    lost = [trial for trial in trials_of(server, "hurt") if LOST in trial.user_attrs]
+    assert states_of(server) == {"COMPLETE": 60}, reasons_of(server, "hurt")
+    lost = [trial for trial in trials_of(server) if LOST in trial.user_attrs]
     assert len(lost) == 1, "the killed worker's, which was tried again once"
 
 
@@ -96,7 +97,7 @@ def test_hosts_that_share_nothing_but_the_database_run_one_study(server, tmp_pat
         hosts.append(subprocess.Popen([*clock, *command], cwd=tmp_path / name, **OUTPUT))
     outputs = [host.communicate(timeout=120)[0] for host in hosts]
     assert [host.returncode for host in hosts] == [0, 0], outputs
-    assert states_of(server, "apart") == {"COMPLETE": 24}
+    assert states_of(server) == {"COMPLETE": 24}
     folders = [len(list((tmp_path / n).glob("study/[0-9]*"))) for n in ("first", "second")]
     assert sum(folders) == 24
     assert min(folders) > 0, "both ran trials"
@@ -110,7 +111,7 @@ def test_hosts_that_share_nothing_but_the_database_run_one_study(server, tmp_pat
 
 def test_a_worker_on_a_host_that_died_is_missed(server, tmp_path, monkeypatch):
     """Its trial has the name of a host from which nothing more is heard."""
-    monkeypatch.setattr(database, "SILENT_SECONDS", 1)
+    monkeypatch.setattr(database, "STALE_SECONDS", 1)
     monkeypatch.setattr(database, "SECOND_LOOK", 1)
     spec = StudySpec("silent", tmp_path, server.url, ("maximize",), 4, 5)
     trials = Trials(spec)
@@ -132,7 +133,7 @@ def test_a_worker_on_a_host_that_died_is_missed(server, tmp_path, monkeypatch):
     ("url", "said"),
     [
         ("postgresql+psycopg://nobody@127.0.0.1:1/none", "cannot be used: connection failed"),
-        ("oracle://nobody@127.0.0.1/none", "pip install 'rnnclf[postgres]'"),
+        ("oracle://nobody@127.0.0.1/none", "pip install 'hydra-study-sweeper[postgres]'"),
         ("postgres:secret", "is not the URL of a database"),
     ],
 )

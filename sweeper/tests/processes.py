@@ -1,4 +1,4 @@
-"""Runs Python programs in processes that need not import torch, Hydra and Optuna first.
+"""Runs Python programs in processes that need not import Hydra and Optuna first.
 
 Each is a real process with its own streams, folder, environment and exit code, but forked from a
 server that has imported the libraries and has run nothing, which saves two seconds of three. What
@@ -8,6 +8,7 @@ depends on how Python starts, or needs signals, is tested with `subprocess`.
 import gc
 import io
 import multiprocessing
+import multiprocessing.forkserver as FORKSERVER_MODULE  # noqa: N812
 import os
 import runpy
 import subprocess
@@ -18,23 +19,17 @@ from pathlib import Path
 
 STREAMS = ("stdin", "stdout", "stderr")
 FORKSERVER = multiprocessing.get_context("forkserver")
-FORKSERVER.set_forkserver_preload(
-    [
-        *(
-            "rnnclf.cli",
-            "rnnclf.training.run",
-            "rnnclf.bundles.verify",
-            "rnnclf.bundles.export",
-            "rnnclf.training.precheck",
-        ),
-        *("rnnclf.bundles.pick", "rnnclf.report.page", "rnnclf.bundles.submission.archive"),
-        *("hydra_study_sweeper.plugin", "hydra_study_sweeper.study", "hydra_study_sweeper.refit"),
-        *("hydra_plugins.hydra_optuna_sweeper.optuna_sweeper", "optuna.visualization.matplotlib"),
-        *("optuna.importance._fanova._fanova", "matplotlib.backends.backend_agg"),
-        "hydra_plugins.hydra_joblib_launcher.joblib_launcher",
-        "hydra_plugins.hydra_submitit_launcher.submitit_launcher",
-    ]
-)
+_preloaded = [
+    *("hydra_study_sweeper.study", "hydra_study_sweeper.plugin", "optuna.visualization"),
+    "hydra_plugins.hydra_optuna_sweeper.optuna_sweeper",
+    "hydra_plugins.hydra_joblib_launcher.joblib_launcher",
+    "hydra_plugins.hydra_submitit_launcher.submitit_launcher",
+]
+
+
+def preload(*modules: str) -> None:
+    """Adds modules that the server imports; before it is first used."""
+    _preloaded.extend(modules)
 
 
 def run_program(
@@ -50,6 +45,7 @@ def run_program(
         streams = [Path(folder, name) for name in STREAMS]
         streams[0].write_text(input, encoding="utf-8")
         place = (str(cwd or Path.cwd()), dict(os.environ if env is None else env), streams)
+        FORKSERVER.set_forkserver_preload(_preloaded)
         process = FORKSERVER.Process(target=_become, args=(command, *place))
         process.start()
         try:
@@ -62,6 +58,9 @@ def run_program(
 
 def _become(command: list[str], cwd: str, env: dict[str, str], streams: list[Path]) -> None:
     """Becomes the program, in a process that was just forked."""
+    # What the program forks comes from this same server, as multiprocessing means it to; otherwise
+    # each would start one of its own, which imports everything again.
+    FORKSERVER_MODULE._forkserver.ensure_running = lambda: None
     gc.freeze()  # the libraries need not be looked through, nor their memory copied
     os.chdir(cwd)
     os.environ.clear()

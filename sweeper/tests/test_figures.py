@@ -1,21 +1,21 @@
-"""Pictures of a search: in the folder of the study, and in the report."""
+"""Figures of a search: what there is enough to draw, and the page of them."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import optuna
 import pytest
 from hydra_study_sweeper.output.figures import draw, drawable
 from hydra_study_sweeper.paths import StudyPaths
-from hydra_study_sweeper.storage.locks import open_storage
-
-from rnnclf.report.search import read_search
+from hydra_study_sweeper.storage.journal import open_journal
 
 ALWAYS = {"history", "parallel_coordinates"}
 
 
 def search(folder: Path, n_trials: int) -> optuna.Study:
     """A search on two parameters of which one is the same in all trials."""
-    storage = open_storage(None, StudyPaths(folder))
+    storage = open_journal(StudyPaths(folder))
     study = optuna.create_study(
         study_name="study", storage=storage, direction="maximize", load_if_exists=True
     )
@@ -26,17 +26,11 @@ def search(folder: Path, n_trials: int) -> optuna.Study:
     return study
 
 
-def pictures(folder: Path) -> set[str]:
-    return {path.stem for path in folder.glob("*.png")}
-
-
 @pytest.mark.parametrize(
     ("n_trials", "drawn"), [(1, set()), (9, ALWAYS), (10, ALWAYS | {"importances"})]
 )
 def test_importances_are_drawn_where_enough_trials_tell_them(n_trials, drawn, tmp_path):
-    draw(search(tmp_path, n_trials), StudyPaths(tmp_path))
-    assert pictures(tmp_path) == drawn
-    assert set(read_search(tmp_path).figures) == drawn
+    assert draw(search(tmp_path, n_trials)).keys() == drawn
 
 
 def test_only_what_differs_between_trials_is_drawn(tmp_path):
@@ -66,12 +60,19 @@ def test_with_several_objectives_or_one_value_there_is_nothing_to_draw():
     assert (drawable(two), drawable(one)) == ({}, {})
 
 
-def test_pictures_are_drawn_anew_when_a_trial_ended_after_them(tmp_path):
-    study = search(tmp_path, 2)
-    draw(study, StudyPaths(tmp_path))
-    history = tmp_path / "history.png"
-    before = history.stat().st_mtime_ns
-    draw(study, StudyPaths(tmp_path))
-    assert history.stat().st_mtime_ns == before
-    draw(search(tmp_path, 1), StudyPaths(tmp_path))
-    assert history.stat().st_mtime_ns > before
+def test_the_command_writes_a_page_that_needs_no_network(tmp_path):
+    search(tmp_path, 2)
+    command = [sys.executable, "-m", "hydra_study_sweeper.output.figures", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, f"{tmp_path / 'figures.html'}\n"), done.stderr
+    page = (tmp_path / "figures.html").read_text(encoding="utf-8")
+    assert page.count("Plotly.newPlot(") >= 2
+    assert "<script src=" not in page
+
+
+def test_where_there_is_no_study_the_command_says_so(tmp_path):
+    command = [sys.executable, "-m", "hydra_study_sweeper.output.figures", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "there is no study.journal" in done.stderr
+    assert "Traceback" not in done.stderr

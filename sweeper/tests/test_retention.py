@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import pytest
-from hydra_study_sweeper.output.retention import Cleaner
-from hydra_study_sweeper.storage.trials import StudySpec, Trials
+from hydra_study_sweeper.options import StudySpec
+from hydra_study_sweeper.output.retention import Retention
+from hydra_study_sweeper.storage.trials import Trials
 
 
 @pytest.fixture
@@ -27,7 +28,7 @@ def test_only_the_best_keep_their_weights(trials, tmp_path):
         left.append(weights)
         trials.complete(trial, [value])
     running, of_running = begin(trials, tmp_path)
-    Cleaner(tmp_path, ["*.safetensors"], keep=1).clean(trials.study)
+    Retention(trials, ["*.safetensors"], keep=1).apply()
     assert [path.exists() for path in left] == [False, True, False]
     assert of_running.exists(), "it is not over"
     assert running.number == 3
@@ -37,5 +38,5 @@ def test_a_lost_trial_keeps_its_checkpoint_for_the_one_that_repeats_it(trials, t
     trial, weights = begin(trials, tmp_path)
     trials.settle(lambda _: "WorkerLost: a test")
     assert trials.all()[trial.number].state.is_finished()
-    Cleaner(tmp_path, ["*.safetensors"], keep=0).clean(trials.study)
+    Retention(trials, ["*.safetensors"], keep=0).apply()
     assert weights.exists()

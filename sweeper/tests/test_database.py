@@ -2,12 +2,11 @@
 
 import optuna
 import pytest
-from hydra_study_sweeper import database
+from hydra_study_sweeper.errors import StudyError
+from hydra_study_sweeper.storage import database
 from hydra_study_sweeper.storage.database import ServerStorage
 from optuna.trial import TrialState
 from sqlalchemy.exc import IntegrityError, OperationalError
-
-from rnnclf.errors import StudyError
 
 
 class CutOff:

@@ -5,15 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from conftest import composed
+from project import composed
 
 from rnnclf.data.encoding import make_batch
 from rnnclf.data.subwords import SIZES, subwords_of, subwords_of_vocabulary
 from rnnclf.data.vocabulary import PADDING_INDEX, UNKNOWN_INDEX, Vocabulary
 from rnnclf.model.classifier import Classifier, build_model
 from rnnclf.model.evaluate import predict_logits
-from rnnclf.training.trainer import call, change
-from rnnclf.training.updates import make_optimizer
+from rnnclf.training.updates import Updates, make_optimizer
 
 BUCKETS = 50
 WORDS = ["<unk>", "<pad>", "where", "he", "a", "größe", "\U0001f40b"]
@@ -103,10 +102,10 @@ def test_the_deferred_optimizer_moves_the_rows_that_torchs_moves(classifier):
         model = build_model(classifier.config.model, len(WORDS), 2)
         model.load_state_dict(classifier.model.state_dict())
         optimizer = make_optimizer(name, model, lr=0.01, weight_decay=decay)
-        logits = call(model, batch, optimizer, torch.float32)
-        change(model, torch.nn.functional.cross_entropy(logits, batch.labels), optimizer)
-        if not decay:
-            optimizer.settle()
+        updates = Updates.of(model, optimizer)
+        logits = updates.forward(batch)
+        updates.step(torch.nn.functional.cross_entropy(logits, batch.labels))
+        updates.flush()
         weights.append(model.state_dict())
     torch.testing.assert_close(*weights, rtol=1e-5, atol=1e-6)
     assert not torch.equal(weights[0]["embedding.weight"], classifier.model.embedding.weight)

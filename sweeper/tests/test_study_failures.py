@@ -9,7 +9,8 @@ import time
 import psutil
 import pytest
 from foreign_study import OUTPUT, SWEEP, states_of, trials_of
-from hydra_study_sweeper.storage.trials import StudySpec, Trials, counts
+from hydra_study_sweeper.options import StudySpec
+from hydra_study_sweeper.storage.trials import Trials, counts
 from optuna.trial import TrialState
 
 

@@ -1,0 +1,28 @@
+"""Fixtures: the sweep of an application that is not ours, as a real process."""
+
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from foreign_study import FOREIGN_APP
+from processes import run_program
+
+
+@pytest.fixture(autouse=True, scope="session")
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Locks of this machine are in a folder of the tests."""
+    os.environ.setdefault("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
+
+
+@pytest.fixture
+def sweep(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs the foreign application's sweep in an empty folder."""
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        done = run_program(FOREIGN_APP, "-m", *arguments, cwd=tmp_path)
+        done.stdout += done.stderr
+        return done
+
+    return run

@@ -1,0 +1,51 @@
+"""The journal of a study, opened for reading while others write it."""
+
+from pathlib import Path
+
+import optuna
+import pytest
+from hydra_study_sweeper import StudyPaths
+from hydra_study_sweeper.errors import StudyError
+from hydra_study_sweeper.storage.journal import open_journal, read_journal
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> optuna.Study:
+    return optuna.create_study(storage=open_journal(StudyPaths(tmp_path)))
+
+
+def test_a_reader_sees_new_trials_and_changes_nothing(study, tmp_path):
+    study.tell(study.ask(), 0.1)
+    reading = read_journal(tmp_path)
+    study.tell(study.ask(), 0.2)
+    assert [trial.value for trial in reading.trials] == [0.1, 0.2]
+    before = StudyPaths(tmp_path).journal.read_bytes()
+    with pytest.raises(StudyError, match="for reading only"):
+        reading.ask()
+    assert StudyPaths(tmp_path).journal.read_bytes() == before
+
+
+def test_the_half_of_a_line_is_left_out_by_a_reader_and_cut_by_a_writer(study, tmp_path):
+    """A full disk leaves it, or a writer that is in the midst of it."""
+    study.tell(study.ask(), 0.1)
+    journal = StudyPaths(tmp_path).journal
+    whole = journal.read_bytes()
+    journal.write_bytes(whole + b'{"op_code": 6, "tri')
+    assert len(read_journal(tmp_path).trials) == 1
+    open_journal(StudyPaths(tmp_path))
+    assert journal.read_bytes() == whole
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "there is no study.journal"),
+        (b"no JSON\n", "cannot be read"),
+        (b"", "0 studies in it"),
+    ],
+)
+def test_what_is_no_journal_of_a_study_is_refused(content, message, tmp_path):
+    if content is not None:
+        StudyPaths(tmp_path).journal.write_bytes(content)
+    with pytest.raises(StudyError, match=message):
+        read_journal(tmp_path)

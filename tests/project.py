@@ -1,0 +1,57 @@
+"""The project under test: its places, its configuration, and what its runs leave."""
+
+import json
+import os
+import shutil
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from hydra import compose, initialize_config_dir
+from omegaconf import DictConfig
+
+from rnnclf.configuration.composed import from_omegaconf, register_schema
+from rnnclf.configuration.schema import Config, TrainingConfig
+from rnnclf.data.sources import SOURCES
+
+REPO = Path(__file__).resolve().parents[1]
+RUN_PY = REPO / "run.py"
+RNNCLF = Path(sys.executable).with_name("rnnclf")
+CHROMIUM = shutil.which("chromium")
+
+
+def real_data_folder() -> Path | None:
+    """The folder of the raw files, if all of them are there."""
+    folder = os.environ.get("RNNCLF_DATA")
+    names = [raw_file.name for source in SOURCES.values() for raw_file in source.raw_files]
+    if folder and all((Path(folder).resolve() / name).exists() for name in names):
+        return Path(folder).resolve()
+    return None
+
+
+REAL_DATA = real_data_folder()
+
+
+def compose_sweep(*overrides: str) -> DictConfig:
+    """Composes the configuration of a sweep, with what is Hydra's own."""
+    register_schema()
+    with initialize_config_dir(str(REPO / "conf")):
+        return compose("config", list(overrides), return_hydra_config=True)
+
+
+def composed(*overrides: str) -> Config:
+    """The configuration that run.py gets for these overrides."""
+    register_schema()
+    with initialize_config_dir(str(REPO / "conf")):
+        return from_omegaconf(compose("config", list(overrides)))
+
+
+def training_config(**settings: object) -> TrainingConfig:
+    """The section `training` of the configuration, with other values."""
+    return replace(composed().training, **settings)
+
+
+def result_of(folder: Path) -> dict:
+    """The one result.json somewhere below a folder."""
+    (path,) = folder.rglob("result.json")
+    return json.loads(path.read_text())
