@@ -10,7 +10,7 @@ import statistics
 import sys
 from pathlib import Path
 
-from hydra_study_sweeper.refit import describe
+from hydra_study_sweeper.refit import seed_values
 
 
 def main() -> None:
@@ -36,9 +36,10 @@ def accuracies(grid: Path) -> tuple[list[float], list[float]]:
 
 def difference(values: list[float], references: list[float]) -> str:
     differences = [a - b for a, b in zip(values, references, strict=True)]
-    described = describe(differences)
-    low, high = described["interval"]
-    return f"{described['mean']:+.4f} ± {(high - low) / 2:.4f}"
+    described = seed_values(differences)
+    assert described.interval is not None, "there are three seeds or more"
+    low, high = described.interval
+    return f"{described.mean:+.4f} ± {(high - low) / 2:.4f}"
 
 
 if __name__ == "__main__":

@@ -18,9 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-from hydra_study_sweeper.paths import StudyPaths
-from hydra_study_sweeper.storage.locks import open_storage
-from hydra_study_sweeper.storage.trials import StudySpec, Trials
+from hydra_study_sweeper.options import StudySpec
+from hydra_study_sweeper.storage.trials import Trials, open_storage
 
 STEPS = 10
 PORT = 13999
@@ -75,7 +74,7 @@ def measure(
         taken = [times.get() for _ in processes]
         for process in processes:
             process.join()
-        optuna.delete_study(study_name=name, storage=open_storage(url, StudyPaths(Path(folder))))
+        optuna.delete_study(study_name=name, storage=open_storage(spec))
     return workers * count / max(taken), sum(taken) / len(taken) / count
 
 

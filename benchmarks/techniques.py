@@ -22,11 +22,11 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from rnnclf import recurrence
 from rnnclf.configuration.composed import from_omegaconf, register_schema
 from rnnclf.configuration.schema import Config
 from rnnclf.data.encoding import Batch, EncodedTexts, make_batch, training_batches
 from rnnclf.data.prepared import prepare
+from rnnclf.model import kernels
 from rnnclf.training.reproducibility import (
     LARGEST_KEPT,
     M_MMAP_THRESHOLD,
@@ -34,8 +34,7 @@ from rnnclf.training.reproducibility import (
     prepare_torch,
 )
 from rnnclf.training.run import build_classifier
-from rnnclf.training.trainer import call, change
-from rnnclf.training.updates import make_optimizer
+from rnnclf.training.updates import Updates, make_optimizer
 
 STEPS = {"questions": 125, "sentiment": 60, "spam": 20, "newsgroups": 20}
 
@@ -79,6 +78,7 @@ def variant(
     if packed:
         model.recurrent = Packed(model.recurrent.forwards[0])
     optimizer = make_optimizer("adam", model, lr=0.001, weight_decay=weight_decay)
+    updates = Updates.of(model, optimizer, precision)
     steps = STEPS[config.dataset.name]
     chosen = [batch for batch, _ in zip(batches(data.training, config), range(steps), strict=False)]
     words = sum(int(batch.lengths.sum()) for batch in chosen)
@@ -86,9 +86,7 @@ def variant(
     def train() -> float:
         start = time.perf_counter()
         for batch in chosen:
-            optimizer.zero_grad()
-            logits = call(model, batch, optimizer, precision).float()
-            change(model, cross_entropy(logits, batch.labels), optimizer)
+            updates.step(cross_entropy(updates.forward(batch).float(), batch.labels))
         return words / (time.perf_counter() - start)
 
     return train
@@ -111,10 +109,10 @@ def mkl() -> Iterator[None]:
 
 @contextmanager
 def torchs_layers() -> Iterator[None]:
-    ours = dict(recurrence._OURS)
-    recurrence._OURS.clear()
+    ours = dict(kernels._OURS)
+    kernels._OURS.clear()
     yield
-    recurrence._OURS.update(ours)
+    kernels._OURS.update(ours)
 
 
 @contextmanager

@@ -4,7 +4,7 @@ import hashlib
 import shutil
 import tempfile
 import urllib.error
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +17,6 @@ from hydra_study_sweeper.paths import host_lock
 
 from rnnclf.data.archives import members_digest, read_archive
 from rnnclf.errors import DataError
-
-Downloader = Callable[[str, str, pooch.Pooch], None]
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,6 @@ from torch import Tensor, nn
 
 ELEMENTS_AT_ONCE = 2**16  # of one operation over several steps: what stays in the cache
 
-Weights = tuple[Tensor, Tensor, Tensor, Tensor]
-
 
 def states_of(layer: nn.Module, vectors: Tensor) -> Tensor:
     """Runs one layer over sequences from a state of zeros.

@@ -65,7 +65,10 @@ class Run:
 
     def value(self, key: str) -> Any:
         """Returns the value of a full key; None if the run does not have it."""
-        return self.config[key] if key in self.config else None
+        try:
+            return self.config[key]
+        except KeyError:  # of an earlier version, or another data set
+            return None
 
     @property
     def is_mean(self) -> bool:

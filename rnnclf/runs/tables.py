@@ -16,7 +16,6 @@ from rnnclf.runs.rank import Row
 from rnnclf.runs.significance import LEVEL
 from rnnclf.runs.spread import Spread
 
-FORMATS = ("table", "md", "csv", "json")
 ACCURACY = ".4f"
 NUMBERS = {
     "val_accuracy": ACCURACY,
@@ -36,7 +35,7 @@ def render(tables: Mapping[str, Sequence[Row]], kind: str, title: str = "task") 
 
     Args:
         tables: Rows by the titles of their tables.
-        kind: One of `FORMATS`. For people (`table`, `md`) each table stands by itself, numbers
+        kind: For people (`table`, `md`) each table stands by itself, numbers
             are rounded, a dash is nothing and columns of nothing are left out; for programs
             (`csv`, `json`) all is one list of exact values.
         title: The column in which `csv` and `json` name the table.

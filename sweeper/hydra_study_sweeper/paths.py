@@ -2,59 +2,26 @@
 
 import os
 import socket
-from dataclasses import dataclass
 from pathlib import Path
 
 
-@dataclass(frozen=True)
 class StudyPaths:
     """The files of a study.
 
-    Attributes:
+    Args:
         folder: `hydra.sweep.dir`; the trials are in folders below it, named by their numbers.
     """
 
-    folder: Path
-
-    @property
-    def journal(self) -> Path:
-        """Optuna's journal of everything that happened."""
-        return self.folder / "study.journal"
-
-    @property
-    def journal_lock(self) -> Path:
-        """Held while the journal is written."""
-        return self.folder / ".journal.lock"
-
-    @property
-    def claim_lock(self) -> Path:
-        """Held while a trial is claimed or settled."""
-        return self.folder / ".claim.lock"
-
-    @property
-    def owner_lock(self) -> Path:
-        """Held by the process that runs the study."""
-        return self.folder / ".study.lock"
-
-    @property
-    def presence(self) -> Path:
-        """Has a file that each living worker keeps locked."""
-        return self.folder / ".living"
-
-    @property
-    def trials(self) -> Path:
-        """One line for each trial (CSV)."""
-        return self.folder / "trials.csv"
-
-    @property
-    def best(self) -> Path:
-        """The configuration of the best trial, which the application accepts."""
-        return self.folder / "best.yaml"
-
-    @property
-    def record(self) -> Path:
-        """The study in short: a `StudyRecord` (JSON)."""
-        return self.folder / "study.json"
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.record = folder / "study.json"  # the study in short: a `StudyRecord`
+        self.best = folder / "best.yaml"  # the configuration of the best trial
+        self.trials = folder / "trials.csv"  # one line for each trial
+        self.journal = folder / "study.journal"  # Optuna's, of everything that happened
+        self.journal_lock = folder / ".journal.lock"  # held while the journal is written
+        self.claim_lock = folder / ".claim.lock"  # held while a trial is claimed or settled
+        self.owner_lock = folder / ".study.lock"  # held by the process that runs the study
+        self.presence = folder / ".living"  # has a file that each living worker keeps locked
 
     def worker_log(self, number: int) -> Path:
         """What a worker process printed."""

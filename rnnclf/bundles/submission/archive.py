@@ -3,7 +3,6 @@
 import shutil
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from hydra_study_sweeper import StudyPaths
@@ -23,39 +22,20 @@ CODE = (
 )
 
 
-@dataclass(frozen=True)
 class SubmissionPaths:
-    """What stands where in a submission.
+    """What is where in a submission.
 
-    Attributes:
+    Args:
         folder: The one folder in the zip.
     """
 
-    folder: Path
-
-    @property
-    def report(self) -> Path:
-        """One page with both accuracies (Markdown)."""
-        return self.folder / "REPORT.md"
-
-    @property
-    def grading_script(self) -> Path:
-        """Computes the accuracies anew."""
-        return self.folder / "grade.py"
-
-    @property
-    def models(self) -> Path:
-        """The two bundles."""
-        return self.folder / "models"
-
-    @property
-    def code(self) -> Path:
-        """The project."""
-        return self.folder / "code"
-
-    def search(self, name: str) -> Path:
-        """The record of the study that found a model."""
-        return self.folder / "search" / name
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.report = folder / "REPORT.md"  # one page with both accuracies
+        self.grading_script = folder / "grade.py"  # computes the accuracies anew
+        self.models = folder / "models"  # the two bundles
+        self.code = folder / "code"  # the project
+        self.searches = folder / "search"  # the records of the studies that found the models
 
 
 def write_submission(group: Group, picks: Sequence[Pick], project: Path, to: Path) -> Path:
@@ -80,7 +60,7 @@ def write_submission(group: Group, picks: Sequence[Pick], project: Path, to: Pat
         paths.folder.mkdir()
         write_picks([entry.pick for entry in entries], paths.models)
         for entry in entries:
-            _copy_search(entry.pick, paths.search(entry.pick.name))
+            _copy_search(entry.pick, paths.searches / entry.pick.name)
         _copy_code(project, paths.code)
         shutil.copyfile(grade.__file__, paths.grading_script)
         write_text(paths.report, report(group, entries))
