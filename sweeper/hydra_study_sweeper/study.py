@@ -54,7 +54,7 @@ def run_studies(
     for plan in plans:
         check_storage(plan.spec)
         _refuse_other_study(plan)
-    queue = Queue([(plan.spec.name, plan.options.n_trials) for plan in plans])
+    queue = Queue([(plan.spec.name, plan.spec.n_trials or 0) for plan in plans])
     preload = dict.fromkeys(module for plan in plans for module in plan.options.preload)
     records = []
     with Pool(list(preload)) as pool:
@@ -85,7 +85,7 @@ def run_study(plan: StudyPlan, pool: Pool, queue: Queue) -> StudyRecord:
         _put_aside(plan.spec)
     trials = _open(plan)
     owner = owner_lock(plan.spec)
-    is_alone = _is_free(owner)
+    is_alone = _take_if_free(owner)
     if not is_alone:
         _join(plan, trials, pool, queue)
         owner.acquire()
@@ -199,7 +199,7 @@ def _put_aside(spec: StudySpec) -> None:
                 f"{spec.folder} holds no study that hydra.sweeper.restart=true could put aside"
             )
         owner = owner_lock(spec)
-        if not _is_free(owner):
+        if not _take_if_free(owner):
             raise StudyError(f"another process is running the study in {paths.folder}")
         try:
             aside = spec.folder.with_name(f"{spec.folder.name}.{now}")
@@ -220,7 +220,7 @@ def _put_aside(spec: StudySpec) -> None:
         optuna.delete_study(study_name=spec.name, storage=storage)
 
 
-def _is_free(lock: Lock) -> bool:
+def _take_if_free(lock: Lock) -> bool:
     """Takes a lock if nobody else holds it, and tells whether it did."""
     try:
         lock.acquire(timeout=0)
