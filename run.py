@@ -6,7 +6,10 @@ import sys
 from contextlib import nullcontext
 from pathlib import Path
 
-import hydra
+try:
+    import hydra
+except ModuleNotFoundError:
+    sys.exit("error: Hydra is not installed here; first type: . .venv/bin/activate")
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from hydra_study_sweeper import in_refit
@@ -15,12 +18,12 @@ from hydra_study_sweeper.signals import raise_on_sigterm
 from omegaconf import DictConfig, OmegaConf
 
 from rnnclf.configuration.checks import settle_test
+from rnnclf.configuration.complaints import usage_errors
 from rnnclf.configuration.composed import from_omegaconf, load, register_schema
 from rnnclf.configuration.overrides import (
-    name_numbered_groups,
-    refuse_several,
+    as_hydra_reads_it,
+    refuse_misunderstandings,
     run_in_place,
-    usage_errors,
 )
 from rnnclf.errors import errors_in_one_line
 from rnnclf.files.paths import RunPaths
@@ -49,9 +52,9 @@ def main(node: DictConfig) -> float:
 
 if __name__ == "__main__":
     os.environ["HYDRA_FULL_ERROR"] = "1"  # makes Hydra pass exceptions on instead of printing them
-    sys.argv = name_numbered_groups(sys.argv)
+    sys.argv = as_hydra_reads_it(sys.argv)
     with errors_in_one_line(), usage_errors():
         raise_on_sigterm()
-        refuse_several(sys.argv)
+        refuse_misunderstandings(sys.argv)
         sys.argv = run_in_place(sys.argv)
         main()

@@ -18,6 +18,14 @@ COMMANDS = [
     for line in block.splitlines()
 ]
 
+RUN_PY = [  # test_run.py and test_sweeps.py run those with these options
+    command
+    for command in COMMANDS
+    if command.startswith("python run.py") and not re.search("--help|--config-dir", command)
+]
+STUDIES = [command for command in RUN_PY if re.search(r" (sweeps|\+group)=", command)]
+RUNS = [command for command in RUN_PY if command not in STUDIES]
+
 
 def section(title: str) -> str:
     return README.split(f"\n### {title}\n")[1].split("\n#")[0]
@@ -32,22 +40,21 @@ def test_there_are_commands():
     assert len(COMMANDS) >= 10
 
 
-@pytest.mark.parametrize("command", [c for c in COMMANDS if c.startswith("python run.py")])
-def test_run_py_accepts_the_readmes_commands(command, run_py):
-    """Composes the configuration, of a study all that it would run."""
+@pytest.mark.parametrize("command", STUDIES)
+def test_a_dry_run_tells_of_every_study_of_the_readme(command, run_py):
     arguments = shlex.split(command)[2:]
-    if "--help" in arguments or "--config-dir" in arguments:
-        return  # test_run.py and test_sweeps.py run these
-    if any(argument.startswith(("sweeps=", "+group=")) for argument in arguments):
-        done = run_py(*arguments, "hydra.sweeper.dry_run=true", "hydra.sweeper.check=null")
-        assert done.returncode == 0, done.stderr
-        assert "study" in done.stdout
-        return
-    if "-m" in arguments:
-        arguments.remove("-m")
-        arguments = [re.sub(r"=(\w[^,()]*),.*", r"=\1", argument) for argument in arguments]
-        arguments = [a for a in arguments if "interval(" not in a and "choice(" not in a]
-    done = run_py("--cfg", "job", *arguments)
+    done = run_py(*arguments, "hydra.sweeper.dry_run=true", "hydra.sweeper.check=null")
+    assert done.returncode == 0, done.stderr
+    assert "study" in done.stdout
+
+
+@pytest.mark.parametrize("command", RUNS)
+def test_the_readmes_runs_compose(command, run_py):
+    arguments = shlex.split(command)[2:]
+    searched = re.compile(r"interval\(|choice\(")
+    several = re.compile(r"=(\w[^,()]*),.*")  # values of a grid, of which one will do here
+    single = [several.sub(r"=\1", one) for one in arguments if not searched.search(one)]
+    done = run_py("--cfg", "job", *(one for one in single if one != "-m"))
     assert done.returncode == 0, done.stderr
 
 
@@ -106,22 +113,6 @@ def default_of(option: Field) -> str:
 
 def as_yaml(value: object) -> str:
     return "null" if value is None else str(value).lower() if type(value) is bool else str(value)
-
-
-def test_the_tree_is_what_is_on_disk():
-    listed, folder = set(), [""]
-    for line in section("Files").split("```text\n")[1].split("```")[0].splitlines():
-        indent, name = re.match(r"( *)(\S+)", line).groups()
-        depth = len(indent) // 2
-        folder = [*folder[: depth + 1], name]
-        listed.add("".join(folder))
-    tracked = subprocess.run(
-        ["git", "ls-files"], cwd=REPO, capture_output=True, text=True, check=True
-    ).stdout.splitlines()
-    modules = {path for path in tracked if re.match(r"rnnclf/.*\.(py|csv)$", path)}
-    assert {module for module in modules if not module.endswith("__init__.py")} <= listed
-    for name in listed:
-        assert (REPO / name).exists(), name
 
 
 def test_the_documents_of_the_project_are_there():

@@ -6,7 +6,7 @@ import pytest
 from hydra.errors import HydraException
 from project import compose_sweep
 
-from rnnclf.configuration.overrides import usage_errors
+from rnnclf.configuration.complaints import usage_errors
 from rnnclf.errors import ConfigError
 
 HAS_RAY = importlib.util.find_spec("ray") is not None

@@ -27,7 +27,7 @@ def test_asking_for_the_test_split_in_a_grid_is_refused(run_py, tmp_path):
     ("argument", "message"),
     [
         ("dataset=question", "questions"),
-        ("cell=gruu", "gru lstm rnn"),
+        ("cell=gruu", "there are gru, lstm, rnn. Did you mean cell=gru?"),
         ("lrr=0.1", "Did you mean 'lr'?"),
         ("model.hiden_size=3", "Did you mean: 'hidden_size'?"),
         ("dropout=1.5", "There is no key 'dropout'. Did you mean 'model.dropout'?"),
