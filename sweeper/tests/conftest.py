@@ -2,12 +2,13 @@
 
 import os
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from foreign_study import FOREIGN_APP
-from processes import run_program
+from processes import Program, run_program
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -26,3 +27,15 @@ def sweep(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
         return done
 
     return run
+
+
+@pytest.fixture
+def start_sweep(tmp_path: Path) -> Iterator[Callable[..., Program]]:
+    """Starts its sweep there, with two workers; what still runs after the test is killed."""
+    with ExitStack() as running:
+
+        def start(*arguments: str) -> Program:
+            command = (FOREIGN_APP, "-m", "hydra.sweeper.workers=2", *arguments)
+            return running.enter_context(Program(*command, cwd=tmp_path))
+
+        yield start

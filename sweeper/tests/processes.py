@@ -1,8 +1,8 @@
 """Runs Python programs in processes that need not import Hydra and Optuna first.
 
-Each is a real process with its own streams, folder, environment and exit code, but forked from a
-server that has imported the libraries and has run nothing, which saves two seconds of three. What
-depends on how Python starts, or needs signals, is tested with `subprocess`.
+Each is a real process with its own streams, folder, environment, signals and exit code, but forked
+from a server that has imported the libraries, which saves two seconds of three. What depends on how
+Python starts, on a terminal or on who is whose parent is tested with `subprocess`.
 """
 
 import gc
@@ -11,11 +11,15 @@ import multiprocessing
 import multiprocessing.forkserver as FORKSERVER_MODULE  # noqa: N812
 import os
 import runpy
+import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Self
+
+import pytest
 
 STREAMS = ("stdin", "stdout", "stderr")
 FORKSERVER = multiprocessing.get_context("forkserver")
@@ -24,6 +28,7 @@ _preloaded = [
     "hydra_plugins.hydra_optuna_sweeper.optuna_sweeper",
     "hydra_plugins.hydra_joblib_launcher.joblib_launcher",
     "hydra_plugins.hydra_submitit_launcher.submitit_launcher",
+    "warm",
 ]
 
 
@@ -32,28 +37,85 @@ def preload(*modules: str) -> None:
     _preloaded.extend(modules)
 
 
+class Program:
+    """A program that runs; a context manager, which kills it if it has not ended by then.
+
+    Args:
+        program: The file of the program.
+        arguments: Of its command line.
+        cwd: The folder that it runs in; by default that of the tests.
+        env: Its environment; by default that of the tests.
+        input: What it finds on its standard input.
+    """
+
+    def __init__(
+        self,
+        program: Path,
+        *arguments: str,
+        cwd: Path | None = None,
+        env: Mapping[str, str] | None = None,
+        input: str = "",
+    ) -> None:
+        self._command = [str(program), *arguments]
+        self._folder = tempfile.TemporaryDirectory()
+        self._streams = [Path(self._folder.name, name) for name in STREAMS]
+        self._streams[0].write_text(input, encoding="utf-8")
+        place = (str(cwd or Path.cwd()), dict(os.environ if env is None else env), self._streams)
+        self._process = FORKSERVER.Process(target=_become, args=(self._command, *place))
+        _start_server()
+        self._process.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *problem: object) -> None:
+        self._process.kill()
+        self._process.join()
+        self._folder.cleanup()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def poll(self) -> int | None:
+        """Its exit code, if it has ended."""
+        return self._process.exitcode
+
+    def send_signal(self, number: int) -> None:
+        os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """Kills it and waits for its end."""
+        self._process.kill()
+        self._process.join()
+
+    def wait(self, timeout: float | None = None) -> subprocess.CompletedProcess[str]:
+        """Waits for its end, and returns what `subprocess.run` would return.
+
+        Raises:
+            TimeoutExpired: If it takes longer than so many seconds.
+        """
+        self._process.join(timeout)
+        if self._process.exitcode is None:
+            raise subprocess.TimeoutExpired(self._command, timeout)
+        output, errors = (path.read_text(encoding="utf-8") for path in self._streams[1:])
+        return subprocess.CompletedProcess(self._command, self._process.exitcode, output, errors)
+
+
 def run_program(
-    program: Path,
-    *arguments: str,
-    cwd: Path | None = None,
-    env: Mapping[str, str] | None = None,
-    input: str = "",
+    program: Path, *arguments: str, **options: object
 ) -> subprocess.CompletedProcess[str]:
     """Does what `subprocess.run` does for `python PROGRAM ARGUMENTS` with captured text."""
-    command = [str(program), *arguments]
-    with tempfile.TemporaryDirectory() as folder:
-        streams = [Path(folder, name) for name in STREAMS]
-        streams[0].write_text(input, encoding="utf-8")
-        place = (str(cwd or Path.cwd()), dict(os.environ if env is None else env), streams)
-        FORKSERVER.set_forkserver_preload(_preloaded)
-        process = FORKSERVER.Process(target=_become, args=(command, *place))
-        process.start()
-        try:
-            process.join()
-        finally:
-            process.kill()
-        output, errors = (path.read_text(encoding="utf-8") for path in streams[1:])
-    return subprocess.CompletedProcess(command, process.exitcode, output, errors)
+    with Program(program, *arguments, **options) as running:
+        return running.wait()
+
+
+def _start_server() -> None:
+    """Starts the server, unless it runs, with this folder among those that it imports from."""
+    FORKSERVER.set_forkserver_preload(_preloaded)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(Path(__file__).parent))
+        FORKSERVER_MODULE.ensure_running()
 
 
 def _become(command: list[str], cwd: str, env: dict[str, str], streams: list[Path]) -> None:
@@ -62,6 +124,7 @@ def _become(command: list[str], cwd: str, env: dict[str, str], streams: list[Pat
     # each would start one of its own, which imports everything again.
     FORKSERVER_MODULE._forkserver.ensure_running = lambda: None
     gc.freeze()  # the libraries need not be looked through, nor their memory copied
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     os.chdir(cwd)
     os.environ.clear()
     os.environ.update(env)

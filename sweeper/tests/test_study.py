@@ -7,7 +7,6 @@ import os
 import pty
 import re
 import subprocess
-import sys
 
 import optuna
 import pytest
@@ -206,11 +205,11 @@ main()
 
 def test_ten_lines_are_enough_to_prune_and_resume(tmp_path):
     (tmp_path / "app.py").write_text(TEN_LINES)
-    command = [sys.executable, "app.py", "-m", "hydra/sweeper=study", "+x=interval(0,1)"]
+    command = ["-m", "hydra/sweeper=study", "+x=interval(0,1)"]
     command += ["hydra.sweep.dir=study", "hydra.sweeper.workers=1", "hydra/sweeper/pruner=median"]
     command += ["hydra.sweeper.pruner.n_startup_trials=1", "hydra.sweeper.pruner.n_warmup_steps=0"]
     command += ["hydra.sweeper.enqueue=[{+x: 0.0},{+x: 1.0}]"]
     for n_trials, finished in ((2, "1 complete, 1 pruned"), (3, "2 complete, 1 pruned")):
         more = ["hydra.sweeper.direction=maximize", f"hydra.sweeper.n_trials={n_trials}"]
-        done = subprocess.run([*command, *more], cwd=tmp_path, check=False, **OUTPUT)
-        assert (done.returncode, finished in done.stdout) == (0, True), done.stdout
+        done = run_program(tmp_path / "app.py", *command, *more, cwd=tmp_path)
+        assert (done.returncode, finished in done.stdout) == (0, True), done.stderr

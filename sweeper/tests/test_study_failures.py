@@ -137,17 +137,17 @@ def test_the_trial_of_a_dead_child_is_left_to_the_parent_who_knows_why_it_died(t
         assert len(trials.settle_lost()) == 1
 
 
-def test_a_worker_whose_trial_was_taken_from_it_goes_on_with_the_next(tmp_path):
+def test_a_worker_whose_trial_was_taken_from_it_goes_on_with_the_next(start_sweep, tmp_path):
     """Somebody took it for dead, as after a long outage of a database; the trial is theirs."""
     asked = ("hydra.sweeper.workers=1", "hydra.sweeper.n_trials=2", "steps=5", "seconds=0.2")
-    process = subprocess.Popen([*SWEEP, *asked], cwd=tmp_path, **OUTPUT)
+    process = start_sweep(*asked)
     folder = tmp_path / "study"
     while not (folder / "0" / "app.log").exists():
         time.sleep(0.05)
     trials = Trials(StudySpec("study", folder, None, ("maximize",), 2, 5))
     assert len(trials.settle(lambda trial: "WorkerLost: a test")) == 1
-    output, _ = process.communicate(timeout=60)
-    assert process.returncode == 0, output
+    done = process.wait(timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
     assert states_of(folder) == {"COMPLETE": 2}
     workers = {t.user_attrs["worker"]["pid"] for t in trials_of(folder)}
     assert len(workers) == 1, "it did not die of it"

@@ -8,7 +8,8 @@ import time
 from pathlib import Path
 
 import psutil
-from foreign_study import OUTPUT, SWEEP, states_of, trials_of
+from foreign_study import FOREIGN_APP, OUTPUT, SWEEP, states_of, trials_of
+from processes import run_program
 
 REFIT = [
     "hydra.sweeper.n_trials=2",
@@ -24,9 +25,10 @@ TO_THE_BEST_STEP = [
 
 
 def study_with(folder: Path, seeds: int, *more: str) -> subprocess.CompletedProcess[str]:
-    one_worker = "hydra.sweeper.workers=1"
-    command = [*SWEEP, *REFIT, f"hydra.sweeper.refit.seeds={seeds}", one_worker, *more]
-    return subprocess.run(command, cwd=folder, check=False, **OUTPUT)
+    command = (*REFIT, f"hydra.sweeper.refit.seeds={seeds}", *more)
+    done = run_program(FOREIGN_APP, "-m", *command, cwd=folder)
+    done.stdout += done.stderr
+    return done
 
 
 def runs_of_the_refit(folder: Path) -> list[Path]:

@@ -2,10 +2,9 @@
 
 import json
 import signal
-import subprocess
 import time
 
-from foreign_study import OUTPUT, SWEEP, states_of, trials_of
+from foreign_study import states_of, trials_of
 from optuna.trial import TrialState
 
 
@@ -27,16 +26,15 @@ def test_the_same_command_resumes_with_new_numbers_and_new_points(sweep, tmp_pat
     assert "is finished" in done.stdout
 
 
-def test_ctrl_c_keeps_what_ended_and_the_same_command_goes_on(sweep, tmp_path):
-    arguments = ["steps=2", "seconds=0.2", "hydra.sweeper.n_trials=8"]
-    process = subprocess.Popen([*SWEEP, *arguments], cwd=tmp_path, **OUTPUT)
+def test_ctrl_c_keeps_what_ended_and_the_same_command_goes_on(sweep, start_sweep, tmp_path):
+    arguments = ["steps=2", "seconds=0.1", "hydra.sweeper.n_trials=6"]
+    process = start_sweep(*arguments)
     trials = tmp_path / "study" / "1" / ".hydra"
     while not trials.exists():
         assert process.poll() is None
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=30)
-    assert process.returncode != 0
+    assert process.wait(timeout=30).returncode != 0
     assert all(
         trial.state.is_finished() or trial.state is TrialState.WAITING
         for trial in trials_of(tmp_path / "study")
@@ -44,7 +42,7 @@ def test_ctrl_c_keeps_what_ended_and_the_same_command_goes_on(sweep, tmp_path):
     assert (tmp_path / "study" / "trials.csv").exists()
     done = sweep(*arguments)
     assert done.returncode == 0, done.stdout
-    assert states_of(tmp_path / "study") == {"COMPLETE": 8}
+    assert states_of(tmp_path / "study") == {"COMPLETE": 6}
 
 
 def test_no_trial_is_begun_when_the_time_is_up(sweep, tmp_path):
@@ -75,12 +73,12 @@ def test_another_study_in_the_same_place_is_refused_with_the_difference(sweep, t
     assert trials_of(aside) == before, "nothing is deleted"
 
 
-def test_two_processes_started_at_once_share_the_trials_of_a_study(tmp_path):
-    command = [*SWEEP, "steps=2", "seconds=0.1", "hydra.sweeper.n_trials=12"]
-    parents = [subprocess.Popen(command, cwd=tmp_path, **OUTPUT) for _ in range(2)]
-    outputs = [parent.communicate(timeout=60)[0] for parent in parents]
-    assert [parent.returncode for parent in parents] == [0, 0], outputs
-    assert sum("its trials are shared" in output for output in outputs) == 1
+def test_two_processes_started_at_once_share_the_trials_of_a_study(start_sweep, tmp_path):
+    command = ("steps=2", "seconds=0.1", "hydra.sweeper.n_trials=12")
+    parents = [start_sweep(*command) for _ in range(2)]
+    ended = [parent.wait(timeout=60) for parent in parents]
+    assert [done.returncode for done in ended] == [0, 0], ended
+    assert sum("its trials are shared" in done.stdout + done.stderr for done in ended) == 1
     trials = trials_of(tmp_path / "study")
     assert states_of(tmp_path / "study") == {"COMPLETE": 12}
     assert len({trial.user_attrs["worker"]["pid"] for trial in trials}) > 2, "workers of both"
@@ -90,14 +88,13 @@ def test_two_processes_started_at_once_share_the_trials_of_a_study(tmp_path):
     assert summary["finished"]
 
 
-def test_a_study_that_runs_is_not_put_aside(sweep, tmp_path):
-    process = subprocess.Popen([*SWEEP, "steps=1", "seconds=60"], cwd=tmp_path, **OUTPUT)
+def test_a_study_that_runs_is_not_put_aside(sweep, start_sweep, tmp_path):
+    process = start_sweep("steps=1", "seconds=60")
     while not (tmp_path / "study" / "0").exists():
         assert process.poll() is None
         time.sleep(0.05)
     done = sweep("hydra.sweeper.restart=true")
     process.kill()
-    process.communicate()
     assert done.returncode == 1
     assert "another process is running the study" in done.stdout
     assert [path.name for path in tmp_path.glob("study*")] == ["study"]
