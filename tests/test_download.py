@@ -124,6 +124,13 @@ def test_another_content_is_refused_and_nothing_stays(server, tmp_path):
     assert not list(folder.iterdir())
 
 
+def test_a_file_without_a_known_checksum_is_taken_as_it_is(server, tmp_path):
+    unknown = RawFile("a.label", (server.url("a.label"),))
+    assert fetch(unknown, tmp_path).read_bytes() == CONTENT
+    (tmp_path / "a.label").write_bytes(b"by hand")
+    assert fetch(unknown, tmp_path).read_bytes() == b"by hand"
+
+
 @pytest.mark.usefixtures("no_pauses")
 def test_without_a_network_the_message_says_what_to_do(tmp_path):
     url = "http://127.0.0.1:1/a.label"
@@ -136,7 +143,7 @@ def test_without_a_network_the_message_says_what_to_do(tmp_path):
 
 def test_an_altered_file_in_the_folder_is_refused_and_kept(tmp_path):
     (tmp_path / "a.label").write_bytes(CONTENT[:-1])
-    with pytest.raises(DataError, match=r"a\.label: not the published file.*delete it"):
+    with pytest.raises(DataError, match=r"a\.label: not the published file.*move it elsewhere"):
         fetch(raw_file(), tmp_path)
     assert (tmp_path / "a.label").read_bytes() == CONTENT[:-1]
 

@@ -26,7 +26,8 @@ class RawFile:
     Attributes:
         name: Its name in the data folder.
         urls: Where to fetch it, in the order in which they are tried.
-        sha256: The checksum of upstream's own file; None where it is not on record.
+        sha256: The checksum of upstream's own file; None where it is not known. A file of which
+            neither this nor the next is known is taken as it is.
         members_sha256: For an archive, `members_digest` of what is in it: accepts the same
             documents in another packing.
     """
@@ -93,7 +94,7 @@ def verify(raw_file: RawFile, path: Path) -> None:
         DataError: If neither the file's checksum nor its members' digest is the known one.
     """
     actual = hashlib.sha256(path.read_bytes()).hexdigest()
-    if raw_file.sha256 == actual:
+    if raw_file.sha256 == actual or (raw_file.sha256 is raw_file.members_sha256 is None):
         return
     if raw_file.members_sha256 is not None:
         actual = members_digest(read_archive(path))
@@ -101,7 +102,7 @@ def verify(raw_file: RawFile, path: Path) -> None:
             return
     raise DataError(
         f"{path}: not the published file (SHA-256 {actual[:12]}...); "
-        "delete it to have it downloaded again"
+        "move it elsewhere to have the published one downloaded"
     )
 
 
