@@ -106,7 +106,7 @@ def _without_places(config: Config) -> Config:
     folder, vectors = config.dataset.folder, config.model.vectors
     return replace(
         config,
-        dataset=replace(config.dataset, folder=Path(folder).name if folder else None),
+        dataset=replace(config.dataset, folder=Path(folder).resolve().name if folder else None),
         model=replace(config.model, vectors=Path(vectors).name if vectors else None),
         paths=PathsConfig(data="data", outputs="outputs"),
     )

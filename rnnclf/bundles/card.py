@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 
 from rnnclf.bundles.record import BundleRecord
-from rnnclf.configuration.schema import Config
+from rnnclf.configuration.schema import Config, DatasetConfig
 from rnnclf.files.result import ModelResult
 from rnnclf.runs.spread import Spread
 
@@ -34,7 +34,7 @@ def model_card(name: str, config: Config, classes: Sequence[str], record: Bundle
     sections = {
         f"# {name}": _summary(config, classes, record),
         "## Accuracy": _accuracy(record),
-        "## Use": _use(name, config.dataset.name),
+        "## Use": _use(name, config.dataset),
         "## Data": _data(config, record.result),
         "## Limits": _limits(config, record.result),
     }
@@ -88,9 +88,9 @@ def _accuracy(record: BundleRecord) -> Iterator[str]:
         )
 
 
-def _use(name: str, dataset: str) -> Iterator[str]:
+def _use(name: str, dataset: DatasetConfig) -> Iterator[str]:
     folder = shlex.quote(name)
-    data = " --data FOLDER" if dataset == "csv" else ""
+    data = " --data FOLDER" if dataset.folder else ""
     yield "```sh"
     yield f'rnnclf predict {folder} "A text"'
     yield f"rnnclf evaluate {folder}{data}    # computes the accuracies above anew from the data"
@@ -112,7 +112,7 @@ def _data(config: Config, result: ModelResult) -> Iterator[str]:
         f"{texts.test} for the test"
         + (
             "."
-            if dataset.name == "csv"
+            if dataset.folder
             else f", drawn with seed {dataset.split_seed}, {dataset.train_fraction:.0%} of them "
             "for training and validation."
         )

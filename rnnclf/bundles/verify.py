@@ -51,8 +51,8 @@ def verify(folder: Path, data_folder: Path | None) -> list[Verified]:
 
     Args:
         folder: The model.
-        data_folder: The raw files of the data sets; for `csv`, `train.csv` and `test.csv`. None:
-            where the data folder is by default; for `csv`, the folder in the configuration.
+        data_folder: The raw files of the data sets, or the CSV files of a data set that has
+            a folder. None: where the data folder is by default, or the folder in the configuration.
 
     Raises:
         ModelError: If the model is damaged.
@@ -91,9 +91,9 @@ def texts_of(
 
 
 def _default_folder(dataset: DatasetConfig) -> Path:
-    if dataset.name != "csv":
+    if dataset.folder is None:
         return default_data_folder()
-    folder = Path(str(dataset.folder))
+    folder = Path(dataset.folder)
     if not folder.is_dir():  # a bundle has nothing but its name
         raise DataError(f"say with --data where the folder {folder} with train.csv and test.csv is")
     return folder
@@ -101,7 +101,7 @@ def _default_folder(dataset: DatasetConfig) -> Path:
 
 def _parts(classifier: Classifier, data_folder: Path) -> dict[str, Texts]:
     dataset = classifier.config.dataset
-    if dataset.name == "csv":
+    if dataset.folder is not None:
         dataset = replace(dataset, folder=str(data_folder))
     corpus = load_corpus(dataset, data_folder)
     unknown = sorted(set(corpus.classes) - set(classifier.classes))

@@ -1,5 +1,7 @@
 """What a configuration must fulfil: ranges, and what values mean for each other."""
 
+import re
+
 from rnnclf.configuration.schema import (
     Config,
     DatasetConfig,
@@ -10,6 +12,7 @@ from rnnclf.configuration.schema import (
 )
 from rnnclf.errors import ConfigError
 
+PUBLISHED = ("sample", "sentiment", "spam", "questions", "newsgroups")
 AT_LEAST = {
     "dataset.validation_seed": 0,
     "dataset.max_length": 1,
@@ -92,11 +95,17 @@ def check(config: Config) -> None:
 
 
 def _check_dataset(dataset: DatasetConfig) -> None:
-    if dataset.name == "csv" and not dataset.folder:
+    is_published = dataset.name in PUBLISHED
+    if not re.fullmatch(r"\w[\w.-]*", dataset.name):
         raise ConfigError(
-            "dataset=csv needs dataset.folder=FOLDER with train.csv and test.csv in it"
+            f"dataset.name={dataset.name} becomes a part of file names; "
+            "it must have nothing but letters, digits, '_', '-' and '.'"
         )
-    if dataset.name != "csv" and dataset.folder:
+    if not is_published and not dataset.folder:
+        raise ConfigError(
+            f"dataset={dataset.name} needs dataset.folder=FOLDER with train.csv and test.csv in it"
+        )
+    if is_published and dataset.folder:
         raise ConfigError(
             f"dataset.folder={dataset.folder} is for dataset=csv; dataset.name is {dataset.name}"
         )

@@ -1,5 +1,6 @@
 """Configurations as Hydra composes them and as runs save them: read, checked, written."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,8 @@ class ComposedConfig(Config):
     """What Hydra composes: the configuration of a run, and what a study searches around it.
 
     Attributes:
-        search_space: `hydra.sweeper.params` of a study; a single run does without it.
-        resume: The folder of a run that goes on with its own configuration.
+        search_space: The search space of a study, by key; `sweeps=` sets it.
+        resume: The folder of an interrupted run. The run continues with its own configuration.
     """
 
     search_space: dict[str, Any]
@@ -28,8 +29,16 @@ class ComposedConfig(Config):
 
 
 def register_schema() -> None:
-    """Makes the schema known to Hydra, under the name that `conf/config.yaml` begins with."""
+    """Makes known to Hydra what `conf/` names: the schema and the resolver `csv_name`."""
     ConfigStore.instance().store(name="schema", node=ComposedConfig, replace=True)
+    OmegaConf.register_resolver("csv_name", csv_name, replace=True)
+
+
+def csv_name(folder: str | None) -> str:
+    """Names a folder of CSV files, so that studies of two folders are two studies."""
+    if not folder:
+        return "csv"  # the check says that the folder is missing
+    return re.sub(r"[^\w.-]+", "-", f"csv-{Path(folder).resolve().name}")
 
 
 def from_omegaconf(node: DictConfig) -> Config:

@@ -9,22 +9,22 @@ class DatasetConfig:
     """Which texts, how they are split, and how they become word indices.
 
     Attributes:
-        name: `sample`, `sentiment`, `spam`, `questions`, `newsgroups` or `csv`.
-        labels: `fine` or `coarse`, for `questions` only.
-        folder: Where `train.csv` and `test.csv` are, for `csv` only.
-        train_fraction: Share of the texts in the training split; `csv` comes split.
-        validation_fraction: Share of the training split that is held out for validation; with 0
+        name: The data set.
+        labels: The fine or the coarse classes of `questions`. Other data sets have no choice.
+        folder: The folder with `train.csv` and `test.csv`, for `csv` only.
+        train_fraction: Share of the texts in the training split. `csv` has its own split.
+        validation_fraction: Share of the training split that is held out for validation. With 0
             the last epoch counts as the best, unless training diverged before it.
-        split_seed: Seed of the shuffles behind both splits.
-        validation_seed: Another seed for the validation part alone; null has it drawn by
+        split_seed: Seed of the shuffles for both splits.
+        validation_seed: Another seed for the choice of the validation part; null uses
             `split_seed`.
-        max_length: How many words of a text are read at most; null reads all.
-        truncation: Which those are: the first (`head`), or the first half of them and the last
-            (`head_tail`).
+        max_length: The longest text in words. Longer texts are truncated; null truncates none.
+        truncation: What a truncated text keeps: its first words (`head`), or half from its start
+            and half from its end (`head_tail`).
         min_frequency: Words rarer than this in the training part become `<unk>`.
     """
 
-    name: Literal["sample", "sentiment", "spam", "questions", "newsgroups", "csv"]
+    name: str
     labels: Literal["fine", "coarse"] | None
     folder: str | None
     train_fraction: float
@@ -41,24 +41,24 @@ class ModelConfig:
     """The network: embedding, recurrent layers, pooling, linear layer.
 
     Attributes:
-        cell: `rnn`, `lstm` or `gru`.
+        cell: The recurrent cell.
         embedding_size: Width of the word vectors.
         hidden_size: Width of the hidden state, for each direction.
-        num_layers: How many recurrent layers are stacked.
+        num_layers: Number of stacked recurrent layers.
         bidirectional: Whether a second layer reads each text from its end.
-        pooling: How the states of a text become one vector: its `last` state, the `mean` or `max`
-            over its words, a learned weighted mean (`attention`), or that and the maximum
+        pooling: How the states of a text become one vector: the `last` state, the `mean` or `max`
+            over the words, a learned weighted mean (`attention`), or that mean and the maximum
             (`attention_max`).
-        ngram_buckets: How many vectors the character n-grams of words share (3 to 5 letters,
-            hashed); their mean is added to a word's own vector, that of `<unk>` where the word is
-            not known. 0: none.
+        ngram_buckets: Number of vectors that the character n-grams of words share (3 to 5 letters,
+            hashed); 0 for none. Their mean is added to the vector of the word, or to that of
+            `<unk>` if the word is unknown.
         word_dropout: Probability that a training word is replaced by `<unk>`.
         embedding_dropout: Dropout on the word vectors.
         layer_dropout: Dropout between stacked recurrent layers.
         dropout: Dropout before the linear layer.
-        vectors: A text file of pretrained word vectors (GloVe or word2vec format), as wide as
-            `embedding_size`, or null for random ones. Words without one, and character n-grams,
-            begin with small random vectors.
+        vectors: A text file of pretrained word vectors (GloVe or word2vec format) of width
+            `embedding_size`, or null for random vectors. Words that are not in the file, and
+            character n-grams, begin with small random vectors.
     """
 
     cell: Literal["rnn", "lstm", "gru"]
@@ -80,10 +80,10 @@ class OptimizerConfig:
     """The optimizer.
 
     Attributes:
-        name: `adam`, `adamw` or `sgd`.
-        lr: Learning rate at its peak.
+        name: The algorithm.
+        lr: Peak learning rate.
         weight_decay: L2 penalty (decoupled in `adamw`).
-        momentum: Momentum of `sgd`; the others have none.
+        momentum: Momentum of `sgd`. The others have none.
     """
 
     name: Literal["adam", "adamw", "sgd"]
@@ -97,18 +97,19 @@ class TrainingConfig:
     """The training loop.
 
     Attributes:
-        pretrain_epochs: Passes over the training part before those, in which each direction of the
-            recurrent layer learns to predict the word that it reads next.
-        epochs: Passes over the training part at most.
+        pretrain_epochs: Epochs of pretraining as a language model: each direction of the recurrent
+            layer learns to predict the next word.
+        epochs: The largest number of epochs.
         batch_size: Texts in a step.
         schedule: Learning rate over the steps: constant (`none`), or down to 0 along a line
             (`linear`) or half a cosine (`cosine`).
         warmup: Share of all steps during which the learning rate rises from 0.
         label_smoothing: Share of the target probability that is spread over all classes.
-        ema_decay: Weight of the past in a running mean of the model's weights, for each step; that
-            mean is what is evaluated and kept. 0: the model as it is.
-        clip_norm: Gradients with a larger norm are scaled down to it; null leaves them.
-        patience: Stop after this many epochs without a better validation accuracy; null never.
+        ema_decay: Decay, for each step, of the exponential moving average of the weights, which
+            is then the model that is evaluated and kept; 0 for no average.
+        clip_norm: Gradients with a larger norm are scaled down to this norm; null scales none.
+        patience: Training stops after this many epochs without a better validation accuracy; null
+            never stops it.
     """
 
     pretrain_epochs: int
@@ -127,9 +128,9 @@ class PathsConfig:
     """Folders.
 
     Attributes:
-        data: The raw files of the data sets, downloaded where they are missing; `$RNNCLF_DATA`
-            where that is set.
-        outputs: Where runs leave their folders.
+        data: The raw files of the data sets. Missing files are downloaded. If `$RNNCLF_DATA` is
+            set, it is the default.
+        outputs: The folders of runs and studies are made here.
     """
 
     data: str
@@ -138,7 +139,7 @@ class PathsConfig:
 
 @dataclass
 class Config:
-    """One training run.
+    """A training run.
 
     Attributes:
         dataset: See `DatasetConfig`.
@@ -146,11 +147,11 @@ class Config:
         optimizer: See `OptimizerConfig`.
         training: See `TrainingConfig`.
         paths: See `PathsConfig`.
-        seed: Seed of weights, dropout and the order of the batches; 0 is a seed like any other.
+        seed: Seed of the weights, dropout and the order of the batches. 0 is a seed like any other.
         evaluate_test: Whether the run reads the test split, once, at its end; null means that
             a single run does and the runs of a sweep do not.
-        precision: `float32`, or `bf16`: training computes the network in bfloat16 where torch deems
-            that safe (autocast); weights, optimizer and evaluation stay in float32.
+        precision: With `bf16`, torch autocasts the training of the network to bfloat16. Weights,
+            optimizer and evaluation stay in float32.
         device: `auto` (a GPU if there is one), `cpu`, `cuda` or `cuda:N`.
         threads: CPU threads of torch.
     """

@@ -46,20 +46,19 @@ def load_corpus(
     """Reads a data set and splits it.
 
     Args:
-        name: A key of `SOURCES`, `sample` or `csv`.
+        name: A key of `SOURCES`, `sample`, or any name with `csv_folder`.
         data_folder: Where raw files are, or are downloaded to.
         labels: For `questions`, `fine` (default) or `coarse`.
-        csv_folder: For `csv`, the folder with `train.csv` and `test.csv`.
+        csv_folder: The folder with `train.csv` and `test.csv` of a data set that is not published.
         train_fraction: Share of the texts that is the training split (Table 1 of the hand-out:
-            0.75); `csv` comes split.
+            0.75); CSV files come split.
         split_seed: Seed of the shuffle before the split.
 
     Raises:
         DataError: If files are missing, damaged or malformed, or there is only one class.
     """
-    if name == "csv":
-        assert csv_folder is not None, "checked with the configuration"
-        return _read_csv_corpus(csv_folder)
+    if csv_folder is not None:
+        return _read_csv_corpus(name, csv_folder)
     if name == "sample":
         texts = _read_sample()
     else:
@@ -79,11 +78,10 @@ def source_files(name: str, data_folder: Path, csv_folder: str | None) -> list[P
     Raises:
         DataError: If a raw file cannot be had.
     """
+    if csv_folder is not None:
+        return [Path(csv_folder, file) for file in CSV_FILES]
     if name == "sample":
         return []
-    if name == "csv":
-        assert csv_folder is not None, "checked with the configuration"
-        return [Path(csv_folder, file) for file in CSV_FILES]
     return [locate(raw_file, data_folder) for raw_file in SOURCES[name].raw_files]
 
 
@@ -92,8 +90,8 @@ def _read_sample() -> Texts:
     return parse_csv(resource.read_text(encoding="utf-8"), "sample.csv")
 
 
-def _read_csv_corpus(folder: Path) -> Corpus:
-    train, test = (read_csv(folder / name) for name in CSV_FILES)
+def _read_csv_corpus(name: str, folder: Path) -> Corpus:
+    train, test = (read_csv(folder / file) for file in CSV_FILES)
     classes = sorted(set(train.labels))
     if len(classes) < 2:
         raise DataError(
@@ -103,7 +101,7 @@ def _read_csv_corpus(folder: Path) -> Corpus:
     unknown = sorted(set(test.labels) - set(classes))
     if unknown:
         raise DataError(f"{folder / 'test.csv'}: no text in train.csv has the label {unknown[0]!r}")
-    return Corpus("csv", classes, train, test)
+    return Corpus(name, classes, train, test)
 
 
 def _normalise(text: str) -> str:

@@ -51,7 +51,9 @@ class Run:
         labels, folder = self.value("dataset.labels"), self.value("dataset.folder")
         if labels == "coarse":
             return f"{self.result.dataset}-{labels}"
-        return f"{self.result.dataset}-{Path(folder).name}" if folder else self.result.dataset
+        if self.result.dataset == "csv" and folder:  # of a version in which no folder had a name
+            return f"csv-{Path(folder).name}"
+        return self.result.dataset
 
     @property
     def cell(self) -> str:
