@@ -1,15 +1,20 @@
 """Configuration: everything in conf/ composes, and what makes no sense is refused."""
 
+import itertools
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import pytest
 from project import REPO, compose_sweep, composed
 
-from rnnclf.configuration.checks import settle_test
+from rnnclf.configuration.checks import PUBLISHED, settle_test
 from rnnclf.configuration.composed import load, to_yaml
 from rnnclf.configuration.identity import WITHOUT_EFFECT, identity
-from rnnclf.configuration.schema import Config, keys
+from rnnclf.configuration.schema import Config, ModelConfig, keys
+from rnnclf.data.sources import SOURCES
 from rnnclf.errors import ConfigError
+from rnnclf.model.layers import CELLS
+from rnnclf.model.pooling import POOLINGS
 
 
 def options(group: str) -> list[str]:
@@ -18,12 +23,29 @@ def options(group: str) -> list[str]:
 
 @pytest.mark.parametrize("dataset", options("dataset"))
 def test_every_data_set_composes_with_every_cell_and_optimizer(dataset):
-    folder = ["dataset.folder=somewhere"] if dataset == "csv" else []
-    pairs = zip(options("cell"), options("optimizer"), strict=True)
-    for cell, optimizer in pairs:
+    folder = ["dataset.folder=some/where"] if dataset == "csv" else []
+    name = "csv-where" if dataset == "csv" else dataset
+    optimizers = options("optimizer")
+    for cell, optimizer in zip(options("cell"), itertools.cycle(optimizers)):
         config = composed(f"dataset={dataset}", f"cell={cell}", f"optimizer={optimizer}", *folder)
-        assert (config.dataset.name, config.model.cell) == (dataset, cell)
+        assert (config.dataset.name, config.model.cell) == (name, cell)
         assert config.optimizer.name == optimizer
+
+
+def test_the_names_of_the_schema_are_those_of_the_code():
+    types = get_type_hints(ModelConfig)
+    assert get_args(types["cell"]) == tuple(CELLS)
+    assert get_args(types["pooling"]) == tuple(POOLINGS)
+    assert ("sample", *SOURCES) == PUBLISHED
+
+
+@pytest.mark.parametrize(
+    ("folder", "name"),
+    [("data/letters", "csv-letters"), ("/x/my texts [new]", "csv-my-texts-new-")],
+)
+def test_csv_folders_have_studies_of_their_own(folder, name):
+    sweep = compose_sweep("sweeps=smoke", "dataset=csv", f"dataset.folder='{folder}'", "cell=rnn")
+    assert sweep.hydra.sweep.dir == f"outputs/studies/smoke-{name}-rnn"
 
 
 def test_the_default_is_the_handouts_model_on_the_sample():
@@ -59,6 +81,8 @@ def test_short_names_set_the_keys_they_stand_for():
         (["seed=4294967296"], "seed must be below 4294967296; it is 4294967296"),
         (["dataset=csv"], "needs dataset.folder"),
         (["dataset.folder=x"], "is for dataset=csv"),
+        (["dataset.name=letters"], "dataset=letters needs dataset.folder"),
+        (["dataset.name=../letters"], "must have nothing but letters, digits"),
         (["dataset=spam", "dataset.labels=fine"], "dataset.labels is fine or coarse for"),
         (["dataset=questions", "dataset.labels=null"], "dataset.labels is fine or coarse for"),
         (["model.layer_dropout=0.5"], "needs model.num_layers of at least 2"),

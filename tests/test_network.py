@@ -9,8 +9,7 @@ from torch import nn
 from rnnclf.data.vocabulary import PADDING_INDEX, UNKNOWN_INDEX
 from rnnclf.model.layers import CELLS
 from rnnclf.model.network import RecurrentClassifier, count_parameters
-
-POOLINGS = ("last", "mean", "max", "attention")
+from rnnclf.model.pooling import POOLINGS, States
 
 
 def make(**options) -> RecurrentClassifier:
@@ -44,14 +43,17 @@ def test_the_default_is_the_network_of_the_handout():
 
 def test_poolings_are_what_their_names_say():
     states = torch.tensor([[[1.0, -3.0]], [[2.0, -5.0]], [[9.0, 9.0]]])
-    lengths = torch.tensor([2])
-    assert make(pooling="mean", hidden_size=2)._pool(states, lengths).tolist() == [[1.5, -4.0]]
-    assert make(pooling="max", hidden_size=2)._pool(states, lengths).tolist() == [[2.0, -3.0]]
-    attentive = make(pooling="attention", hidden_size=2)
-    attentive.attention.weight.data = torch.tensor([[1.0, 0.0]])
+    read = States(states, states[1], torch.tensor([2]), scores=states[..., :1])
+    pooled = {name: [pool(read) for pool in pools] for name, pools in POOLINGS.items()}
+    assert [pooled[name][0].tolist() for name in ("last", "mean", "max")] == [
+        [[2.0, -5.0]],
+        [[1.5, -4.0]],
+        [[2.0, -3.0]],
+    ]
     weight = torch.sigmoid(torch.tensor(1.0))
     expected = (1 - weight) * states[0] + weight * states[1]
-    torch.testing.assert_close(attentive._pool(states, lengths), expected)
+    torch.testing.assert_close(pooled["attention"][0], expected)
+    torch.testing.assert_close(pooled["attention_max"], [expected, *pooled["max"]])
 
 
 def test_word_dropout_replaces_words_by_unknown_in_training_only():

@@ -92,7 +92,7 @@ def test_studies_of_other_spaces_have_other_folders():
 
 def test_every_group_of_the_handout_has_its_data_sets_and_cell():
     groups = dict(line.split(" ", 1) for line in TABLE_3.strip().splitlines())
-    assert {path.stem for path in (REPO / "conf" / "group").glob("*.yaml")} == groups.keys()
+    assert {path.stem for path in (REPO / "conf" / "group").glob("*.yaml")} >= groups.keys()
     for number, task in groups.items():
         names, cell = task.rsplit(" ", 1)
         config = compose_sweep(f"+group='{number}'")

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import cast
 
@@ -22,21 +22,9 @@ from rnnclf.model.network import EMBEDDING, Ensemble, RecurrentClassifier
 
 def build_model(config: ModelConfig, vocabulary_size: int, num_classes: int) -> RecurrentClassifier:
     """Makes an untrained model as the configuration describes it."""
-    return RecurrentClassifier(
-        vocabulary_size,
-        num_classes,
-        cell=config.cell,
-        embedding_size=config.embedding_size,
-        hidden_size=config.hidden_size,
-        num_layers=config.num_layers,
-        bidirectional=config.bidirectional,
-        pooling=config.pooling,
-        ngram_buckets=config.ngram_buckets,
-        word_dropout=config.word_dropout,
-        embedding_dropout=config.embedding_dropout,
-        layer_dropout=config.layer_dropout,
-        dropout=config.dropout,
-    )
+    settings = asdict(config)
+    del settings["vectors"]  # initial values, which the network does not know
+    return RecurrentClassifier(vocabulary_size, num_classes, **settings)
 
 
 @dataclass(frozen=True)

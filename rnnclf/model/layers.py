@@ -11,14 +11,20 @@ from torch import Tensor, nn
 
 from rnnclf.model.kernels import states_of
 
-CELLS: dict[str, type[nn.RNN | nn.LSTM | nn.GRU]] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
+# A cell is made with input_size and hidden_size. Called with vectors (sequence, batch, input_size)
+# it returns a tuple that begins with its states (sequence, batch, hidden_size).
+CELLS: dict[str, type[nn.Module]] = {
+    "rnn": nn.RNN,
+    "lstm": nn.LSTM,
+    "gru": nn.GRU,
+}
 
 
 class RecurrentLayers(nn.Module):
-    """A stack of `nn.RNN`, `nn.LSTM` or `nn.GRU` layers in one or two directions.
+    """A stack of layers of a cell in one or two directions.
 
-    The function is that of the stock layer with `num_layers` and `bidirectional` on packed
-    sequences; the initial states are zero.
+    With a cell of torch the function is that of the stock layer with `num_layers` and
+    `bidirectional` on packed sequences; the initial states are zero.
 
     Args:
         cell: A key of `CELLS`.

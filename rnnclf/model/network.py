@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from rnnclf.data.encoding import BatchSubwords
 from rnnclf.data.vocabulary import PADDING_INDEX, UNKNOWN_INDEX
 from rnnclf.model.layers import RecurrentLayers
+from rnnclf.model.pooling import POOLINGS, States, attention
 
 EMBEDDING = "embedding.weight"
 
@@ -23,12 +24,12 @@ class RecurrentClassifier(nn.Module):
     Args:
         vocabulary_size: Words, with `<unk>` and `<pad>`.
         num_classes: Classes.
-        cell: `rnn`, `lstm` or `gru`.
+        cell: A key of `CELLS`.
         embedding_size: Width of the word vectors.
         hidden_size: Width of the hidden state, for each direction.
         num_layers: Stacked recurrent layers.
         bidirectional: Whether texts are also read from their end.
-        pooling: `last`, `mean`, `max`, `attention`, or `attention_max` for the last two together.
+        pooling: A key of `POOLINGS`.
         ngram_buckets: Vectors of character n-grams, which the embedding has after those of the
             words; a word's vector is its own plus the mean of those of its n-grams.
         word_dropout: Probability that a word becomes `<unk>` in training.
@@ -56,7 +57,7 @@ class RecurrentClassifier(nn.Module):
     ) -> None:
         super().__init__()
         self.word_dropout = word_dropout
-        self.pooling = pooling
+        self.poolings = POOLINGS[pooling]
         self.embedding = nn.Embedding(
             vocabulary_size + ngram_buckets, embedding_size, padding_idx=PADDING_INDEX
         )
@@ -70,10 +71,9 @@ class RecurrentClassifier(nn.Module):
             dropout=layer_dropout,
         )
         width = self.recurrent.output_size
-        attends = pooling in ("attention", "attention_max")
-        self.attention = nn.Linear(width, 1, bias=False) if attends else None
+        self.attention = nn.Linear(width, 1, bias=False) if attention in self.poolings else None
         self.dropout = nn.Dropout(dropout)
-        self.linear = nn.Linear(2 * width if pooling == "attention_max" else width, num_classes)
+        self.linear = nn.Linear(len(self.poolings) * width, num_classes)
 
     def forward(
         self, words: Tensor, lengths: Tensor, subwords: BatchSubwords | None = None
@@ -90,7 +90,9 @@ class RecurrentClassifier(nn.Module):
             (batch, classes).
         """
         states, last = self.read(words, lengths, subwords)
-        pooled = last if self.pooling == "last" else self._pool(states, lengths)
+        scores = None if self.attention is None else self.attention(states)
+        read = States(states, last, lengths, scores)
+        pooled = torch.cat([pool(read) for pool in self.poolings], dim=-1)
         logits: Tensor = self.linear(self.dropout(pooled))
         return logits
 
@@ -114,19 +116,6 @@ class RecurrentClassifier(nn.Module):
         of_ngrams = nn.functional.embedding_bag(ngrams, self.embedding.weight, offsets, mode="mean")
         distinct = self.embedding(own) + of_ngrams
         return nn.functional.embedding(words, distinct, padding_idx=PADDING_INDEX)
-
-    def _pool(self, states: Tensor, lengths: Tensor) -> Tensor:
-        positions = torch.arange(states.shape[0], device=states.device).unsqueeze(1)
-        is_word = (positions < lengths).unsqueeze(-1)
-        if self.pooling == "mean":
-            return states.where(is_word, 0).sum(0) / lengths.unsqueeze(-1)
-        pooled = []
-        if self.attention is not None:
-            weights: Tensor = self.attention(states).where(is_word, -torch.inf).softmax(0)
-            pooled.append((weights * states).sum(0))
-        if self.pooling != "attention":
-            pooled.append(states.where(is_word, -torch.inf).amax(0))
-        return torch.cat(pooled, dim=-1)
 
 
 class Ensemble(nn.Module):
