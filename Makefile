@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := outputs/demo-$(shell date +%Y-%m-%d_%H-%M-%S)
 
-.PHONY: setup demo test torture test-cluster check format lock
+.PHONY: setup demo test torture test-cluster check format lock reference docs
 
 setup: $(VENV)/ready
 
@@ -38,12 +38,21 @@ format: $(VENV)/ready
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+# Writes the pages in docs/reference/ from the code.
+reference: $(VENV)/ready
+	$(BIN)/python docs/make_reference.py
+
+# Builds the site in docs/_build/.
+docs: $(VENV)/ready
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable ./sweeper --editable '.[docs]'
+	$(BIN)/sphinx-build --quiet --fresh-env --fail-on-warning --keep-going --nitpicky docs docs/_build
+
 # Writes the versions that the ranges in pyproject.toml resolve to today, in a fresh environment.
 lock:
 	rm -rf .venv-lock
 	$(PYTHON) -m venv .venv-lock
 	.venv-lock/bin/pip install --quiet torch==2.13.0
-	.venv-lock/bin/pip install --quiet ./sweeper '.[dev,ray,postgres]'
+	.venv-lock/bin/pip install --quiet ./sweeper '.[dev,docs,ray,postgres]'
 	{ sed -n '/^#/p' constraints.txt; \
 	  .venv-lock/bin/pip freeze --exclude rnnclf --exclude hydra-study-sweeper | sed 's/+cpu$$//'; } > constraints.new
 	mv constraints.new constraints.txt

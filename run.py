@@ -1,9 +1,17 @@
-"""Trains a recurrent text classifier: `python run.py dataset=questions cell=gru`."""
+"""Trains a recurrent text classifier: `python run.py dataset=questions cell=gru`.
+
+`-m` runs a grid or a study. `--cfg job` prints the composed configuration and runs nothing.
+`--help` lists the groups, the short names, and the keys with their values.
+"""
 
 import gc
+import logging
 import os
+import shlex
+import shutil
 import sys
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 try:
@@ -25,12 +33,14 @@ from rnnclf.configuration.overrides import (
     refuse_misunderstandings,
     run_in_place,
 )
-from rnnclf.errors import errors_in_one_line
+from rnnclf.errors import UserError, errors_in_one_line
 from rnnclf.files.paths import RunPaths
 
 # What a configuration may name for Hydra to call, besides Optuna's samplers and pruners.
 OURS = ("rnnclf.training.progress.ConsoleHandler", "rnnclf.training.precheck.check_trials")
 
+log = logging.getLogger(__name__)
+of_grid: list[tuple[float, str, Path]] = []  # accuracy, data set and folder of each run in a grid
 register_schema()
 
 
@@ -39,15 +49,43 @@ def main(node: DictConfig) -> float:
     """Runs one training and returns its validation accuracy, the objective of sweeps."""
     job = HydraConfig.get()
     in_sweep = job.mode is RunMode.MULTIRUN
+    folder = Path(job.runtime.output_dir)
     # A single run ends with its error; a sweep hears of it, names the job and goes on.
-    with nullcontext() if in_sweep else errors_in_one_line(), usage_errors():
+    with nullcontext() if in_sweep else errors_in_one_line(), _no_empty(folder), usage_errors():
         resumed = OmegaConf.select(node, "resume")
         config = load(RunPaths(Path(resumed)).config) if resumed else from_omegaconf(node)
         settle_test(config, in_sweep=in_sweep, is_winner=in_refit())
         from rnnclf.training.run import train  # here: --help and mistakes need not wait for torch
 
         gc.freeze()  # what is loaded by now stays; going through it again and again takes 0.2 s
-        return train(config, Path(job.runtime.output_dir))
+        accuracy = train(config, folder)
+        if in_sweep:
+            of_grid.append((accuracy, config.dataset.name, folder))
+        else:
+            log.info('next: rnnclf predict %s "TEXT"', shlex.quote(str(folder)))
+            log.info("next: rnnclf compare")
+        return accuracy
+
+
+def tell_winners() -> None:
+    """Says which run of a grid won on each data set; trials of studies run in other processes."""
+    for name in dict.fromkeys(name for _, name, _ in of_grid):
+        accuracy, _, folder = max(run for run in of_grid if run[1] == name)
+        print(f"{name}: best validation accuracy {accuracy:.4f}, in {folder}")
+    if of_grid:
+        print(f"next: rnnclf compare {shlex.quote(str(of_grid[0][2].parent))}")
+        print("next: the best one again without -m, which reads the test split")
+
+
+@contextmanager
+def _no_empty(folder: Path) -> Iterator[None]:
+    """Removes the folder of a run that ends with an error before it has written anything."""
+    try:
+        yield
+    except UserError:
+        if {path.name for path in folder.iterdir()} <= {".hydra", "run.log"}:
+            shutil.rmtree(folder)
+        raise
 
 
 if __name__ == "__main__":
@@ -58,3 +96,4 @@ if __name__ == "__main__":
         refuse_misunderstandings(sys.argv)
         sys.argv = run_in_place(sys.argv)
         main()
+        tell_winners()

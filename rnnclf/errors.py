@@ -1,14 +1,36 @@
 """Errors that a user can act on, and how they reach the user: one line and an exit code."""
 
 import os
-import signal
 import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import IntEnum
 from typing import NoReturn
 
 from hydra_study_sweeper.signals import Terminated
+
+
+class ExitCode(IntEnum):
+    """How a command ended.
+
+    An error is one line on standard error. `RNNCLF_TRACEBACK=1` in the environment adds the
+    traceback. A defect of the program keeps its traceback in any case.
+
+    Attributes:
+        FINISHED: The command did what it was asked to do.
+        FAILED: Something outside the command line is wrong, for example the data, the disk, too
+            little memory, or a loss that is not finite. Also a defect of the program.
+        USAGE: The command line or the configuration is wrong.
+        INTERRUPTED: Ctrl-C. The same study command, or `python run.py resume=FOLDER`, continues.
+        TERMINATED: SIGTERM. The same commands continue.
+    """
+
+    FINISHED = 0
+    FAILED = 1
+    USAGE = 2
+    INTERRUPTED = 130
+    TERMINATED = 143
 
 
 class UserError(Exception):
@@ -18,13 +40,13 @@ class UserError(Exception):
         exit_code: What the process exits with.
     """
 
-    exit_code = 1
+    exit_code = ExitCode.FAILED
 
 
 class ConfigError(UserError):
     """The configuration asks for something that cannot be done (a usage error)."""
 
-    exit_code = 2
+    exit_code = ExitCode.USAGE
 
 
 class DataError(UserError):
@@ -45,12 +67,7 @@ class ModelError(UserError):
 
 @contextmanager
 def errors_in_one_line() -> Iterator[None]:
-    """Turns exceptions into one line on standard error and an exit code.
-
-    Exit codes: `UserError.exit_code` (1, or 2 for `ConfigError`), 1 for an `OSError` and where
-    there is not enough memory, 130 after Ctrl-C, 143 after SIGTERM. Anything else is a defect and
-    keeps its traceback (exit code 1).
-    `RNNCLF_TRACEBACK=1` in the environment shows the traceback of every error.
+    """Turns exceptions into one line on standard error and an `ExitCode`.
 
     Raises:
         SystemExit: In place of every exception.
@@ -58,21 +75,22 @@ def errors_in_one_line() -> Iterator[None]:
     try:
         yield
     except Terminated as error:
-        _exit(str(error), 128 + signal.SIGTERM)
+        _exit(str(error), ExitCode.TERMINATED)
     except KeyboardInterrupt as error:
-        _exit(str(error) or "interrupted", 128 + signal.SIGINT)
+        _exit(str(error) or "interrupted", ExitCode.INTERRUPTED)
     except UserError as error:
         _exit(str(error), error.exit_code)
     except OSError as error:
-        _exit(str(error), 1)
+        _exit(str(error), ExitCode.FAILED)
     except (MemoryError, RuntimeError) as error:
         if not _lacks_memory(error):
             traceback.print_exc()
-            raise SystemExit(1) from None
-        _exit("there is not enough memory; try a smaller model, batch_size or max_length", 1)
+            raise SystemExit(ExitCode.FAILED) from None
+        message = "there is not enough memory; try a smaller model, batch_size or max_length"
+        _exit(message, ExitCode.FAILED)
     except Exception:
         traceback.print_exc()
-        raise SystemExit(1) from None
+        raise SystemExit(ExitCode.FAILED) from None
 
 
 def _lacks_memory(error: BaseException) -> bool:
@@ -81,7 +99,7 @@ def _lacks_memory(error: BaseException) -> bool:
     return isinstance(error, MemoryError) or "allocate memory" in said or "out of memory" in said
 
 
-def _exit(message: str, exit_code: int) -> NoReturn:
+def _exit(message: str, exit_code: ExitCode) -> NoReturn:
     if os.environ.get("RNNCLF_TRACEBACK") == "1":
         traceback.print_exc()
     one_line = " ".join(message.split())

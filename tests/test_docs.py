@@ -1,15 +1,12 @@
-"""The documentation against the code: commands, keys, tree."""
+"""The documentation against the code: commands, documents, links."""
 
 import re
 import shlex
 import subprocess
-from dataclasses import MISSING, Field, fields
 
 import pytest
-from hydra_study_sweeper.options import PRUNERS, RefitConf, RepeatsConf, StudySweeperConf
-from project import REPO, composed
-
-from rnnclf.configuration.schema import Config, keys, value_of
+from make_reference import PAGES
+from project import REPO
 
 README = (REPO / "README.md").read_text(encoding="utf-8")
 TUTORIAL = (REPO / "docs" / "tutorial.md").read_text(encoding="utf-8")
@@ -26,15 +23,6 @@ RUN_PY = [  # test_run.py and test_sweeps.py run those with these options
 ]
 STUDIES = [command for command in RUN_PY if re.search(r" (sweeps|\+group)=", command)]
 RUNS = [command for command in RUN_PY if command not in STUDIES]
-
-
-def section(title: str) -> str:
-    return README.split(f"\n### {title}\n")[1].split("\n#")[0]
-
-
-def rows(table: str) -> list[list[str]]:
-    lines = [line for line in table.splitlines() if line.startswith("| ")]
-    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines[2:]]
 
 
 def test_the_readme_is_short():
@@ -80,49 +68,13 @@ def test_the_command_rnnclf_has_the_verbs_of_the_pages(rnnclf):
         assert all(option in done.stdout for option in options), words
 
 
-def test_the_table_of_keys_is_the_schema_with_the_defaults():
-    config = composed("paths.data=data")
-    expected = {}
-    for key in keys(Config):
-        value = value_of(config, key)
-        expected[f"`{key}`"] = as_yaml(value)
-    table = {key: default.strip("`") for key, default, _ in rows(section("Keys"))}
-    assert table == expected
-
-
-def test_the_table_of_the_sweepers_options_is_the_code():
-    expected, parts = {}, {"repeats": RepeatsConf, "refit": RefitConf}
-    for option in fields(StudySweeperConf):
-        if option.name in ("_target_", "defaults", "sampler", "pruner"):
-            continue
-        if option.name in parts:
-            of = fields(parts[option.name])
-            expected |= {f"`{option.name}.{f.name}`": default_of(f) for f in of}
-        else:
-            expected[f"`{option.name}`"] = default_of(option)
-    studies = (REPO / "docs" / "studies.md").read_text(encoding="utf-8")
-    table = studies.split("## Options")[1].split("\n## ")[0]
-    assert {key: default.strip("`") for key, default, _ in rows(table)} == expected
-    for pruner in PRUNERS:
-        assert f"`{pruner}`" in table
-
-
-def default_of(option: Field) -> str:
-    value = option.default if option.default is not MISSING else option.default_factory()
-    return as_yaml(value)
-
-
-def as_yaml(value: object) -> str:
-    return "null" if value is None else str(value).lower() if type(value) is bool else str(value)
-
-
 def test_the_documents_of_the_project_are_there():
     for name in ("CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "docs/decisions.md"):
         assert (REPO / name).read_text(encoding="utf-8").strip()
 
 
 def test_links_of_the_documents_lead_somewhere():
-    for document in [*REPO.glob("*.md"), *REPO.glob("docs/*.md")]:
+    for document in [*REPO.glob("*.md"), *REPO.glob("docs/*.md"), *PAGES.iterdir()]:
         for target in re.findall(r"\]\(([^)#]+)\)", document.read_text(encoding="utf-8")):
             if not target.startswith("http"):
                 assert (document.parent / target).exists(), f"{document.name}: {target}"

@@ -13,7 +13,7 @@ class Member:
     """A network of an ensemble.
 
     Attributes:
-        seed: With which it was trained.
+        seed: The seed with which it was trained.
         val_accuracy: Its own accuracy on the validation part, if it was measured.
         test_accuracy: Its own accuracy on the test split, if it was measured.
     """
@@ -28,12 +28,12 @@ class BundleRecord:
     """What is known of the model of a bundle.
 
     Attributes:
-        result: What it achieves.
+        result: What the model achieves.
         sha256: The checksums of its files, by their names.
         study: The name of the study that found it, if one did.
-        refit: What came of the refit that trained it, if one did.
+        refit: The result of the refit that trained it, if one did.
         members: The networks of an ensemble.
-        format: Of the bundle.
+        format: The format of the bundle.
     """
 
     result: ModelResult

@@ -33,7 +33,14 @@ Answer = tuple[str, list[tuple[str, float]]]  # a text, its most probable classe
     help="Take the texts from the column `sentence` of a CSV file.",
 )
 @click.option("--top", default=1, type=click.IntRange(min=1), help="Classes to list for a text.")
-@click.option("--format", "kind", type=click.Choice(["text", "json", "csv"]), default="text")
+@click.option(
+    "--format",
+    "kind",
+    type=click.Choice(["text", "json", "csv"]),
+    default="text",
+    show_default=True,
+    help="Format of the output.",
+)
 def predict(model: Path, texts: tuple[str, ...], file: Path | None, top: int, kind: str) -> None:
     """Predicts the class of each of TEXTS, or of each line of standard input.
 

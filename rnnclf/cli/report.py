@@ -39,7 +39,9 @@ def report(folders: tuple[Path, ...], output: Path) -> None:
 
 @click.command()
 @click.argument("study", type=click.Path(file_okay=False, exists=True, path_type=Path))
-@click.option("--port", default=8080, show_default=True, type=click.IntRange(1, 65535))
+@click.option(
+    "--port", default=8080, show_default=True, type=click.IntRange(1, 65535), help="The TCP port."
+)
 def dashboard(study: Path, port: int) -> None:
     """Shows the folder STUDY in optuna-dashboard, on this machine only, until Ctrl-C.
 

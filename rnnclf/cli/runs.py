@@ -25,14 +25,21 @@ LISTED = {"table": 20, "md": 20}  # rows a table
 
 @click.command()
 @click.argument("folders", nargs=-1, type=FOLDER)
-@click.option("--filter", "condition", metavar="CONDITION", help="Such as 'cell=gru and lr<0.01'.")
-@click.option("--sort", "order", metavar="[-]KEY", help="By a key; from the largest down with -.")
-@click.option("--group-by", "grouping", metavar="KEY[,KEY]", help="A row for each of its values.")
+@click.option(
+    "--filter",
+    "condition",
+    metavar="CONDITION",
+    help="Which runs, for example 'cell=gru and lr<0.01'.",
+)
+@click.option(
+    "--sort", "order", metavar="[-]KEY", help="Sort by a key; with -, from the largest down."
+)
+@click.option("--group-by", "grouping", metavar="KEY[,KEY]", help="One row for each value.")
 @click.option(
     "--top",
     type=click.IntRange(min=1),
     metavar="N",
-    help="So many rows a table.  [default: 20; all with csv and json]",
+    help="Rows of a table.  [default: 20; all with csv and json]",
 )
 @click.option(
     "--format",
@@ -40,8 +47,11 @@ LISTED = {"table": 20, "md": 20}  # rows a table
     type=click.Choice(["table", "md", "csv", "json"]),
     default="table",
     show_default=True,
+    help="Format of the output.",
 )
-@click.option("--diff", nargs=2, type=FOLDER, metavar="RUN RUN", help="What differs between two.")
+@click.option(
+    "--diff", nargs=2, type=FOLDER, metavar="RUN RUN", help="What differs between two runs."
+)
 def compare(
     folders: tuple[Path, ...],
     condition: str | None,
@@ -90,7 +100,9 @@ def compare(
 @click.command()
 @click.argument("folders", nargs=-1, type=FOLDER)
 @click.option("--to", type=FOLDER, default="models", show_default=True, help="Where bundles go.")
-@click.option("--filter", "condition", metavar="CONDITION", help="As of rnnclf compare.")
+@click.option(
+    "--filter", "condition", metavar="CONDITION", help="Which runs, as in rnnclf compare."
+)
 def pick(folders: tuple[Path, ...], to: Path, condition: str | None) -> None:
     """Writes the best run of each data set and cell as a bundle.
 
@@ -108,12 +120,22 @@ def pick(folders: tuple[Path, ...], to: Path, condition: str | None) -> None:
 
 
 @click.command()
-@click.option("--group", "number", type=int, required=True, help="Of the hand-out's Table 3.")
+@click.option(
+    "--group", "number", type=int, required=True, help="A group of the hand-out's Table 3."
+)
 @click.option(
     "--from", "folders", type=FOLDER, multiple=True, help="Where the runs are.  [default: outputs]"
 )
-@click.option("--to", type=click.Path(file_okay=False, exists=True, path_type=Path), default=".")
-@click.option("--filter", "condition", metavar="CONDITION", help="As of rnnclf compare.")
+@click.option(
+    "--to",
+    type=click.Path(file_okay=False, exists=True, path_type=Path),
+    default=".",
+    show_default=True,
+    help="Where the zip goes.",
+)
+@click.option(
+    "--filter", "condition", metavar="CONDITION", help="Which runs, as in rnnclf compare."
+)
 def submission(number: int, folders: tuple[Path, ...], to: Path, condition: str | None) -> None:
     """Writes GROUP_N_PROJECT_PART2.zip, what a group of the hand-out hands in.
 

@@ -12,7 +12,7 @@ from hydra_study_sweeper.options import StudySweeperConf
 from omegaconf.errors import OmegaConfBaseException
 
 from rnnclf.configuration.schema import Config, keys
-from rnnclf.errors import ConfigError, UserError
+from rnnclf.errors import ConfigError, ExitCode, UserError
 
 ALIASES = ("lr", "epochs", "batch_size", "embedding_size", "hidden_size")  # of conf/config.yaml
 # What other programs call these keys.
@@ -54,7 +54,7 @@ def usage_errors() -> Iterator[None]:
         yield
     except SweeperError as error:  # it says what is wrong already
         told = UserError(str(error))
-        told.exit_code = error.exit_code
+        told.exit_code = ExitCode(error.exit_code)
         raise told from error
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(_explain(error)) from error

@@ -15,19 +15,19 @@ DIVERGED = 0.02  # a drop of the training accuracy that is too large for chance
 
 @dataclass(frozen=True)
 class EpochMetrics:
-    """What one pass over the training part gave.
+    """The metrics of an epoch; those of the validation part are null if it is empty.
 
     Attributes:
-        epoch: From 1.
-        train_loss: Mean loss over the training texts during the pass (with dropout, with label
+        epoch: The number of the epoch, from 1.
+        train_loss: Mean loss on the training texts during the epoch (with dropout and label
             smoothing).
-        train_accuracy: Share of training texts that were right during the pass.
-        val_loss: Cross-entropy on the validation part after the pass.
-        val_accuracy: Accuracy on it.
-        val_macro_f1: Macro-F1 on it.
+        train_accuracy: Accuracy on the training texts during the epoch.
+        val_loss: Cross-entropy on the validation part after the epoch.
+        val_accuracy: Accuracy on the validation part.
+        val_macro_f1: Macro-F1 on the validation part.
         lr: Learning rate of the last step.
-        seconds: Wall time of pass and validation.
-        tokens_per_second: Training words, without padding, for each second of the pass.
+        seconds: Wall time of training and validation.
+        tokens_per_second: Training words, without padding, for each second of training.
     """
 
     epoch: int

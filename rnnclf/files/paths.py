@@ -19,33 +19,58 @@ class ModelPaths:
 
     Args:
         folder: Where they are.
+
+    Attributes:
+        folder: Where they are.
+        config: The resolved configuration.
+        weights: The weights of the epoch with the best validation accuracy.
+        vocabulary: The words, one on each line, in the order of their indices.
+        labels: The classes, one on each line, in the order of their indices.
+        all: The files above.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.config = folder / "config.yaml"  # the resolved configuration
-        self.weights = folder / "model.safetensors"  # of the epoch with the best accuracy
-        self.vocabulary = folder / "vocabulary.txt"  # a word a line, in the order of their indices
-        self.labels = folder / "labels.txt"  # a class a line, in the order of their indices
+        self.config = folder / "config.yaml"
+        self.weights = folder / "model.safetensors"
+        self.vocabulary = folder / "vocabulary.txt"
+        self.labels = folder / "labels.txt"
         self.all = (self.config, self.weights, self.vocabulary, self.labels)
 
 
 class BundlePaths(ModelPaths):
-    """The files of a bundle: a model, what it achieved, and a page about it."""
+    """The files of a bundle: a model, what it achieved, and a page about it.
+
+    Attributes:
+        metrics: What the model achieved, with checksums of the files: a `BundleRecord`.
+        card: The model card: accuracy with interval, data, use, limits.
+    """
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
-        self.metrics = folder / "metrics.json"  # a `BundleRecord`, with checksums of the files
-        self.card = folder / "README.md"  # the model card
+        self.metrics = folder / "metrics.json"
+        self.card = folder / "README.md"
 
 
 class RunPaths(ModelPaths):
-    """The files that one training run leaves: a model and the record of how it came about."""
+    """The files of a training run: a model and the record of how it came about.
+
+    Hydra adds the folder `.hydra/`, with what it composed and from which arguments.
+
+    Attributes:
+        metrics: One line for each epoch: `EpochMetrics`.
+        checkpoint: The state after the last epoch, until the run is finished.
+        predictions: One line for each validation text: `Prediction`. Without a validation part,
+            for each test text.
+        log: The output on the terminal, with times.
+        result: The outcome: a `RunResult`. It is written last, so a folder with it is a finished
+            run.
+    """
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
-        self.metrics = folder / "metrics.jsonl"  # one line for each epoch: `EpochMetrics`
-        self.checkpoint = folder / "checkpoint.safetensors"  # until the run is finished
-        self.predictions = folder / "predictions.csv"  # a `Prediction` for each validation text
+        self.metrics = folder / "metrics.jsonl"
+        self.checkpoint = folder / "checkpoint.safetensors"
+        self.predictions = folder / "predictions.csv"
         self.log = folder / "run.log"  # as `conf/hydra/job_logging/plain.yaml` names it
-        self.result = folder / "result.json"  # a `RunResult`; written last
+        self.result = folder / "result.json"

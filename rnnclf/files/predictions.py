@@ -12,13 +12,13 @@ LONGEST_FIELD = 2**31 - 1
 
 @dataclass(frozen=True)
 class Prediction:
-    """A text with its class and the predicted one.
+    """A text with its class and the predicted class.
 
     Attributes:
         sentence: The text.
         label: Its class.
-        predicted: The class that was predicted.
-        probability: That one's probability.
+        predicted: The predicted class.
+        probability: The probability of the predicted class.
     """
 
     sentence: str

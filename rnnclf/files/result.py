@@ -17,7 +17,13 @@ Count = Annotated[int, Meta(ge=0)]
 
 @dataclass(frozen=True)
 class TextCounts:
-    """How many texts each part has."""
+    """The number of texts in each part.
+
+    Attributes:
+        train: In the training part.
+        validation: In the validation part.
+        test: In the test split.
+    """
 
     train: Count
     validation: Count
@@ -26,7 +32,14 @@ class TextCounts:
 
 @dataclass(frozen=True)
 class Seconds:
-    """How long the phases of a run took."""
+    """The seconds that each phase of a run took.
+
+    Attributes:
+        load: Reading and encoding the data.
+        fit: Training, with the validation after each epoch.
+        evaluate: The evaluation of the kept weights.
+        total: The whole run.
+    """
 
     load: float
     fit: float
@@ -36,23 +49,23 @@ class Seconds:
 
 @dataclass(frozen=True)
 class ModelResult:
-    """What a model achieves; None where it was not measured on a part.
+    """What a model achieves; null if it was not measured on a part.
 
     Attributes:
         dataset: The name of the data set.
         cell: The recurrent cell.
         val_accuracy: Accuracy on the validation part.
-        val_macro_f1: Macro-F1 on it.
-        val_loss: Cross-entropy on it.
+        val_macro_f1: Macro-F1 on the validation part.
+        val_loss: Cross-entropy on the validation part.
         test_accuracy: Accuracy on the test split.
-        test_macro_f1: Macro-F1 on it.
-        test_loss: Cross-entropy on it.
-        parameters: How many numbers training may change.
-        vocabulary_size: How many words the model knows.
-        classes: How many classes it tells apart.
+        test_macro_f1: Macro-F1 on the test split.
+        test_loss: Cross-entropy on the test split.
+        parameters: The number of trainable parameters.
+        vocabulary_size: The number of words in the vocabulary.
+        classes: The number of classes.
         texts: The sizes of the parts.
         git_revision: The commit of the program, if it is known.
-        versions: Of Python and of the packages on which a result depends.
+        versions: The versions of Python and of the packages on which a result depends.
     """
 
     dataset: str
@@ -84,14 +97,14 @@ class RunResult(ModelResult):
 
     Attributes:
         best_epoch: The epoch whose weights were kept.
-        epochs: How many there were.
-        seed: Of the run.
-        identity: What determines the result, as a hash.
-        device: Where it was trained.
-        started: When (ISO 8601).
-        seconds: How long it took.
-        config: Its configuration.
-        format: Of the file.
+        epochs: The number of epochs that were trained.
+        seed: The seed of the run.
+        identity: A hash of everything that determines the result.
+        device: The device on which it was trained.
+        started: The time of its start (ISO 8601).
+        seconds: The duration.
+        config: The resolved configuration.
+        format: The format of the file.
     """
 
     best_epoch: int

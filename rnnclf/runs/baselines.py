@@ -33,11 +33,12 @@ class LinearModel:
     """A linear classifier.
 
     Attributes:
-        features: What it looks at, in words.
-        num_features: How many those are.
-        val_accuracy: Trained without the validation part; None if that is empty.
-        test_accuracy: Trained with it.
-        seconds: For both.
+        features: The kind of features.
+        num_features: The number of features.
+        val_accuracy: Validation accuracy, trained without the validation part; null if that is
+            empty.
+        test_accuracy: Test accuracy, trained with the validation part.
+        seconds: The duration of both.
     """
 
     features: str
@@ -53,11 +54,11 @@ class Baseline:
 
     Attributes:
         dataset: How the data set was configured.
-        digest: Of its texts.
-        texts: How many each part has.
+        digest: A hash of the texts.
+        texts: The sizes of the parts.
         models: The classifiers.
-        versions: Of the packages that trained them.
-        format: Of the file.
+        versions: The versions of the packages that trained them.
+        format: The format of the file.
         folder: Where the file is.
     """
 

@@ -4,6 +4,7 @@ import logging
 from types import TracebackType
 from typing import Self
 
+from hydra_study_sweeper import announce
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -86,6 +87,7 @@ class PretrainingProgress(_EpochsProgress):
     def on_epoch(self, epoch: int, loss: float) -> None:
         """Logs one line and begins the bar again."""
         log.info("%s  loss %.4f", self._numbered(epoch), loss)
+        announce(f"{self._numbered(epoch)} done")
         self._begin(epoch + 1)
 
 
@@ -96,18 +98,10 @@ class TrainingProgress(_EpochsProgress):
 
     def on_epoch(self, metrics: EpochMetrics, is_best: bool) -> None:
         """Logs one line and begins the bar again."""
-        validation = ""
+        line = f"{self._numbered(metrics.epoch)}  train loss {metrics.train_loss:.3f} "
+        line += f"acc {metrics.train_accuracy:.4f}"
         if metrics.val_loss is not None:
             star = "*" if is_best else " "
-            validation = f"validation loss {metrics.val_loss:.4f} "
-            validation += f"accuracy {metrics.val_accuracy:.4f}{star}  "
-        log.info(
-            "%s  train loss %.4f accuracy %.4f  %s%.1f s  %.0f tokens/s",
-            self._numbered(metrics.epoch),
-            metrics.train_loss,
-            metrics.train_accuracy,
-            validation,
-            metrics.seconds,
-            metrics.tokens_per_second,
-        )
+            line += f"  validation loss {metrics.val_loss:.3f} acc {metrics.val_accuracy:.4f}{star}"
+        log.info("%s  %.1f s", line, metrics.seconds)
         self._begin(metrics.epoch + 1)

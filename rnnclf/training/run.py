@@ -172,10 +172,10 @@ def _fit(
     settings, precision = config.training, PRECISIONS[config.precision]
     steps = -(-len(training) // settings.batch_size)
     log.info(
-        f"{config.dataset.name} with {config.model.cell}: {len(data.training)} training and "
-        f"{len(data.validation)} validation texts, {len(classifier.classes)} classes, "
-        f"{len(classifier.vocabulary)} words, on {describe(device)}"
+        f"{config.dataset.name}: {len(data.training)} training and {len(data.validation)} "
+        f"validation texts, {len(classifier.classes)} classes, {len(classifier.vocabulary)} words"
     )
+    log.info("training a %s on %s", config.model.cell, describe(device))
     make = partial(
         make_optimizer,
         config.optimizer.name,
@@ -208,7 +208,7 @@ def _fit(
         device=device,
     )
     if checkpoint:
-        _go_on(trainer, checkpoint, paths)
+        _go_on(trainer, checkpoint, paths, settings.epochs)
     _run(trainer, config, paths, TrainingProgress(settings.epochs, steps, len(trainer.epochs)))
     assert trainer.best is not None, "there is at least one epoch"
     return trainer.epochs, trainer.best
@@ -231,7 +231,7 @@ def _checkpoint_of(config: Config, device: torch.device, paths: RunPaths) -> dic
     return checkpoint
 
 
-def _go_on(trainer: Trainer, checkpoint: dict[str, Any], paths: RunPaths) -> None:
+def _go_on(trainer: Trainer, checkpoint: dict[str, Any], paths: RunPaths, epochs: int) -> None:
     try:
         trainer.load_state_dict(checkpoint["trainer"])
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
@@ -241,7 +241,7 @@ def _go_on(trainer: Trainer, checkpoint: dict[str, Any], paths: RunPaths) -> Non
     save_weights(trainer.best_weights, paths.weights)
     log.info("going on after epoch %d", len(trainer.epochs))
     for metrics in trainer.epochs:
-        _report(metrics)
+        _report(metrics, epochs)
 
 
 def _run(trainer: Trainer, config: Config, paths: RunPaths, progress: TrainingProgress) -> None:
@@ -255,7 +255,7 @@ def _run(trainer: Trainer, config: Config, paths: RunPaths, progress: TrainingPr
             file.append(metrics)
             save_checkpoint(origin | {"trainer": trainer.state_dict()}, paths.checkpoint)
             progress.on_epoch(metrics, is_best)
-            _report(metrics)
+            _report(metrics, config.training.epochs)
 
         try:
             trainer.run(progress.on_step, on_epoch)
@@ -266,9 +266,9 @@ def _run(trainer: Trainer, config: Config, paths: RunPaths, progress: TrainingPr
             ) from error
 
 
-def _report(metrics: EpochMetrics) -> None:
+def _report(metrics: EpochMetrics, epochs: int) -> None:
     if metrics.val_accuracy is not None:
-        report(metrics.val_accuracy, metrics.epoch)
+        report(metrics.val_accuracy, metrics.epoch, epochs)
 
 
 def _test(classifier: Classifier, test: Texts, device: torch.device) -> Scores:

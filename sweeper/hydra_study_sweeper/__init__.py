@@ -1,7 +1,8 @@
 """A Hydra sweeper that runs Optuna studies: `hydra/sweeper=study`.
 
-An application calls `report` while a trial runs, and may ask `in_refit`. Programs that read what a
-study left use `StudyPaths`, `read_study` and `read_trial`. None of this imports Hydra or Optuna.
+An application calls `report` while a trial runs, and may call `announce` and `in_refit`. Programs
+that read a study's folder use `StudyPaths`, `read_study` and `read_trial`. None of this imports
+Hydra or Optuna.
 """
 
 from hydra_study_sweeper.paths import StudyPaths
@@ -11,12 +12,13 @@ from hydra_study_sweeper.records import (
     read_study,
     read_trial,
 )
-from hydra_study_sweeper.reporting import in_refit, report
+from hydra_study_sweeper.reporting import announce, in_refit, report
 
 __all__ = [
     "StudyPaths",
     "StudyRecord",
     "TrialRecord",
+    "announce",
     "in_refit",
     "read_study",
     "read_trial",

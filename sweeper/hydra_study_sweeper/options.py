@@ -1,6 +1,7 @@
 """The options of the sweeper `study`, its samplers and its pruners: declared, and checked."""
 
 import contextlib
+import importlib.util
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
@@ -15,15 +16,15 @@ Direction = Literal["minimize", "maximize"]
 
 @dataclass
 class RefitConf:
-    """The refit: how the winner is trained again; see `hydra_study_sweeper.refit`.
+    """The refit: the winner of the search is trained again.
 
     Attributes:
-        seeds: How many times; 0 for not at all.
-        validation: Overrides of the runs that measure the winner as the search did. `{seed}` is
-            0, 1, ...
-        final: Overrides of the runs whose models are for use, and whose result is reported.
-            `{best_step}` is the median of the steps at which the validation runs reported their
-            best values; if it is asked for, these runs begin when all of those have ended.
+        seeds: The number of seeds; 0 for no refit.
+        validation: Overrides of the validation runs, which measure the winner as the search did.
+            `{seed}` is 0, 1, ...
+        final: Overrides of the final runs, whose models are for use. `{best_step}` is the median
+            of the best steps of the validation runs; final runs with it begin when all validation
+            runs have ended.
     """
 
     seeds: int = 0
@@ -33,11 +34,11 @@ class RefitConf:
 
 @dataclass
 class RepeatsConf:
-    """How often each trial is run; see `hydra_study_sweeper.workers.repeats`.
+    """Trials of several runs.
 
     Attributes:
-        count: How often; the value of a trial is the mean. From 2 on the pruner is `wilcoxon` or
-            `none`.
+        count: The number of runs of each trial, whose value is their mean. From 2 on, the pruner
+            must be `wilcoxon` or `none`.
         overrides: What differs between the runs of a trial. `{repeat}` is 0, 1, ...
     """
 
@@ -46,35 +47,55 @@ class RepeatsConf:
 
 
 @dataclass
+class NamesConf:
+    """What the screen calls an application's numbers.
+
+    Attributes:
+        value: The objective, for example `validation accuracy`.
+        final: The objective of final runs, for example `test accuracy`.
+        step: The step of a `report`, for example `epoch`.
+    """
+
+    value: str = "value"
+    final: str = "value"
+    step: str = "step"
+
+
+@dataclass
 class StudySweeperConf:
     """Options of `hydra/sweeper=study`.
 
     Attributes:
+        sampler: The group `hydra/sweeper/sampler`: how the parameters of a trial are chosen.
+        pruner: The group `hydra/sweeper/pruner`: when a trial is ended early.
         params: The search space: `choice(...)`, `range(...)`, `interval(...)`,
             `tag(log, interval(...))`, values with commas, or `{when: {KEY: VALUE}, space: ...}`.
         n_trials: Trials of a finished study, over all starts of the command.
-        timeout: Seconds after which no trial is begun, or null.
-        trial_timeout: Seconds after which a trial is failed, or null.
-        workers: How many trials run at a time; `auto`: one for each GPU, else for each core, and
-            8 under a launcher for other machines.
-        direction: `minimize`, `maximize`, or a list of them.
-        storage: The URL of a database, or null for a journal in the study's folder.
-        study_name: The study's name in the storage, or null for the name of its folder.
-        max_failures: The study stops when so many trials in a row fail alike.
-        enqueue: Points to try after the defaults, each a mapping of keys to values; a key that is
-            left out has its default.
-        keep: How many of the best trials keep the files that match `weights`.
+        timeout: Seconds after which no trial is begun. The running trials end.
+        trial_timeout: Seconds after which a trial, with all its runs, is failed.
+        workers: The number of trials that run at a time. `auto` is one for each GPU, or one for
+            each core without GPUs, or 8 under a launcher for other machines.
+        direction: `minimize`, `maximize`, or a list of them for several objectives.
+        storage: The URL of a database; null for `study.journal` in the study's folder.
+        study_name: The study's name in the storage; null for the name of its folder.
+        max_failures: The study stops when this many trials in a row fail in the same way.
+        enqueue: Points to try after trial 0, which has the defaults. Each is a mapping of keys to
+            values; the other keys have their defaults.
+        keep: The number of the best trials that keep the files that match `weights`.
         weights: Patterns of large files in the trials' folders, for example `*.safetensors`.
-        ignore: Keys of the configuration that do not change the results (folders, devices).
+        ignore: Keys that may change when a study is continued, such as folders and devices.
         check: The dotted path of a function that is called with a list of sampled
-            configurations before the first trial. It raises where one of them cannot run, and
+            configurations before the first trial. It raises if one of them cannot run, and
             returns facts (a mapping of names to strings) that must be the same on resuming.
-        preload: Modules that are imported once for all worker processes on this machine; they
+        preload: Modules that are imported once for all worker processes on this machine. They
             must not start threads.
-        repeats: How often each trial is run.
-        refit: How the winner is trained again.
+        repeats: See `RepeatsConf`.
+        refit: See `RefitConf`.
+        names: What the screen calls the application's numbers.
+        next: Commands to suggest when the studies have ended. `{folder}` is that of the study,
+            `{model}` that of its final model; a command with one of them is for a single study.
         dry_run: Print the studies, their spaces, first points and samples; run nothing.
-        restart: Put an old study aside and begin a new one.
+        restart: Put an old study aside and begin a new one. Nothing is deleted.
     """
 
     _target_: str = "hydra_study_sweeper.plugin.StudySweeper"
@@ -100,6 +121,8 @@ class StudySweeperConf:
     preload: list[str] = field(default_factory=list)
     repeats: RepeatsConf = field(default_factory=RepeatsConf)
     refit: RefitConf = field(default_factory=RefitConf)
+    names: NamesConf = field(default_factory=NamesConf)
+    next: list[str] = field(default_factory=list)
     dry_run: bool = False
     restart: bool = False
 
@@ -117,6 +140,7 @@ class StudySpec:
         max_failures: Failures of one kind in a row after which it stops.
         trial_timeout: Seconds after which a trial is failed, or None.
         deadline: Seconds since the epoch after which no trial is begun, or None.
+        names: What the screen calls the application's numbers.
     """
 
     name: str
@@ -127,6 +151,7 @@ class StudySpec:
     max_failures: int
     trial_timeout: float | None = None
     deadline: float | None = None
+    names: NamesConf = field(default_factory=NamesConf)
 
 
 # What samplers and pruners may be; applications with an execution whitelist add it to theirs.
@@ -212,11 +237,21 @@ def check_options(options: DictConfig) -> None:
     workers = options.workers
     if workers != "auto" and not (type(workers) is int and workers > 0):
         raise ConfigError(f"hydra.sweeper.workers is auto or a number from 1; it is {workers}")
+    for module in options.preload:
+        if not _is_there(module):  # the server of the workers would leave it out without a word
+            raise ConfigError(f"hydra.sweeper.preload: there is no module {module}")
     if any("{best_step}" in override for override in options.refit.validation):
         raise ConfigError(
             "hydra.sweeper.refit.validation cannot have {best_step}, which these runs tell; "
             "it is for hydra.sweeper.refit.final"
         )
+
+
+def _is_there(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:  # one of its parents is missing
+        return False
 
 
 def directions_of(options: DictConfig) -> tuple[Direction, ...]:

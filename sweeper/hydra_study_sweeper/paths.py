@@ -10,21 +10,35 @@ class StudyPaths:
 
     Args:
         folder: `hydra.sweep.dir`; the trials are in folders below it, named by their numbers.
+
+    Attributes:
+        folder: `hydra.sweep.dir`.
+        record: A summary of the study: a `StudyRecord`.
+        best: The configuration of the best trial. `python run.py --config-dir FOLDER
+            --config-name best` runs it.
+        trials: One line for each trial: number, state, value, steps, seconds, folder, reason of a
+            failure, retried trial, parameters.
+        journal: Everything that happened. Optuna's tools open it, for example `optuna-dashboard
+            study.journal`.
+        journal_lock: A lock that is held while the journal is written.
+        claim_lock: A lock that is held while a trial is claimed or settled.
+        owner_lock: A lock that is held by the process that runs the study.
+        presence: A folder with a file for each living worker, which the worker keeps locked.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.record = folder / "study.json"  # the study in short: a `StudyRecord`
-        self.best = folder / "best.yaml"  # the configuration of the best trial
-        self.trials = folder / "trials.csv"  # one line for each trial
-        self.journal = folder / "study.journal"  # Optuna's, of everything that happened
-        self.journal_lock = folder / ".journal.lock"  # held while the journal is written
-        self.claim_lock = folder / ".claim.lock"  # held while a trial is claimed or settled
-        self.owner_lock = folder / ".study.lock"  # held by the process that runs the study
-        self.presence = folder / ".living"  # has a file that each living worker keeps locked
+        self.record = folder / "study.json"
+        self.best = folder / "best.yaml"
+        self.trials = folder / "trials.csv"
+        self.journal = folder / "study.journal"
+        self.journal_lock = folder / ".journal.lock"
+        self.claim_lock = folder / ".claim.lock"
+        self.owner_lock = folder / ".study.lock"
+        self.presence = folder / ".living"
 
     def worker_log(self, number: int) -> Path:
-        """What a worker process printed."""
+        """The output of a worker process."""
         return self.folder / f"worker-{number}.log"
 
     def trial(self, number: int) -> Path:
@@ -37,7 +51,7 @@ class StudyPaths:
 
 
 def trial_record(folder: Path) -> Path:
-    """What the folder of a trial is: a `TrialRecord` (JSON)."""
+    """The state, values, parameters and runs of a trial: a `TrialRecord`."""
     return folder / "trial.json"
 
 

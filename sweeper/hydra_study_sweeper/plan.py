@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from hydra.core.config_loader import ConfigLoader
 from hydra.types import HydraContext, TaskFunction
@@ -13,7 +13,8 @@ from hydra.utils import get_method
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from hydra_study_sweeper.errors import ConfigError
-from hydra_study_sweeper.options import StudySpec, check_options, directions_of
+from hydra_study_sweeper.options import NamesConf, StudySpec, check_options, directions_of
+from hydra_study_sweeper.records import Role
 from hydra_study_sweeper.space.composing import (
     TrialComposer,
     check_that_chosen_arrived,
@@ -31,6 +32,7 @@ from hydra_study_sweeper.space.points import (
     random_points,
 )
 from hydra_study_sweeper.space.repeats import refuse_replaced_keys, repeats_of
+from hydra_study_sweeper.workers.launch import number_of_workers
 from hydra_study_sweeper.workers.samplers import check_makeable
 from hydra_study_sweeper.workers.worker import Worker
 
@@ -66,6 +68,24 @@ class StudyPlan:
         """The specification of the study."""
         return self.worker.spec
 
+    @property
+    def workers(self) -> int:
+        """How many trials run at a time."""
+        return number_of_workers(self.options.workers, self.config)
+
+    @property
+    def refits(self) -> int:
+        """How many runs the refit has."""
+        single = len(self.spec.directions) == 1
+        return len(get_args(Role)) * int(self.options.refit.seeds) if single else 0
+
+    def how(self) -> str:
+        """Says in a line by what means the study is run."""
+        pruner = self.config.hydra.runtime.choices["hydra/sweeper/pruner"]
+        seeds = self.refits // len(get_args(Role))
+        refit = f"; then {seeds} validation runs and {seeds} final runs" if seeds else ""
+        return f"{self.workers} at a time, pruner {pruner}{refit}"
+
     def with_deadline(self) -> "StudyPlan":
         """Returns the plan with its `timeout` counted from now."""
         timeout = self.options.timeout
@@ -77,6 +97,7 @@ class StudyPlan:
     def lines(self) -> Iterator[str]:
         """Says in a few lines what the study will do."""
         yield f"study {self.spec.name}: {self.spec.n_trials} trials, in {self.spec.folder}"
+        yield f"  {self.how()}"
         width = max(len(dimension.key) for dimension in self.worker.dimensions)
         for dimension in self.worker.dimensions:
             yield f"  {dimension.key:{width}}  {dimension}"
@@ -158,6 +179,7 @@ def _plan(
             n_trials=n_trials,
             max_failures=options.max_failures,
             trial_timeout=options.trial_timeout,
+            names=NamesConf(**options.names),
         ),
         dimensions=dimensions,
         config=master,

@@ -16,16 +16,16 @@ Role = Literal["validation", "final"]
 
 @dataclass(frozen=True)
 class TrialRecord:
-    """What a trial's folder is.
+    """A trial.
 
     Attributes:
-        number: Of the trial.
+        number: The number of the trial.
         state: `running` until the trial has ended, and after its worker was lost.
-        values: Objective values, if it is complete.
+        values: The objective values, if the trial is complete.
         params: The hyperparameters that were chosen for it.
-        runs: Folders of its runs, relative to that of the trial; `.` for the only one.
-        role: What it is for, if it belongs to a refit.
-        reason: Why it failed or was pruned.
+        runs: The folders of its runs, relative to that of the trial; `.` for a single run.
+        role: The kind of run, if the trial belongs to a refit.
+        reason: Why the trial failed or was pruned.
     """
 
     number: int
@@ -47,11 +47,11 @@ class BestTrial:
     """One of the best trials.
 
     Attributes:
-        number: Of the trial.
+        number: The number of the trial.
         values: Its objective values.
         params: Its hyperparameters.
         folder: Its folder, relative to that of the study.
-        best_step: The step at which it reported its best value; None where steps are not epochs
+        best_step: The step at which it reported its best value; null if its steps are not epochs
             of one run.
     """
 
@@ -73,8 +73,8 @@ class SeedValues:
     Attributes:
         values: One for each seed.
         mean: Their mean.
-        sd: Their standard deviation; None for a single value.
-        interval: The 95 % interval of the mean; None for fewer than three values.
+        sd: Their standard deviation; null for a single value.
+        interval: The 95 % interval of the mean; null for fewer than three values.
     """
 
     values: list[float]
@@ -108,11 +108,11 @@ class RefitRecord:
 
     Attributes:
         trial: The number of the winner.
-        validation: Values of the validation runs, which are as in the search.
-        final: Values of the final runs, whose models are for use.
+        validation: The values of the validation runs, which are as in the search.
+        final: The values of the final runs, whose models are for use.
         model: The final run of the seed with the median validation value.
-        best_step: The step to which final runs are trained, if that is the median of the best.
-        failed: How many runs failed.
+        best_step: The step to which final runs are trained, if it is the median of the best steps.
+        failed: The number of runs that failed.
     """
 
     trial: int
@@ -125,23 +125,23 @@ class RefitRecord:
 
 @dataclass(frozen=True)
 class StudyRecord:
-    """A study in short.
+    """A summary of a study.
 
     Attributes:
-        name: Its name in the storage.
+        name: The name of the study in its storage.
         directions: `minimize` or `maximize` for each objective.
-        n_trials: How many trials a finished study has.
-        finished: Whether it has them.
-        stopped: Why no more trials are begun, if it was stopped.
-        states: How many trials ended in which state.
-        lost: How many trials were lost or interrupted and tried again.
+        n_trials: The number of trials of the finished study.
+        finished: Whether the study has that many trials.
+        stopped: Why no more trials are begun, if the study was stopped.
+        states: The number of trials in each state.
+        lost: The number of trials that were lost or interrupted and tried again.
         first_failure: The first failed trial with its reason.
         space: The search space in words, by key.
-        overrides: What all trials set besides.
-        repeats: How many runs each trial has.
-        best: The best trial; with several objectives the Pareto front.
-        refit: What came of the refit, if there was one.
-        format: Of this file.
+        overrides: The overrides that all trials have in common.
+        repeats: The number of runs of each trial.
+        best: The best trial; with several objectives, the Pareto front.
+        refit: The result of the refit, if there was one.
+        format: The format of the file.
     """
 
     name: str

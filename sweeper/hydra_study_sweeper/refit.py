@@ -32,7 +32,7 @@ from hydra_study_sweeper.records import FinalModel, RefitRecord, Role, SeedValue
 from hydra_study_sweeper.space.points import as_overrides
 from hydra_study_sweeper.space.repeats import Repeats
 from hydra_study_sweeper.storage.trials import OVERRIDES, REASON, ROLE, SEED, Trials
-from hydra_study_sweeper.workers.launch import number_of_workers, run_trials, wait_for_others
+from hydra_study_sweeper.workers.launch import run_trials, wait_for_others
 from hydra_study_sweeper.workers.pool import Pool
 from hydra_study_sweeper.workers.worker import Worker
 
@@ -83,7 +83,7 @@ def refit_winner(
     if needs_best_step:
         refit.run("validation runs", refit.planned(["validation"]))
         step = refit.step_to_train_to()
-        refit.run(f"final runs, to step {step}", refit.planned(["final"], step))
+        refit.run(f"final runs, to {plan.spec.names.step} {step}", refit.planned(["final"], step))
     else:
         refit.run("validation and final runs", refit.planned(ROLES))
     chosen = refit.choose()
@@ -162,8 +162,7 @@ class _Refit:
             return
         title = f"{self._plan.spec.name}: refit of trial {self._winner.number}, {kind}"
         log.info("%s: %d to go", title, to_go)
-        workers = number_of_workers(self._plan.options.workers, self._plan.config)
-        progress = StudyProgress(self._trials, title, workers, self._queue)
+        progress = StudyProgress(self._trials, title, self._plan.workers, self._queue)
         run_trials(self._worker, self._trials, self._plan.config, self._pool, progress)
 
     def step_to_train_to(self) -> int:

@@ -9,16 +9,21 @@ if TYPE_CHECKING:
     import optuna  # at run time only where there is a trial: single runs do not wait for it
 
 
-@dataclass(frozen=True)
+DOING, STEPS = "doing", "steps"  # attributes of a trial, for people to see
+
+
+@dataclass
 class _Current:
     trial: "optuna.Trial"
     is_refit: bool
+    step_name: str
+    steps: int | None = None
 
 
 _running: list[_Current] = []  # the trial that this process runs, if it runs one
 
 
-def report(value: float, step: int) -> None:
+def report(value: float, step: int, steps: int | None = None) -> None:
     """Reports an intermediate value of the objective; outside of a study it does nothing.
 
     Neither does it in a study with several objectives, which Optuna cannot prune.
@@ -26,6 +31,7 @@ def report(value: float, step: int) -> None:
     Args:
         value: The objective so far, for example the validation accuracy.
         step: When, for example the epoch; each step is reported once.
+        steps: How many there will be at most, for the screen.
 
     Raises:
         optuna.TrialPruned: If the study's pruner finds that the trial is not worth continuing.
@@ -34,10 +40,19 @@ def report(value: float, step: int) -> None:
         return
     import optuna
 
-    trial = _running[-1].trial
-    trial.report(value, step)
-    if trial.should_prune():
-        raise optuna.TrialPruned(f"at step {step} with {value:.6g}")
+    current = _running[-1]
+    if steps != current.steps:
+        current.trial.set_user_attr(STEPS, steps)
+        current.steps = steps
+    current.trial.report(value, step)
+    if current.trial.should_prune():
+        raise optuna.TrialPruned(f"at {current.step_name} {step} with {value:.4f}")
+
+
+def announce(doing: str) -> None:
+    """Shows what the trial does before its first report, for example that it is pretraining."""
+    if _running:
+        _running[-1].trial.set_user_attr(DOING, doing)
 
 
 def in_refit() -> bool:
@@ -46,9 +61,9 @@ def in_refit() -> bool:
 
 
 @contextmanager
-def current(trial: "optuna.Trial", *, is_refit: bool) -> Iterator[None]:
+def current(trial: "optuna.Trial", *, is_refit: bool, step_name: str) -> Iterator[None]:
     """Makes `report` and `in_refit` refer to `trial` within the block."""
-    _running.append(_Current(trial, is_refit))
+    _running.append(_Current(trial, is_refit, step_name))
     try:
         yield
     finally:

@@ -12,7 +12,13 @@ from omegaconf import DictConfig
 
 from hydra_study_sweeper.errors import ConfigError, StudyError
 from hydra_study_sweeper.options import StudySpec
-from hydra_study_sweeper.output.messages import describe_outcome, outcome_in_short, problem
+from hydra_study_sweeper.output.messages import (
+    describe_outcome,
+    next_commands,
+    outcome_in_short,
+    problem,
+    shown,
+)
 from hydra_study_sweeper.output.outcome import write_best, write_study, write_trials
 from hydra_study_sweeper.output.progress import StudyProgress
 from hydra_study_sweeper.output.queue import Queue
@@ -26,7 +32,7 @@ from hydra_study_sweeper.space.points import as_overrides
 from hydra_study_sweeper.storage.journal import read_journal
 from hydra_study_sweeper.storage.locks import Lock, owner_lock
 from hydra_study_sweeper.storage.trials import Trials, check_storage, open_storage
-from hydra_study_sweeper.workers.launch import number_of_workers, run_trials, wait_for_others
+from hydra_study_sweeper.workers.launch import run_trials, wait_for_others
 from hydra_study_sweeper.workers.pool import Pool
 
 log = logging.getLogger(__name__)
@@ -60,13 +66,14 @@ def run_studies(
     with Pool(list(preload)) as pool:
         for plan in plans:
             record = run_study(plan.with_deadline(), pool, queue)
-            queue.outcomes.append(outcome_in_short(record))
+            queue.outcomes.append(outcome_in_short(record, plan.spec.names))
             records.append(record)
     if len(plans) > 1:
         _log_lines(queue.lines())
     problems = [f"{record.name}: {reason}" for record in records if (reason := problem(record))]
     if problems:
         raise StudyError("; ".join(problems))
+    _log_lines(next_commands(plans[-1].options.next, [plan.spec for plan in plans], records))
     return records
 
 
@@ -146,9 +153,15 @@ def _search(plan: StudyPlan, trials: Trials, pool: Pool, queue: Queue) -> None:
         return
     done = trials.total() - missing
     after = f" after {done}" if done else ""
-    log.info("study %s: %d trials to go%s, in %s", queue.title, missing, after, trials.paths.folder)
-    workers = number_of_workers(plan.options.workers, plan.config)
-    progress = StudyProgress(trials, queue.title, workers, queue)
+    log.info(
+        "study %s: %d trials to go%s, in %s",
+        queue.title,
+        missing,
+        after,
+        shown(trials.paths.folder),
+    )
+    log.info("%s", plan.how())
+    progress = StudyProgress(trials, queue.title, plan.workers, queue, refits=plan.refits)
     run_trials(plan.worker, trials, plan.config, pool, progress)
 
 

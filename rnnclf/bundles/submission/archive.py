@@ -97,7 +97,7 @@ def _copy_search(pick: Pick, to: Path) -> None:
 
 def _copy_code(project: Path, to: Path) -> None:
     to.mkdir()
-    ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")
+    ignored = shutil.ignore_patterns("__pycache__", "*.egg-info", "_build")
     for name in CODE:
         source = project / name
         if source.is_dir():

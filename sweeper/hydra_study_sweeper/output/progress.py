@@ -13,9 +13,11 @@ from rich.live import Live
 from rich.table import Table
 
 from hydra_study_sweeper.output.queue import Queue
-from hydra_study_sweeper.storage.trials import LOST, OVERRIDES, REASON, Trials, counts
+from hydra_study_sweeper.reporting import DOING, STEPS
+from hydra_study_sweeper.storage.trials import LOST, OVERRIDES, REASON, ROLE, SEED, Trials, counts
 
 log = logging.getLogger(__name__)
+FIRST_TRIALS = 3  # after which it is said once how long the study will take
 ENDED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 
 
@@ -27,17 +29,22 @@ class StudyProgress:
         title: What is done, above the table.
         workers: How many trials run at a time.
         queue: This study among those of the command.
+        refits: How many runs follow when the trials have ended.
 
     Attributes:
         workers: How many trials run at a time.
     """
 
-    def __init__(self, trials: Trials, title: str, workers: int, queue: Queue) -> None:
+    def __init__(
+        self, trials: Trials, title: str, workers: int, queue: Queue, refits: int = 0
+    ) -> None:
         self._trials = trials
         self._title = title
         self.workers = workers
         self._queue = queue
+        self._refits = refits
         self._seen = {trial.number for trial in trials.in_state(*ENDED)}
+        self._before = len(self._seen)
         console = Console()
         self._live = Live(console=console, transient=True, refresh_per_second=2)
         self._on_terminal = console.is_terminal
@@ -63,6 +70,8 @@ class StudyProgress:
             if trial.state.is_finished() and trial.number not in self._seen:
                 self._seen.add(trial.number)
                 self._say(describe(trial, self._trials.ranked()))
+                if len(self._seen) - self._before == FIRST_TRIALS and self._trials.remaining():
+                    self._say(f"about {duration(self._left(trials))} left{self._with_refit}")
         if self._on_terminal:
             table = self._table(trials)
             several = len(self._queue.studies) > 1
@@ -75,8 +84,9 @@ class StudyProgress:
             log.info("%s", line)
 
     def _table(self, trials: Sequence[FrozenTrial]) -> Table:
+        names = self._trials.spec.names
         table = Table(title=self._title, caption=self._caption(trials))
-        for column in ("trial", "seconds", "step", "value", "parameters"):
+        for column in ("trial", "seconds", names.step, names.value, "parameters"):
             table.add_column(column)
         for trial in trials:
             if trial.state is TrialState.RUNNING:
@@ -85,7 +95,7 @@ class StudyProgress:
                 table.add_row(
                     str(trial.number),
                     f"{_seconds(trial):.0f}",
-                    "" if step is None else str(step),
+                    _place(trial),
                     value,
                     parameters(trial),
                 )
@@ -104,13 +114,20 @@ class StudyProgress:
         if best:
             parts.append(f"best {_values(best[0])} (trial {best[0].number})")
         if done:
-            mean = statistics.fmean(_seconds(t) for t in trials if t.state in ENDED)
-            each = mean / self.workers
-            parts.append(f"about {_duration(each * (total - done))} left")
+            parts.append(f"about {duration(self._left(trials))} left{self._with_refit}")
             if waiting := self._queue.waiting_trials:
-                in_all = each * (total - done + waiting)
-                parts.append(f"{_duration(in_all)} for all studies")
+                in_all = self._left(trials) + _mean(trials, *ENDED) * waiting / self.workers
+                parts.append(f"{duration(in_all)} for the trials of all studies")
         return ", ".join(parts)
+
+    @property
+    def _with_refit(self) -> str:
+        return " with the refit" if self._refits else ""
+
+    def _left(self, trials: Sequence[FrozenTrial]) -> float:
+        """Estimates the seconds to the end; a run of the refit takes as long as a whole trial."""
+        missing = self._trials.remaining() * _mean(trials, *ENDED)
+        return (missing + self._refits * _mean(trials, TrialState.COMPLETE)) / self.workers
 
 
 def describe(trial: FrozenTrial, best: Sequence[FrozenTrial]) -> str:
@@ -129,14 +146,32 @@ def describe(trial: FrozenTrial, best: Sequence[FrozenTrial]) -> str:
 
 
 def parameters(trial: FrozenTrial) -> str:
-    """Writes what a trial sets as on a command line, numbers in short."""
-    shown = (f"{v:.4g}" if isinstance(v, float) else str(v) for v in trial.params.values())
-    chosen = [f"{k}={v}" for k, v in zip(trial.params, shown, strict=True)]
-    return " ".join([*chosen, *trial.user_attrs.get(OVERRIDES, [])])
+    """Writes in short what a trial sets, or which run of a refit it is."""
+    if ROLE in trial.user_attrs:
+        return f"{trial.user_attrs[ROLE]} run, seed {trial.user_attrs[SEED]}"
+    ends = [key.rpartition(".")[2] for key in trial.params]
+    return " ".join(
+        f"{end if ends.count(end) == 1 else key}={f'{v:.4g}' if isinstance(v, float) else v}"
+        for end, (key, v) in zip(ends, trial.params.items(), strict=True)
+    )
 
 
 def _values(trial: FrozenTrial) -> str:
     return " ".join(f"{value:.4f}" for value in trial.values)
+
+
+def _place(trial: FrozenTrial) -> str:
+    """Says how far a running trial is."""
+    if trial.last_step is None:
+        return str(trial.user_attrs.get(DOING, ""))
+    steps = trial.user_attrs.get(STEPS)
+    return f"{trial.last_step} of {steps}" if steps else str(trial.last_step)
+
+
+def _mean(trials: Sequence[FrozenTrial], *states: TrialState) -> float:
+    """Returns the mean seconds of the trials in some states; 0 if there are none."""
+    seconds = [_seconds(trial) for trial in trials if trial.state in states]
+    return statistics.fmean(seconds) if seconds else 0.0
 
 
 def _seconds(trial: FrozenTrial) -> float:
@@ -146,7 +181,8 @@ def _seconds(trial: FrozenTrial) -> float:
     return (end - trial.datetime_start).total_seconds()
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Writes seconds as people say them."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return (

@@ -191,7 +191,7 @@ class Worker:
                 self.repeats.count,
                 lambda repeat: run(repeat, self.repeats.overrides_of(repeat)),
             )
-        with current(trial, is_refit=self.is_refit):
+        with current(trial, is_refit=self.is_refit, step_name=self.spec.names.step):
             return run(None, trial.user_attrs.get(OVERRIDES, ()))
 
     def _run_job(self, config: DictConfig) -> list[float]:
