@@ -12,6 +12,7 @@ html_title = project
 
 myst_heading_anchors = 3  # links such as studies.md#the-refit, with GitHub's anchors
 myst_fence_as_directive = ["mermaid"]
+suppress_warnings = ["misc.highlighting_failure"]  # GitHub knows more languages than Pygments
 
 
 def setup(app: Sphinx) -> None:

@@ -9,7 +9,7 @@ class DatasetConfig:
     """Which texts, how they are split, and how they become word indices.
 
     Attributes:
-        name: The data set.
+        name: The data set; `dataset=` chooses it.
         labels: The fine or the coarse classes of `questions`. Other data sets have no choice.
         folder: The folder with `train.csv` and `test.csv`, for `csv` only.
         train_fraction: Share of the texts in the training split. `csv` has its own split.
