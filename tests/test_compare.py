@@ -225,6 +225,17 @@ def test_markdown_rows_have_as_many_cells_as_the_heading(four_runs, tmp_path):
     assert lines == ["| a | b |", "| --- | --- |", r"| 1 | x\|y |", "| - | z |"]
 
 
+def test_a_narrow_table_has_whole_lines_and_says_what_is_missing():
+    row = {"rank": 1, "val_accuracy": 0.5, "cell": "gru", "pooling": "attention", "folder": "a/b"}
+    wide, narrow = (render({"t": [row]}, "table", width=width) for width in (80, 40))
+    assert "attention" in wide
+    assert "--wide" not in wide
+    assert "1 more columns with --wide" in narrow
+    assert "attention" not in narrow
+    assert "a/b" in narrow
+    assert max(map(len, narrow.splitlines()[1:])) <= 40
+
+
 # Speed
 
 

@@ -1,5 +1,8 @@
 """Commands that take folders of runs and studies."""
 
+import shlex
+import shutil
+import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -49,6 +52,7 @@ LISTED = {"table": 20, "md": 20}  # rows a table
     show_default=True,
     help="Format of the output.",
 )
+@click.option("--wide", is_flag=True, help="All columns, however narrow the terminal is.")
 @click.option(
     "--diff", nargs=2, type=FOLDER, metavar="RUN RUN", help="What differs between two runs."
 )
@@ -59,6 +63,7 @@ def compare(
     grouping: str | None,
     top: int | None,
     kind: str,
+    wide: bool,
     diff: tuple[Path, Path] | None,
 ) -> None:
     """Ranks the runs and trials below FOLDERS (outputs) by validation accuracy.
@@ -76,7 +81,7 @@ def compare(
     from rnnclf.runs.find import read_run
     from rnnclf.runs.query import Names
     from rnnclf.runs.rank import rank, with_significance
-    from rnnclf.runs.tables import render
+    from rnnclf.runs.tables import WIDEST, render
 
     if diff:
         rows = difference(*(read_run(folder) for folder in diff))
@@ -94,7 +99,8 @@ def compare(
             tables[task] = with_significance(tables[task], ranked)
         if more and not top:
             click.echo(f"{task}: {more} more; --top lists as many as you say", err=True)
-    click.echo(render(tables, kind), nl=False)
+    width = WIDEST if wide or not sys.stdout.isatty() else shutil.get_terminal_size().columns
+    click.echo(render(tables, kind, width=width), nl=False)
 
 
 @click.command()
@@ -117,6 +123,7 @@ def pick(folders: tuple[Path, ...], to: Path, condition: str | None) -> None:
         _say_what_was_passed_over(chosen)
     for chosen, bundle in zip(picks, write_picks(picks, to), strict=True):
         click.echo(f"{bundle}: {_described(chosen.run)}")
+    click.echo(f'next: rnnclf predict {shlex.quote(str(bundle))} "TEXT"', err=True)
 
 
 @click.command()

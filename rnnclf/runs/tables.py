@@ -27,10 +27,17 @@ NUMBERS = {
 P_VALUES = ("p_val", "p_test")
 SPREADS = ("refit_val", "refit_test", "mean")
 NOTHING = "-"
+FIRST = ("rank", "val_accuracy", "refit_test", "cell", "folder")  # columns that a narrow table has
+PADDING = 3  # between two columns
 WIDEST = 10_000
 
 
-def render(tables: Mapping[str, Sequence[Row]], kind: str, title: str = "task") -> str:
+def render(
+    tables: Mapping[str, Sequence[Row]],
+    kind: str,
+    title: str = "task",
+    width: int = WIDEST,
+) -> str:
     """Writes tables.
 
     Args:
@@ -39,19 +46,24 @@ def render(tables: Mapping[str, Sequence[Row]], kind: str, title: str = "task") 
             are rounded, a dash is nothing and columns of nothing are left out; for programs
             (`csv`, `json`) all is one list of exact values.
         title: The column in which `csv` and `json` name the table.
+        width: How many characters wide a `table` may be; what does not fit is left out.
     """
     if kind == "table":
-        return "\n".join(_table(name, rows) for name, rows in tables.items())
+        return "\n".join(_table(name, rows, width) for name, rows in tables.items())
     if kind == "md":
         return "\n".join(_markdown(name, rows) for name, rows in tables.items())
     together = [{title: name, **row} for name, rows in tables.items() for row in rows]
     return _csv(together) if kind == "csv" else _json(together)
 
 
-def _table(title: str, rows: Sequence[Row]) -> str:
-    """Writes a table as wide as it is: a folder in one piece can be copied from a terminal."""
-    table = Table(title=Text(title), title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+def _table(title: str, rows: Sequence[Row], width: int) -> str:
+    """Writes a table whose lines are whole, so that a folder can be copied from a terminal."""
     columns = _filled_columns(rows)
+    kept = _that_fit(columns, rows, width)
+    if len(kept) < len(columns):
+        title += f"  ({len(columns) - len(kept)} more columns with --wide)"
+        columns = kept
+    table = Table(title=Text(title), title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     for name in columns:
         number = all(isinstance(row.get(name), int | float | None) for row in rows)
         table.add_column(Text(name), justify="right" if number else "left")
@@ -60,6 +72,21 @@ def _table(title: str, rows: Sequence[Row]) -> str:
     output = io.StringIO()
     Console(file=output, width=WIDEST).print(table)
     return "\n".join(line.rstrip() for line in output.getvalue().splitlines()) + "\n"
+
+
+def _that_fit(columns: Sequence[str], rows: Sequence[Row], width: int) -> list[str]:
+    """Returns the columns that fit, in their order; those of `FIRST` are always kept."""
+    widths = {
+        name: max(len(name), *(len(_shown(name, row.get(name))) for row in rows)) + PADDING
+        for name in columns
+    }
+    by_need = sorted(columns, key=lambda name: name not in FIRST)
+    total, kept = 0, set()
+    for name in by_need:
+        if name in FIRST or total + widths[name] <= width:
+            kept.add(name)
+            total += widths[name]
+    return [name for name in columns if name in kept]
 
 
 def _markdown(title: str, rows: Sequence[Row]) -> str:
