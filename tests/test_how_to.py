@@ -1,0 +1,173 @@
+"""The pages about extending the project: their edits, made in a copy of it, do what they say.
+
+A block of a page is a file, a change of a file (diff), or commands (sh). The file is the last path
+in backticks before the block.
+"""
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import DictConfig
+from project import REPO, result_of
+
+from rnnclf.bundles.submission.groups import read_group
+from rnnclf.configuration.composed import register_schema
+from rnnclf.configuration.overrides import as_hydra_reads_it
+from rnnclf.data.sources import load_corpus
+from rnnclf.errors import DataError
+
+BLOCK = re.compile(r"^( *)```(\w+)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
+PATH = re.compile(r"`((?:[\w.-]+/)+[\w-]+\.\w+)`")
+SMALL = ("epochs=1", "hidden_size=8", "embedding_size=8")
+
+
+@dataclass(frozen=True)
+class Project:
+    """A copy of the project, as a page has changed it, and the page's commands."""
+
+    folder: Path
+    commands: list[list[str]]
+
+    def python(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [sys.executable, *arguments],
+            cwd=self.folder,
+            env={**os.environ, "PYTHONPATH": str(self.folder)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done
+
+    def arguments(self, pattern: str) -> list[str]:
+        """The arguments of the one command of the page that has this pattern."""
+        (found,) = [words for words in self.commands if re.search(pattern, " ".join(words))]
+        return [word for word in found[2:] if word != "-m"]
+
+    def run(self, *patterns: str) -> dict:
+        """Makes one run of these commands, with a small model; returns the result."""
+        arguments = [word for pattern in patterns for word in self.arguments(pattern)]
+        self.python("run.py", *arguments, *SMALL, "hydra.run.dir=here")
+        return result_of(self.folder / "here")
+
+    def composed(self, pattern: str) -> DictConfig:
+        """The configuration of this command, with what is Hydra's own."""
+        register_schema()
+        words = as_hydra_reads_it(self.arguments(pattern))
+        single = [re.sub(r"=(\w+),.*", r"=\1", word) for word in words]
+        with initialize_config_dir(str(self.folder / "conf")):
+            return compose("config", single, return_hydra_config=True)
+
+
+@pytest.fixture
+def follow(tmp_path):
+    """Makes a copy of the project and all edits of a page in it."""
+
+    def make(page: str) -> Project:
+        folder = tmp_path / "project"
+        for name in ("conf", "rnnclf", "sweeps", "docs"):
+            without = shutil.ignore_patterns("__pycache__", "_build")
+            shutil.copytree(REPO / name, folder / name, symlinks=True, ignore=without)
+        shutil.copy(REPO / "run.py", folder)
+        commands = []
+        for kind, path, content in blocks(REPO / "docs" / page):
+            if kind == "sh":
+                commands += [shlex.split(line) for line in content.splitlines()]
+            elif kind == "diff":
+                change(folder / path, content)
+            else:
+                write_new(folder / path, content)
+        return Project(folder, commands)
+
+    return make
+
+
+def blocks(page: Path) -> Iterator[tuple[str, str, str]]:
+    """The blocks of a page: kind, file, content."""
+    text, path, end = page.read_text(encoding="utf-8"), "", 0
+    for block in BLOCK.finditer(text):
+        path = [path, *PATH.findall(text[end : block.start()])][-1]
+        end = block.end()
+        yield block[2], path, dedent(re.sub(rf"^{block[1]}", "", block[3], flags=re.MULTILINE))
+
+
+def change(path: Path, diff: str) -> None:
+    lines = diff.splitlines()
+    old, new = (
+        "".join(f"\n{line[1:]}" for line in lines if not line.startswith(other)) + "\n"
+        for other in "+-"
+    )
+    text = path.read_text(encoding="utf-8")
+    assert text.count(old) == 1, f"{path.name}: {old}"
+    path.write_text(text.replace(old, new), encoding="utf-8")
+
+
+def write_new(path: Path, content: str) -> None:
+    assert not path.exists()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content, encoding="utf-8")
+
+
+def test_own_data(follow):
+    project = follow("own-data.md")
+    result = project.run("cell=gru$")
+    assert (result["dataset"], result["config"]["dataset"]["max_length"]) == ("tickets", 100)
+    assert result["texts"] == {"train": 11, "validation": 1, "test": 4}
+
+    unnamed = project.composed("dataset=csv")
+    assert unnamed.hydra.run.dir.startswith("outputs/csv-tickets-gru/")
+    study = project.composed("sweeps=auto")
+    assert study.hydra.sweep.dir == "outputs/studies/tickets-gru"
+    assert study.search_space["model.hidden_size"] == "choice(32, 64, 128)"
+
+    in_group = project.composed("group=25")
+    assert (in_group.search_space.dataset, in_group.model.cell) == ("sample,tickets", "gru")
+    group = read_group(int(project.arguments("submission")[-1]), project.folder)
+    assert (group.datasets, group.cell) == (("sample", "tickets"), "gru")
+
+
+def test_the_errors_of_own_data(follow, monkeypatch):
+    project = follow("own-data.md")
+    monkeypatch.chdir(project.folder)
+    table = (REPO / "docs" / "own-data.md").read_text(encoding="utf-8").split("## Errors")[1]
+    rows = re.findall(r"^\| `(.*)` \| (\d+) \| `(.*)` \| `(.*)` \|$", table, re.MULTILINE)
+    assert len(rows) == table.count("\n| `")
+    for name, line, content, error in rows:
+        path = Path("data", "tickets", name)
+        right = path.read_text(encoding="utf-8")
+        lines = right.splitlines()
+        lines[int(line) - 1] = content
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        with pytest.raises(DataError) as caught:
+            load_corpus("tickets", Path("unused"), csv_folder=path.parent)
+        assert str(caught.value) == error
+        path.write_text(right, encoding="utf-8")
+
+
+def test_own_cell_and_pooling(follow):
+    project = follow("own-cell.md")
+    result = project.run("cell=mgu", "pooling=min")
+    assert (result["cell"], result["config"]["model"]["pooling"]) == ("mgu", "min")
+
+
+def test_own_hyperparameter(follow, trained):
+    project = follow("own-hyperparameter.md")
+    noisy = project.run("embedding_noise=0.1")
+    assert noisy["config"]["model"]["embedding_noise"] == 0.1
+    project.python("docs/make_reference.py", *project.arguments("docs/make_reference.py"))
+    reference = (project.folder / "docs" / "reference" / "keys.md").read_text(encoding="utf-8")
+    assert "| `model.embedding_noise` | `0.0` | number, at least 0 |" in reference
+
+    assert "embedding_noise" not in (trained / "config.yaml").read_text(encoding="utf-8")
+    assert project.python("-m", "rnnclf", "predict", str(trained), "Who was it?").stdout
