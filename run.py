@@ -22,6 +22,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from hydra_study_sweeper import in_refit
 from hydra_study_sweeper.options import TRUSTED
+from hydra_study_sweeper.paths import shown
 from hydra_study_sweeper.signals import raise_on_sigterm
 from omegaconf import DictConfig, OmegaConf
 
@@ -62,7 +63,7 @@ def main(node: DictConfig) -> float:
         if in_sweep:
             of_grid.append((accuracy, config.dataset.name, folder))
         else:
-            log.info('next: rnnclf predict %s "TEXT"', shlex.quote(str(folder)))
+            log.info('next: rnnclf predict %s "TEXT"', shlex.quote(str(shown(folder))))
             log.info("next: rnnclf compare")
         return accuracy
 
@@ -71,9 +72,9 @@ def tell_winners() -> None:
     """Says which run of a grid won on each data set; trials of studies run in other processes."""
     for name in dict.fromkeys(name for _, name, _ in of_grid):
         accuracy, _, folder = max(run for run in of_grid if run[1] == name)
-        print(f"{name}: best validation accuracy {accuracy:.4f}, in {folder}")
+        print(f"{name}: best validation accuracy {accuracy:.4f}, in {shown(folder)}")
     if of_grid:
-        print(f"next: rnnclf compare {shlex.quote(str(of_grid[0][2].parent))}")
+        print(f"next: rnnclf compare {shlex.quote(str(shown(of_grid[0][2].parent)))}")
         print("next: the best one again without -m, which reads the test split")
 
 

@@ -50,8 +50,9 @@ def test_a_run_leaves_its_whole_record(run_py, tmp_path):
     assert right / len(predictions) == result["val_accuracy"]
 
     assert f"test accuracy       {result['test_accuracy']:.4f}" in done.stdout
-    assert f"files in {folder}" in done.stdout
-    assert f"next: rnnclf predict {folder}" in done.stdout
+    here = folder.relative_to(tmp_path)
+    assert f"files in {here}" in done.stdout
+    assert f"next: rnnclf predict {here}" in done.stdout
 
     corpus = load_corpus("sample", tmp_path)
     predicted = package.load(folder).predict(corpus.test.texts)
@@ -83,7 +84,7 @@ def test_a_grid_runs_every_combination_and_never_reads_the_test_split(run_py, tm
     assert len({result["identity"] for result in results}) == 4
     assert all(result["test_accuracy"] is None for result in results)
     best = max(result["val_accuracy"] for result in results)
-    assert f"sample: best validation accuracy {best:.4f}, in {tmp_path}" in done.stdout
+    assert f"sample: best validation accuracy {best:.4f}, in outputs/grids/" in done.stdout
 
 
 def test_hydras_own_optuna_sweeper_works_with_it(run_py, tmp_path):

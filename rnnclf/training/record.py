@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
+from hydra_study_sweeper.paths import shown
 from torch import Tensor
 
 from rnnclf.configuration.identity import identity
@@ -79,4 +80,4 @@ def summary(result: RunResult, folder: Path) -> Iterator[str]:
             f"test accuracy       {result.test_accuracy:.4f}  macro-F1 {result.test_macro_f1:.4f}  "
             f"({result.texts.test} texts)"
         )
-    yield f"{result.seconds.total:.0f} s, files in {folder}"
+    yield f"{result.seconds.total:.0f} s, files in {shown(folder)}"

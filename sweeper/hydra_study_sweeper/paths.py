@@ -65,3 +65,9 @@ def host_lock(name: str) -> Path:
     folder = Path(cache, "hydra-study-sweeper")
     folder.mkdir(parents=True, exist_ok=True)
     return folder / f"{socket.gethostname()}-{name}.lock"
+
+
+def shown(folder: Path) -> Path:
+    """Returns a path as short as it can be written from here."""
+    here = Path.cwd()
+    return folder.relative_to(here) if folder.is_relative_to(here) else folder

@@ -17,12 +17,11 @@ from hydra_study_sweeper.output.messages import (
     next_commands,
     outcome_in_short,
     problem,
-    shown,
 )
 from hydra_study_sweeper.output.outcome import write_best, write_study, write_trials
 from hydra_study_sweeper.output.progress import StudyProgress
 from hydra_study_sweeper.output.queue import Queue
-from hydra_study_sweeper.paths import StudyPaths
+from hydra_study_sweeper.paths import StudyPaths, shown
 from hydra_study_sweeper.plan import StudyPlan, make_plans
 from hydra_study_sweeper.records import RefitRecord, StudyRecord
 from hydra_study_sweeper.refit import refit_winner

@@ -3,9 +3,9 @@
 import re
 import shlex
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 from hydra_study_sweeper.options import NamesConf, StudySpec
+from hydra_study_sweeper.paths import shown
 from hydra_study_sweeper.records import BestTrial, SeedValues, StudyRecord
 from hydra_study_sweeper.space.points import as_overrides
 
@@ -84,9 +84,3 @@ def _spread(seeds: SeedValues) -> str:
         return spread
     low, high = seeds.interval
     return f"{spread}, interval {low:.4f} to {high:.4f}"
-
-
-def shown(folder: Path) -> Path:
-    """Returns a path as short as it can be written from here."""
-    here = Path.cwd()
-    return folder.relative_to(here) if folder.is_relative_to(here) else folder
