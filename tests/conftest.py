@@ -4,13 +4,14 @@ import copy
 import json
 import os
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import processes
 import pytest
 from filelock import FileLock
-from processes import run_program
+from processes import Program, run_program
 from project import CHROMIUM, REAL_DATA, RNNCLF, RUN_PY
 
 # The tests' own torch has a thread; more threads than cores wait for each other.
@@ -19,9 +20,15 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 processes.preload(
     *("rnnclf.cli", "rnnclf.training.run", "rnnclf.training.precheck", "rnnclf.report.page"),
     *("rnnclf.bundles.verify", "rnnclf.bundles.export", "rnnclf.bundles.submission.archive"),
+    *("sklearn.svm", "sklearn.feature_extraction.text", "onnxruntime"),
 )
 
 RunCommand = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One process more than there are cores, since studies wait a part of their time."""
+    return len(os.sched_getaffinity(0)) + 1
 
 
 def pytest_report_header() -> str:
@@ -62,6 +69,17 @@ def run_py(tmp_path: Path) -> RunCommand:
         return run_program(RUN_PY, *arguments, cwd=tmp_path, **options)
 
     return run
+
+
+@pytest.fixture
+def start_run_py(tmp_path: Path) -> Iterator[Callable[..., Program]]:
+    """Starts `python run.py ARGUMENTS` there; what still runs after the test is killed."""
+    with ExitStack() as running:
+
+        def start(*arguments: str) -> Program:
+            return running.enter_context(Program(RUN_PY, *arguments, cwd=tmp_path))
+
+        yield start
 
 
 @pytest.fixture

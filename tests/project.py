@@ -1,5 +1,7 @@
 """The project under test: its places, its configuration, and what its runs leave."""
 
+import copy
+import functools
 import json
 import os
 import shutil
@@ -41,6 +43,11 @@ def compose_sweep(*overrides: str) -> DictConfig:
 
 def composed(*overrides: str) -> Config:
     """The configuration that run.py gets for these overrides."""
+    return copy.deepcopy(_composed(overrides))
+
+
+@functools.cache
+def _composed(overrides: tuple[str, ...]) -> Config:
     register_schema()
     with initialize_config_dir(str(REPO / "conf")):
         return from_omegaconf(compose("config", list(overrides)))

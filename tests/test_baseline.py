@@ -2,11 +2,10 @@
 
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from processes import run_program
 from project import composed
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.metrics import accuracy_score
@@ -74,12 +73,10 @@ def test_without_runs_or_scikit_learn_it_says_what_to_do(place, rnnclf, tmp_path
     done = rnnclf("baseline", "empty", cwd=tmp_path)
     assert done.returncode == 1
     assert done.stderr == "error: no finished run below empty\n"
-    code = (
+    (tmp_path / "without.py").write_text(
         "import sys\nsys.modules['sklearn'] = None\nfrom rnnclf.cli import main\n"
         "sys.argv = ['rnnclf', 'baseline']\nmain()"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=place, capture_output=True, text=True, check=False
-    )
+    done = run_program(tmp_path / "without.py", cwd=place)
     assert done.returncode == 1
     assert "pip install 'rnnclf[baseline]'" in done.stderr

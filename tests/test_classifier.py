@@ -162,7 +162,7 @@ def pipe_for_metrics(folder: Path) -> None:
 
 
 def nest_without_end(folder: Path) -> None:
-    (folder / "config.yaml").write_text("dataset: " + "[" * 10_000)
+    (folder / "config.yaml").write_text("dataset: " + "[" * 1000)
 
 
 def repeat_a_word(folder: Path) -> None:

@@ -1,12 +1,13 @@
 """Splits, vocabulary, batches, the sample, and Table 1 on the real data."""
 
+import functools
 import re
 
 import numpy as np
 import pytest
 from project import REAL_DATA, composed
 
-from rnnclf.data.corpus import Texts
+from rnnclf.data.corpus import Corpus, Texts
 from rnnclf.data.encoding import (
     LARGEST_BATCH,
     EncodedTexts,
@@ -30,10 +31,15 @@ TABLE_1 = {
 }
 
 
+@functools.cache
+def published(name: str) -> Corpus:
+    return load_corpus(name, REAL_DATA)
+
+
 @pytest.mark.real_data
 @pytest.mark.parametrize("name", TABLE_1)
 def test_the_data_sets_are_those_of_table_1(name):
-    corpus = load_corpus(name, REAL_DATA)
+    corpus = published(name)
     assert (len(corpus.classes), len(corpus.train), len(corpus.test)) == TABLE_1[name]
     assert set(corpus.train.labels) == set(corpus.test.labels) == set(corpus.classes)
     assert all(text == text.strip() and text for text in corpus.train.texts)
@@ -47,16 +53,16 @@ def test_questions_have_six_coarse_labels():
 
 @pytest.mark.real_data
 def test_the_traps_of_the_encodings_are_avoided():
-    sentiment = load_corpus("sentiment", REAL_DATA)
+    sentiment = published("sentiment")
     texts = sentiment.train.texts + sentiment.test.texts
     assert len(texts) == 10662
     assert any("…" in text for text in texts)
-    questions = load_corpus("questions", REAL_DATA)
+    questions = published("questions")
     texts = questions.train.texts + questions.test.texts
     assert any("sisterðcity" in text for text in texts)
-    newsgroups = load_corpus("newsgroups", REAL_DATA)
+    newsgroups = published("newsgroups")
     assert max(map(len, newsgroups.train.texts + newsgroups.test.texts)) == 160_545
-    spam = load_corpus("spam", REAL_DATA)
+    spam = published("spam")
     assert not any("\0" in text or "\r" in text for text in spam.train.texts + spam.test.texts)
 
 

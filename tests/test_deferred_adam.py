@@ -1,5 +1,7 @@
 """The optimizer that defers moves of word vectors, against torch's own Adam and AdamW."""
 
+import functools
+
 import pytest
 import torch
 from torch import nn
@@ -14,6 +16,7 @@ WORDS, WIDTH, STEPS = 60, 4, 700
 Model = tuple[nn.Embedding, nn.Linear]
 
 
+@functools.cache
 def batches(seed: int = 0) -> list[torch.Tensor]:
     """Words of which most are rare: some are never read, some not for hundreds of steps."""
     generator = torch.Generator().manual_seed(seed)
@@ -38,6 +41,7 @@ def schedule(optimizer: torch.optim.Optimizer) -> LambdaLR:
     return LambdaLR(optimizer, schedule_factor("cosine", 0.1, STEPS + 1))
 
 
+@functools.cache
 def trained_densely(dtype: torch.dtype, weight_decay: float, scale: float = 1) -> Model:
     embedding, linear = untrained(dtype)
     kind = AdamW if weight_decay else Adam

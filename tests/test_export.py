@@ -1,13 +1,12 @@
 """`rnnclf export`: ONNX that answers like the model, whatever the batch and the length."""
 
 import itertools
-import subprocess
-import sys
 
 import numpy as np
 import onnxruntime
 import pytest
 import torch
+from processes import run_program
 from project import composed
 
 from rnnclf.bundles.export import export_onnx
@@ -86,11 +85,11 @@ def test_the_command_says_how_well_it_answers(folder, rnnclf):
     assert (folder / "model.onnx").exists()
 
 
-def test_without_its_packages_it_says_what_to_install(folder):
-    code = (
+def test_without_its_packages_it_says_what_to_install(folder, tmp_path):
+    (tmp_path / "without.py").write_text(
         "import sys\nsys.modules['onnxruntime'] = None\nfrom rnnclf.cli import main\n"
         f"sys.argv = ['rnnclf', 'export', {str(folder)!r}]\nmain()"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    done = run_program(tmp_path / "without.py")
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
     assert "pip install 'rnnclf[export]'" in done.stderr

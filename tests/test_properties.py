@@ -123,7 +123,7 @@ values = scalars | st.lists(scalars, max_size=2) | st.dictionaries(no_nul, scala
 @thorough
 @given(st.sampled_from(keys(Config)), values)
 def test_any_value_of_any_key_is_accepted_or_refused_in_one_line(key, value):
-    content = yaml.safe_load(to_yaml(composed_once()))
+    content = yaml.safe_load(to_yaml(composed()))
     *parents, last = key.split(".")
     node = content
     for parent in parents:
@@ -139,12 +139,6 @@ def test_any_value_of_any_key_is_accepted_or_refused_in_one_line(key, value):
         else:
             path.write_text(to_yaml(config), encoding="utf-8")
             assert load(path) == config
-
-
-def composed_once(made: list[Config] = []) -> Config:  # noqa: B006 -- composing takes long
-    if not made:
-        made.append(composed())
-    return made[0]
 
 
 tensors = st.builds(lambda size: torch.arange(size, dtype=torch.float64), st.integers(0, 3))

@@ -116,19 +116,18 @@ def test_a_disk_that_is_full_leaves_no_half_written_file(tmp_path):
     }
 
 
-def test_ctrl_c_keeps_what_was_finished(tmp_path):
-    command = [sys.executable, str(RUN_PY), "epochs=10000", "hydra.run.dir=here"]
-    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+def test_ctrl_c_keeps_what_was_finished(start_run_py, tmp_path):
+    process = start_run_py("epochs=10000", "hydra.run.dir=here")
     metrics = tmp_path / "here" / "metrics.jsonl"
     while not (metrics.exists() and len(metrics.read_text().splitlines()) >= 2):
         assert process.poll() is None
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=30)
-    assert process.returncode == 130
-    assert len(errors.splitlines()) == 1
-    assert "interrupted after" in errors
-    assert "here" in errors
+    done = process.wait(timeout=30)
+    assert done.returncode == 130
+    assert len(done.stderr.splitlines()) == 1
+    assert "interrupted after" in done.stderr
+    assert "here" in done.stderr
     assert package.load(tmp_path / "here").predict(["Who was it?"])
     assert not (tmp_path / "here" / "result.json").exists()
 

@@ -4,15 +4,12 @@ import json
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
 
 import pytest
 from foreign_study import trials_of
-from project import RUN_PY
 from safetensors.torch import load_file
 
 from rnnclf.training.checkpoint import load_checkpoint, save_checkpoint
@@ -28,16 +25,6 @@ SETTINGS = [
 def whole(made_once) -> Path:
     """The folder of the run without a break."""
     return made_once("whole", SETTINGS) / "run"
-
-
-def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, str(RUN_PY), *arguments],
-        cwd=folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
 
 
 def wait_for_epochs(folder: Path, count: int) -> None:
@@ -76,14 +63,16 @@ def check_same(run: Path, whole: Path) -> None:
         (signal.SIGINT, 130, "error: interrupted after {} of 12 epochs; python run.py resume={}"),
     ],
 )
-def test_a_run_that_was_ended_goes_on_as_if_it_had_not(run_py, tmp_path, whole, number, code, said):
-    process = start(tmp_path, *SETTINGS)
+def test_a_run_that_was_ended_goes_on_as_if_it_had_not(
+    run_py, start_run_py, tmp_path, whole, number, code, said
+):
+    process = start_run_py(*SETTINGS)
     wait_for_epochs(tmp_path / "run", 2)
     process.send_signal(number)
-    _, stderr = process.communicate(timeout=60)
-    assert process.returncode == code
+    ended = process.wait(timeout=60)
+    assert ended.returncode == code
     finished = len((tmp_path / "run" / "metrics.jsonl").read_text().splitlines())
-    assert said.format(finished, tmp_path / "run") in stderr
+    assert said.format(finished, tmp_path / "run") in ended.stderr
     assert not (tmp_path / "run" / "result.json").exists()
     half = tmp_path / "run" / ".unfinished-by-a-killed-process"
     half.mkdir()
@@ -97,32 +86,31 @@ def test_a_run_that_was_ended_goes_on_as_if_it_had_not(run_py, tmp_path, whole, 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_thirty_kills_at_any_moment_change_nothing(run_py, tmp_path, made_once):
+def test_thirty_kills_at_any_moment_change_nothing(run_py, start_run_py, tmp_path, made_once):
     """Also while a checkpoint is written: with this embedding that is most of an epoch's time."""
     settings = [*SETTINGS, "epochs=200", "training.patience=200", "model.ngram_buckets=20000"]
     whole = made_once("long", settings) / "run"
     chance, done = random.Random(2), 0
     for _ in range(30):
-        process = start(tmp_path, *(["resume=run"] if done else settings))
+        process = start_run_py(*(["resume=run"] if done else settings))
         wait_for_epochs(tmp_path / "run", done + 1)
         time.sleep(chance.uniform(0, 0.2))
         process.kill()
-        process.communicate()
         done = len((tmp_path / "run" / "metrics.jsonl").read_text().splitlines())
     assert done < 200, "this test wants a longer run"
     assert run_py("resume=run").returncode == 0
     check_same(tmp_path / "run", whole)
 
 
-def test_a_trial_whose_worker_was_killed_goes_on_in_its_folder(tmp_path):
+def test_a_trial_whose_worker_was_killed_goes_on_in_its_folder(start_run_py, tmp_path):
     """The first is lost after two epochs or more; the second has what it left, and continues it."""
     sizes = ["hidden_size=16", "embedding_size=16", "batch_size=16"]
     study = ["-m", "sweeps=smoke", "cell=gru", "epochs=12", "n_trials=1", "workers=1", *sizes]
-    process = start(tmp_path, *study, "hydra.sweep.dir=study", "hydra.sweeper.refit.seeds=0")
+    process = start_run_py(*study, "hydra.sweep.dir=study", "hydra.sweeper.refit.seeds=0")
     wait_for_epochs(tmp_path / "study" / "0", 2)
     os.kill(trials_of(tmp_path / "study")[0].user_attrs["worker"]["pid"], signal.SIGKILL)
-    stdout, _ = process.communicate(timeout=60)
-    assert process.returncode == 0, stdout
+    done = process.wait(timeout=60)
+    assert done.returncode == 0, done.stderr
     assert not (tmp_path / "study" / "0").exists()
     metrics, _ = without_times(tmp_path / "study" / "1")
     assert [line["epoch"] for line in metrics] == list(range(1, 13))
@@ -131,12 +119,11 @@ def test_a_trial_whose_worker_was_killed_goes_on_in_its_folder(tmp_path):
     assert list(values) == list(range(1, 13)), "what was reported before is reported again"
 
 
-def test_a_run_has_its_folder_for_itself(run_py, tmp_path):
-    process = start(tmp_path, *SETTINGS)
+def test_a_run_has_its_folder_for_itself(run_py, start_run_py, tmp_path):
+    process = start_run_py(*SETTINGS)
     wait_for_epochs(tmp_path / "run", 1)
     second = run_py("resume=run")
     process.kill()
-    process.communicate()
     assert second.returncode == 2
     assert second.stderr == f"error: {tmp_path / 'run'}: another process is training there\n"
 
@@ -177,11 +164,12 @@ def test_what_cannot_be_resumed(run_py, tmp_path, whole, arguments, message):
     ],
     ids=["damaged", "of another version"],
 )
-def test_a_checkpoint_that_cannot_be_used_is_said_to_be_one(run_py, tmp_path, change, message):
-    process = start(tmp_path, *SETTINGS)
+def test_a_checkpoint_that_cannot_be_used_is_said_to_be_one(
+    run_py, start_run_py, tmp_path, change, message
+):
+    process = start_run_py(*SETTINGS)
     wait_for_epochs(tmp_path / "run", 1)
     process.kill()
-    process.communicate()
     checkpoint = tmp_path / "run" / "checkpoint.safetensors"
     change(checkpoint)
     done = run_py("resume=run")

@@ -3,18 +3,15 @@
 import json
 import re
 import signal
-import subprocess
-import sys
 import time
 
 import numpy as np
 import psutil
 import pytest
-from foreign_study import OUTPUT
 from hydra_study_sweeper.refit import seed_values
 from hydra_study_sweeper.space.dimensions import parse_space
 from omegaconf import DictConfig
-from project import REPO, RUN_PY, compose_sweep, composed
+from project import REPO, compose_sweep, composed
 from scipy import stats
 
 import rnnclf as package
@@ -246,21 +243,25 @@ def test_seeds_are_described_by_mean_deviation_and_students_interval():
     assert seed_values([0.7, 0.8]).interval is None, "it would be twelve times their distance"
 
 
-def test_sigterm_ends_a_study_with_a_code_of_its_own_and_the_same_command_goes_on(run_py, tmp_path):
-    study = ("-m", "sweeps=smoke", "n_trials=3", "pruner=none", "hydra.sweeper.refit.seeds=0")
-    process = subprocess.Popen([sys.executable, RUN_PY, *study], cwd=tmp_path, **OUTPUT)
+def test_sigterm_ends_a_study_with_a_code_of_its_own_and_the_same_command_goes_on(
+    run_py, start_run_py, tmp_path
+):
+    command = ("-m", "sweeps=smoke", "n_trials=3", "pruner=none", "hydra.sweeper.refit.seeds=0")
+    process = start_run_py(*command)
     folder = tmp_path / "outputs" / "studies" / "smoke-sample-gru"
     while not (folder / "0" / "metrics.jsonl").exists():
         assert process.poll() is None
         time.sleep(0.05)
-    workers = psutil.Process(process.pid).children(recursive=True)
+    study = psutil.Process(process.pid)
+    workers = {*study.parent().children(recursive=True)} - {study}  # of the server of all
     process.send_signal(signal.SIGTERM)
-    output, _ = process.communicate(timeout=30)
-    assert process.returncode == 143, output
-    assert output.splitlines()[-1].startswith("error: terminated after ")
-    assert output.splitlines()[-1].endswith("the same command continues")
+    done = process.wait(timeout=30)
+    assert done.returncode == 143, done.stderr
+    assert done.stderr.splitlines()[-1].startswith("error: terminated after ")
+    assert done.stderr.splitlines()[-1].endswith("the same command continues")
+    assert workers
     assert psutil.wait_procs(workers, timeout=10)[1] == [], "no worker is left"
-    done = run_py(*study)
+    done = run_py(*command)
     assert done.returncode == 0, done.stdout + done.stderr
     summary = json.loads((folder / "study.json").read_text())
     assert summary["states"] == {"complete": 3}, (folder / "trials.csv").read_text()

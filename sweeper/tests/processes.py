@@ -114,7 +114,7 @@ def _start_server() -> None:
     """Starts the server, unless it runs, with this folder among those that it imports from."""
     FORKSERVER.set_forkserver_preload(_preloaded)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(Path(__file__).parent))
+        patch.setenv("PYTHONPATH", str(Path(__file__).parent), prepend=os.pathsep)
         FORKSERVER_MODULE.ensure_running()
 
 
