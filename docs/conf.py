@@ -9,6 +9,7 @@ extensions = ["myst_parser", "sphinxcontrib.mermaid"]
 exclude_patterns = ["_build"]
 html_theme = "furo"
 html_title = project
+html_show_copyright = False
 
 myst_heading_anchors = 3  # links such as studies.md#the-refit, with GitHub's anchors
 myst_fence_as_directive = ["mermaid"]
