@@ -81,10 +81,17 @@ def export_onnx(classifier: Classifier, path: Path) -> float:
                 },
             )
         onnx.checker.check_model(str(temporary))
+        onnxruntime.set_default_logger_severity(4)  # it raises what it says
         session = onnxruntime.InferenceSession(
             temporary.read_bytes(), providers=["CPUExecutionProvider"]
         )
-        return _check(classifier, model, session)
+        try:
+            return _check(classifier, model, session)
+        except onnxruntime.capi.onnxruntime_pybind11_state.Fail as error:
+            raise ModelError(
+                "the exported model takes texts of one length alone, as that of a cell with a "
+                "loop in Python does; nothing was written"
+            ) from error
 
 
 def _check(classifier: Classifier, model: nn.Module, session: Any) -> float:
