@@ -289,5 +289,6 @@ def test_ones_own_csv_data_is_found_by_its_folder(run_py, tmp_path):
     run_py("dataset=csv", f"dataset.folder={data}", "epochs=1", "hydra.run.dir=run")
     write_bundle(tmp_path / "run", tmp_path / "bundle")
     (validation, test) = verify(tmp_path / "bundle", data)
+    assert verify(tmp_path / "bundle", data.parent) == [validation, test]
     assert validation.agrees and test.agrees
     assert str(data) not in (tmp_path / "bundle" / "config.yaml").read_text()

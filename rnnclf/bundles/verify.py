@@ -102,7 +102,8 @@ def _default_folder(dataset: DatasetConfig) -> Path:
 def _parts(classifier: Classifier, data_folder: Path) -> dict[str, Texts]:
     dataset = classifier.config.dataset
     if dataset.folder is not None:
-        dataset = replace(dataset, folder=str(data_folder))
+        inside = data_folder / Path(dataset.folder).name  # a folder of several data sets
+        dataset = replace(dataset, folder=str(inside if inside.is_dir() else data_folder))
     corpus = load_corpus(dataset, data_folder)
     unknown = sorted(set(corpus.classes) - set(classifier.classes))
     if unknown:
