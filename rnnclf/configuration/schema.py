@@ -11,8 +11,8 @@ class DatasetConfig:
     Attributes:
         name: The data set; `dataset=` chooses it.
         labels: The fine or the coarse classes of `questions`. Other data sets have no choice.
-        folder: The folder with `train.csv` and `test.csv`, for `csv` only.
-        train_fraction: Share of the texts in the training split. `csv` has its own split.
+        folder: The folder with `train.csv` and `test.csv` of your own data.
+        train_fraction: Share of the texts in the training split. CSV files have their own.
         validation_fraction: Share of the training split that is held out for validation. With 0
             the last epoch counts as the best, unless training diverged before it.
         split_seed: Seed of the shuffles for both splits.
