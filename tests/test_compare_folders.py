@@ -45,6 +45,7 @@ def test_unfinished_failed_and_foreign_folders_are_named_and_never_fatal(
         {"config": None},
         {"config": []},
         {"config": {"dataset": {"labels": 3, "folder": None}}},
+        {"config": {"dataset": {"labels": None, "folder": None, "split_seed": [1]}}},
         {"val_accuracy": "0.5"},
         {"val_loss": None},
         {"seconds": 3},

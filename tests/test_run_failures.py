@@ -23,6 +23,12 @@ def test_asking_for_the_test_split_in_a_grid_is_refused(run_py, tmp_path):
     assert not list(tmp_path.rglob("result.json"))
 
 
+def test_a_command_that_was_refused_leaves_no_folder(run_py, tmp_path):
+    done = run_py("device=cuda:7")
+    assert done.returncode == 2
+    assert not list(tmp_path.glob("outputs/*/*"))
+
+
 @pytest.mark.parametrize(
     ("argument", "message"),
     [

@@ -1,13 +1,15 @@
 """`predictions.csv`: the validation texts of a run with its answers, or without any the test's."""
 
 import csv
+import io
 from collections.abc import Iterable
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
-from hydra_study_sweeper.files import RecordError, replacing
+from hydra_study_sweeper.files import RecordError, read_bounded, replacing
 
 LONGEST_FIELD = 2**31 - 1
+LARGEST = 2**30  # bytes
 
 
 @dataclass(frozen=True)
@@ -48,14 +50,14 @@ def read_predictions(path: Path) -> list[Prediction]:
     """
     csv.field_size_limit(LONGEST_FIELD)
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            reader = csv.reader(file, strict=True)
-            if next(reader, None) != COLUMNS:
-                raise RecordError(f"{path.name} does not begin with {','.join(COLUMNS)}")
-            return [
-                Prediction(sentence, label, predicted, float(probability))
-                for sentence, label, predicted, probability in reader
-            ]
+        text = read_bounded(path, LARGEST).decode("utf-8")
+        reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+        if next(reader, None) != COLUMNS:
+            raise RecordError(f"{path.name} does not begin with {','.join(COLUMNS)}")
+        return [
+            Prediction(sentence, label, predicted, float(probability))
+            for sentence, label, predicted, probability in reader
+        ]
     except FileNotFoundError as error:
         raise RecordError(f"there is no {path.name}") from error
     except (OSError, ValueError, csv.Error) as error:

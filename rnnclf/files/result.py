@@ -13,6 +13,7 @@ from rnnclf.files.paths import RunPaths
 FORMAT = 1  # of result.json
 Share = Annotated[float, Meta(ge=0, le=1)]
 Count = Annotated[int, Meta(ge=0)]
+Value = str | int | float | bool | None  # of a key
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,7 @@ class RunResult(ModelResult):
     device: str
     started: str
     seconds: Seconds
-    config: dict[str, Any]
+    config: dict[str, Value | dict[str, Value]]
     format: int
 
     def __post_init__(self) -> None:

@@ -1,5 +1,7 @@
 """The records of a study: `study.json` in its folder, and `trial.json` in that of each trial."""
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import Literal
@@ -82,6 +84,11 @@ class SeedValues:
     sd: float | None
     interval: tuple[float, float] | None
 
+    def __post_init__(self) -> None:
+        """Refuses a mean of nothing."""
+        if not self.values:
+            raise ValueError("values over seeds are missing")
+
 
 @dataclass(frozen=True)
 class FinalModel:
@@ -158,6 +165,14 @@ class StudyRecord:
     best: list[BestTrial]
     refit: RefitRecord | None
     format: int = field(default=1)
+
+
+def as_values(params: Mapping[str, Value]) -> dict[str, Value]:
+    """Returns parameters as records have them: JSON has no number for infinity, so its name."""
+    return {
+        key: str(value) if isinstance(value, float) and not math.isfinite(value) else value
+        for key, value in params.items()
+    }
 
 
 def read_study(folder: Path) -> StudyRecord:

@@ -44,9 +44,9 @@ def test_importances_are_of_what_all_trials_have():
         trial = study.ask()
         x, kind = trial.suggest_float("x", 0, 1), trial.suggest_categorical("kind", "ab")
         study.tell(trial, x + number + trial.suggest_float(f"of_{kind}", 0, 1))
-    pictures = drawable(study)
-    assert pictures["importances"] == ["kind", "x"]
-    assert pictures["parallel_coordinates"] == ["kind", "of_a", "of_b", "x"]
+    drawn = drawable(study)
+    assert drawn["importances"] == ["kind", "x"]
+    assert drawn["parallel_coordinates"] == ["kind", "of_a", "of_b", "x"]
 
 
 def test_with_several_objectives_or_one_value_there_is_nothing_to_draw():

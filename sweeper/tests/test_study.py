@@ -19,7 +19,7 @@ from optuna.trial import TrialState
 from processes import run_program
 
 
-def test_a_study_leaves_its_trials_its_winner_and_pictures(sweep, tmp_path):
+def test_a_study_leaves_its_trials_and_its_winner(sweep, tmp_path):
     done = sweep()
     assert done.returncode == 0, done.stdout
     study = tmp_path / "study"

@@ -9,6 +9,7 @@ import time
 import psutil
 import pytest
 from foreign_study import OUTPUT, SWEEP, states_of, trials_of
+from hydra_study_sweeper import read_trial
 from hydra_study_sweeper.options import StudySpec
 from hydra_study_sweeper.storage.trials import Trials, counts
 from optuna.trial import TrialState
@@ -97,6 +98,21 @@ def test_if_all_trials_fail_the_first_failure_is_shown(sweep):
         "no trial ended well; the first failure: trial 0: RuntimeError: x is 0.500" in done.stdout
     )
     assert "hydra.sweeper.restart=true begins anew" in done.stdout
+
+
+def test_a_value_that_json_has_no_number_for_is_a_value(sweep, tmp_path):
+    done = sweep("x=choice(1.0,inf)", "outcome=one", "hydra/sweeper/sampler=grid")
+    assert done.returncode == 0, done.stdout
+    assert states_of(tmp_path / "study") == {"COMPLETE": 2}
+    found = {read_trial(tmp_path / "study" / number).params["x"] for number in "01"}
+    assert found == {1.0, "inf"}
+
+
+def test_the_message_of_a_failure_may_have_any_characters(sweep, tmp_path):
+    done = sweep("outcome=surrogate", "hydra.sweeper.max_failures=1")
+    assert done.returncode != 0
+    assert "Traceback" not in done.stdout
+    assert r"\ud800" in (tmp_path / "study" / "trials.csv").read_text()
 
 
 def test_a_worker_that_dies_while_it_takes_a_trial_costs_none(tmp_path):

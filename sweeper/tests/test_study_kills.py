@@ -1,6 +1,7 @@
 """Nothing is lost, whatever is killed whenever: workers, the parent, everything, Ctrl-C."""
 
 import contextlib
+import os
 import random
 import signal
 import subprocess
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from foreign_study import OUTPUT, SWEEP, trials_of
+from foreign_study import OUTPUT, SWEEP, states_of, trials_of
 from hydra_study_sweeper.paths import StudyPaths
 from hydra_study_sweeper.storage.trials import LOSSES, LOST, RETRY_OF, counts
 from optuna.trial import TrialState
@@ -96,6 +97,45 @@ def check_promises(folder: Path, n_trials: int) -> None:
 def test_nothing_is_lost_in_four_kills(tmp_path):
     assert run_with_kills(tmp_path, kills=4, n_trials=40, seed=0) > 0
     check_promises(tmp_path, n_trials=40)
+
+
+def test_a_sigterm_to_the_whole_process_group_costs_no_trial(tmp_path):
+    """GNU timeout, systemd and batch systems end a command so."""
+    command = [*SWEEP, "steps=20", "seconds=0.1", "hydra.sweeper.n_trials=2"]
+    process = subprocess.Popen(command, cwd=tmp_path, start_new_session=True, **OUTPUT)
+    while len(list(tmp_path.glob("study/*/.hydra"))) < 2:
+        assert process.poll() is None
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGTERM)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode != 0
+    assert "after 0 of 2 trials" in output
+    assert all(
+        trial.user_attrs.get(LOSSES, 0) == 0
+        for trial in trials_of(tmp_path / "study")
+        if LOST in trial.user_attrs
+    )
+    done = subprocess.run(command, cwd=tmp_path, check=False, **OUTPUT)
+    assert done.returncode == 0, done.stdout
+    assert states_of(tmp_path / "study") == {"COMPLETE": 2}
+
+
+def test_a_dead_server_of_the_workers_is_replaced(tmp_path):
+    command = [*SWEEP, "steps=2", "seconds=0.1", "hydra.sweeper.n_trials=6"]
+    process = subprocess.Popen(command, cwd=tmp_path, **OUTPUT)
+    parent = psutil.Process(process.pid)
+    killed = 0
+    while process.poll() is None and killed < 3:
+        for child in parent.children():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if "forkserver" in " ".join(child.cmdline()):
+                    child.kill()
+                    killed += 1
+        time.sleep(0.2)
+    output, _ = process.communicate(timeout=60)
+    assert killed == 3
+    assert process.returncode == 0, output
+    assert states_of(tmp_path / "study") == {"COMPLETE": 6}
 
 
 @pytest.mark.slow

@@ -97,7 +97,9 @@ def _copy_search(pick: Pick, to: Path) -> None:
 
 def _copy_code(project: Path, to: Path) -> None:
     to.mkdir()
-    ignored = shutil.ignore_patterns("__pycache__", "*.egg-info", "_build")
+    ignored = shutil.ignore_patterns(
+        "__pycache__", "*.egg-info", "build", "dist", "_build", ".*_cache"
+    )
     for name in CODE:
         source = project / name
         if source.is_dir():

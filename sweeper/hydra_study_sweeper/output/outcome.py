@@ -10,7 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 from optuna.trial import FrozenTrial, TrialState
 
 from hydra_study_sweeper.files import replacing, write_record, write_text
-from hydra_study_sweeper.records import BestTrial, RefitRecord, StudyRecord
+from hydra_study_sweeper.records import BestTrial, RefitRecord, StudyRecord, as_values
 from hydra_study_sweeper.space.dimensions import Dimension
 from hydra_study_sweeper.space.fingerprint import is_below
 from hydra_study_sweeper.storage.trials import LOST, REASON, RETRY_OF, Trials
@@ -50,7 +50,7 @@ def write_study(
             BestTrial(
                 number=trial.number,
                 values=trial.values,
-                params=trial.params,
+                params=as_values(trial.params),
                 folder=trials.paths.trial(trial.number).name,
                 best_step=best_step(trials, trial) if is_single and repeats == 1 else None,
             )

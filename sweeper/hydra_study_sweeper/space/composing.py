@@ -127,7 +127,7 @@ def check_that_chosen_arrived(
             continue
         arrived = OmegaConf.select(config, dimension.key.lstrip("+"))
         if OmegaConf.is_config(arrived):
-            continue  # a list or a mapping has many spellings
+            continue  # a list or a mapping can be written in many ways
         try:
             as_chosen = dimension.member(arrived) == chosen[dimension.key]
         except ValueError:

@@ -67,11 +67,11 @@ class Dimension:
         Raises:
             ValueError: If it is none of its values.
         """
-        spellings = [value, "null" if value is None else value]
-        spellings += [QuotedString(str(value), quote).with_quotes() for quote in Quote]
-        for spelling in spellings:
-            if self.contains(spelling):
-                return cast(Value, spelling)
+        forms = [value, "null" if value is None else value]
+        forms += [QuotedString(str(value), quote).with_quotes() for quote in Quote]
+        for form in forms:
+            if self.contains(form):
+                return cast(Value, form)
         raise ValueError(f"{self.key}={value} is not in {self}")
 
     def __str__(self) -> str:

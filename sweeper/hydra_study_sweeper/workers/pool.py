@@ -5,9 +5,11 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -23,7 +25,7 @@ from hydra_study_sweeper.workers.process import INTERRUPTED, Order, pack, serve
 from hydra_study_sweeper.workers.worker import UNTIL_KILLED, Worker
 
 POLL_SECONDS = 0.1
-UNTIL_CLOSED = 5.0  # seconds that an idle process has for ending by itself
+UNTIL_CLOSED = 5.0  # seconds that idle processes have for ending by themselves
 
 
 @dataclass
@@ -62,9 +64,10 @@ class Pool:
         for slot in self._slots:
             if slot.orders is not None:
                 slot.orders.close()  # which an idle process takes as the end
+        deadline = time.monotonic() + UNTIL_CLOSED
         for slot in self._slots:
             if slot.process is not None:
-                slot.process.join(UNTIL_CLOSED)
+                slot.process.join(max(0.0, deadline - time.monotonic()))
                 _kill(slot)
 
     def run(self, worker: Worker, trials: Trials, count: int, on_poll: Callable[[], None]) -> None:
@@ -134,8 +137,8 @@ class _Shift:
         idle = [slot for slot in self._slots if not slot.is_busy]
         ordered = idle[: max(0, self._trials.remaining())]
         for slot in ordered:
-            if slot.process is None:
-                self._start(slot)
+            if slot.process is None and not self._start(slot):
+                continue
             assert slot.orders is not None, "it was started"
             log = self._trials.paths.worker_log(slot.number)
             slot.is_busy = True
@@ -143,13 +146,25 @@ class _Shift:
                 slot.orders.send(Order(self._packed, log))
         return len(ordered)
 
-    def _start(self, slot: _Slot) -> None:
-        slot.orders, theirs = multiprocessing.Pipe()
+    def _start(self, slot: _Slot) -> bool:
+        """Starts the process of a slot, and tells whether it could."""
+        _ensure_server(thread_share(len(self._slots)))
+        ours, theirs = multiprocessing.Pipe()
         process = self._make_process(target=serve, args=(theirs, slot.number))
-        with _main_left_out(), _environment(thread_share(len(self._slots))):
-            process.start()
-        theirs.close()
-        slot.process = process
+        try:
+            with _main_left_out():
+                process.start()
+        except (
+            EOFError,
+            OSError,
+        ) as error:  # the server died meanwhile; the next start has another
+            ours.close()
+            self._count_bad_end(f"their server is gone ({error})")
+            return False
+        finally:
+            theirs.close()
+        slot.process, slot.orders = process, ours
+        return True
 
     def _look_after(self, slot: _Slot) -> None:
         if slot.process is None or slot.orders is None:
@@ -175,11 +190,15 @@ class _Shift:
         if lost and code != INTERRUPTED:
             self._bad_ends = 0
             return
+        if code == INTERRUPTED:
+            self._count_bad_end("something other than this process interrupts them")
+        else:
+            self._count_bad_end(f"{_last_line(log)} ({log})")
+
+    def _count_bad_end(self, reason: str) -> None:
         self._bad_ends += 1
         if self._bad_ends >= self._trials.spec.max_failures:
-            if code == INTERRUPTED:
-                raise StudyError("workers are interrupted, but not by this process")
-            raise StudyError(f"workers end before they begin a trial: {_last_line(log)} ({log})")
+            raise StudyError(f"workers end before they begin a trial: {reason}")
 
     def _children(self) -> list[int]:
         return [
@@ -253,14 +272,24 @@ def _main_left_out() -> Iterator[None]:
         sys.modules["__main__"] = main
 
 
-@contextlib.contextmanager
-def _environment(extra: dict[str, str]) -> Iterator[None]:
-    """Sets environment variables for the server: libraries read them when they are imported."""
+def _ensure_server(environment: dict[str, str]) -> None:
+    """Starts the server from which the processes are forked, if it does not run.
+
+    Args:
+        environment: Variables that its libraries read when they are imported. A server that runs
+            already keeps those of its start.
+    """
     before = dict(os.environ)
-    os.environ.update(extra)
+    os.environ.update(environment)
+    in_main = threading.current_thread() is threading.main_thread()
+    # The SIGTERM of a batch system goes to the whole process group. The server inherits that it is
+    # ignored: without the server nobody could tell how the processes end.
+    handler = signal.signal(signal.SIGTERM, signal.SIG_IGN) if in_main else None
     try:
-        yield
+        forkserver.ensure_running()
     finally:
+        if in_main:
+            signal.signal(signal.SIGTERM, handler)
         os.environ.clear()
         os.environ.update(before)
 

@@ -22,7 +22,6 @@ from hydra.core.utils import setup_globals
 from hydra_study_sweeper.signals import raise_on_sigterm
 from hydra_study_sweeper.workers.worker import Worker
 
-ORPHANED = 75  # exit code of a worker whose parent is gone
 INTERRUPTED = 130
 
 
@@ -97,4 +96,4 @@ def _end_with_parent() -> None:
     parent = multiprocessing.parent_process()
     assert parent is not None, "this is a child process"
     parent.join()
-    os._exit(ORPHANED)
+    os.killpg(0, signal.SIGKILL)  # itself, and all that its trial has started

@@ -1,5 +1,6 @@
 """Samplers and pruners as they are configured."""
 
+import importlib.util
 import warnings
 from collections.abc import Mapping
 from typing import Any
@@ -11,6 +12,13 @@ from omegaconf import DictConfig
 
 from hydra_study_sweeper.errors import ConfigError
 from hydra_study_sweeper.options import TRUSTED
+
+# What Optuna imports for a sampler when it is first used.
+NEEDED = {
+    "CmaEsSampler": ("cmaes",),
+    "QMCSampler": ("scipy",),
+    "GPSampler": ("scipy", "torch"),
+}
 
 
 def make_sampler(
@@ -41,6 +49,10 @@ def check_makeable(sampler: DictConfig, pruner: DictConfig) -> None:
     Raises:
         ConfigError: If one cannot be made.
     """
+    name = str(sampler["_target_"]).rpartition(".")[2]
+    for package in NEEDED.get(name, ()):
+        if importlib.util.find_spec(package) is None:  # Optuna would say so in the tenth trial
+            raise ConfigError(f"{name} needs a package that is missing: pip install {package}")
     try:
         make_sampler(sampler, 0, 0)
         make_pruner(pruner)

@@ -22,7 +22,7 @@ from hydra_study_sweeper.files import write_record
 from hydra_study_sweeper.options import StudySpec
 from hydra_study_sweeper.output.retention import Retention
 from hydra_study_sweeper.paths import StudyPaths, trial_record
-from hydra_study_sweeper.records import TrialRecord
+from hydra_study_sweeper.records import TrialRecord, as_values
 from hydra_study_sweeper.reporting import current
 from hydra_study_sweeper.space.composing import TrialComposer, check_that_chosen_arrived
 from hydra_study_sweeper.space.dimensions import Dimension
@@ -148,7 +148,7 @@ class Worker:
         try:
             with time_limit(self.spec.trial_timeout):
                 point = suggest(trial, self.dimensions)
-                record = replace(record, params=point)
+                record = replace(record, params=as_values(point))
                 _write(record, folder)
                 values = self._objective(trial, point, composer)
         except optuna.TrialPruned as pruned:
@@ -265,4 +265,6 @@ def time_limit(seconds: float | None) -> Iterator[None]:
 
 def describe_error(error: BaseException) -> str:
     """Says in one line what kind of error it is, and its message."""
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+    message = " ".join(str(error).split())
+    printable = message.encode("utf-8", "backslashreplace").decode()  # a lone surrogate is not
+    return f"{type(error).__name__}: {printable}"

@@ -6,6 +6,7 @@ import time
 
 import hydra
 from hydra_study_sweeper import report
+from hydra_study_sweeper.signals import raise_on_sigterm
 
 
 @hydra.main(config_path=".", config_name="config")
@@ -29,8 +30,14 @@ def die_once(cfg):
     return os.kill(os.getpid(), signal.SIGKILL)
 
 
+def surrogate(cfg):
+    raise RuntimeError("\ud800")
+
+
 OUTCOMES = {
     "x": lambda cfg: cfg.x,
+    "one": lambda cfg: 1,
+    "surrogate": surrogate,
     "product": lambda cfg: cfg.x * cfg.size,
     "two": lambda cfg: (cfg.x, 1 - cfg.x),
     "not_a_number": lambda cfg: float("nan"),
@@ -45,4 +52,5 @@ OUTCOMES = {
 }
 
 if __name__ == "__main__":
+    raise_on_sigterm()
     main()
