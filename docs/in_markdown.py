@@ -11,7 +11,7 @@ from hydra_study_sweeper.records import Value
 
 NAMES: dict[Any, str] = {
     **{bool: "boolean", int: "integer", float: "number", str: "string"},
-    **{NoneType: "`null`", Value: "scalar", Any: ""},
+    **{NoneType: "`null`", Value: "scalar", Value | dict[str, Value]: "", Any: ""},
 }
 
 

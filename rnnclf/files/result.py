@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from hydra_study_sweeper.files import RecordError, read_record, write_record
+from hydra_study_sweeper.records import Value
 from msgspec import Meta
 
 from rnnclf.files.paths import RunPaths
@@ -13,7 +14,6 @@ from rnnclf.files.paths import RunPaths
 FORMAT = 1  # of result.json
 Share = Annotated[float, Meta(ge=0, le=1)]
 Count = Annotated[int, Meta(ge=0)]
-Value = str | int | float | bool | None  # of a key
 
 
 @dataclass(frozen=True)
