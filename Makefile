@@ -1,4 +1,4 @@
-# The commands of the README. Each sets up .venv first, where it is not there yet.
+# The commands of README.md and CONTRIBUTING.md. Each sets up .venv first, where it is not there yet.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -15,6 +15,7 @@ demo: $(VENV)/ready
 	    "How many legs does a spider have?" \
 	    "In which city is the oldest bridge over the river?" \
 	    "Why do leaves turn red in autumn?"
+	@echo "next: . $(BIN)/activate, then: python run.py dataset=questions cell=gru"
 
 test: $(VENV)/ready
 	$(BIN)/python -m pytest

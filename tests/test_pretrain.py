@@ -78,5 +78,5 @@ def test_a_run_pretrains_first(run_py, tmp_path):
     settings = ["epochs=1", "hidden_size=8", "embedding_size=8", "model.ngram_buckets=100"]
     done = run_py(*settings, "training.pretrain_epochs=2", "hydra.run.dir=here")
     assert done.returncode == 0, done.stderr
-    lines = [line.split("  ")[0] for line in done.stdout.splitlines()[1:4]]
+    lines = [line.split("  ")[0] for line in done.stdout.splitlines()[2:5]]
     assert lines == ["pretraining epoch 1/2", "pretraining epoch 2/2", "epoch 1/1"]
