@@ -10,7 +10,7 @@ import statistics
 import sys
 from pathlib import Path
 
-from hydra_study_sweeper.refit import seed_values
+from hydra_study_sweeper.intervals import seed_values
 
 
 def main() -> None:

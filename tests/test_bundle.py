@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hydra_study_sweeper.intervals import seed_values
 from hydra_study_sweeper.records import FinalModel, RefitRecord
-from hydra_study_sweeper.refit import seed_values
 from scipy.stats import norm
 
 import rnnclf as package

@@ -26,7 +26,7 @@ RNNCLF = (
 SWEEPER = (
     {"errors", "signals", "paths", "files", "reporting"},
     {"records", "options"},
-    {"space", "storage"},
+    {"intervals", "space", "storage"},
     {"output"},
     {"workers"},
     {"plan"},

@@ -4,8 +4,8 @@ import csv
 
 import numpy as np
 import pytest
+from hydra_study_sweeper.intervals import seed_values
 from hydra_study_sweeper.records import FinalModel, RefitRecord
-from hydra_study_sweeper.refit import seed_values
 from scipy import stats
 
 from rnnclf.runs.results import Run, Study

@@ -8,7 +8,7 @@ import time
 import numpy as np
 import psutil
 import pytest
-from hydra_study_sweeper.refit import seed_values
+from hydra_study_sweeper.intervals import seed_values
 from hydra_study_sweeper.space.dimensions import parse_space
 from omegaconf import DictConfig
 from project import REPO, compose_sweep, composed

@@ -12,7 +12,6 @@ The runs are trials of a study of their own, which lends them resuming and retry
 """
 
 import logging
-import math
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -22,13 +21,14 @@ from omegaconf import OmegaConf
 from optuna.trial import FrozenTrial, TrialState
 
 from hydra_study_sweeper.errors import StudyError
+from hydra_study_sweeper.intervals import seed_values
 from hydra_study_sweeper.output.outcome import best_step
 from hydra_study_sweeper.output.progress import StudyProgress
 from hydra_study_sweeper.output.queue import Queue
 from hydra_study_sweeper.output.retention import Retention
 from hydra_study_sweeper.paths import StudyPaths
 from hydra_study_sweeper.plan import StudyPlan
-from hydra_study_sweeper.records import FinalModel, RefitRecord, Role, SeedValues
+from hydra_study_sweeper.records import FinalModel, RefitRecord, Role
 from hydra_study_sweeper.space.points import as_overrides
 from hydra_study_sweeper.space.repeats import Repeats
 from hydra_study_sweeper.storage.trials import OVERRIDES, REASON, ROLE, SEED, Trials
@@ -40,7 +40,6 @@ log = logging.getLogger(__name__)
 
 ROLES: tuple[Role, ...] = get_args(Role)
 BEST_STEP = "{best_step}"
-CONFIDENCE = 0.95
 # Attributes of the study: the runs without their weights; the step to which final runs are trained.
 DELETED, TRAIN_TO = "deleted", "train_to"
 
@@ -259,45 +258,3 @@ def _median_best_step(trials: Trials, runs: Iterable[FrozenTrial]) -> int:
     if not steps:
         raise StudyError(f"refit asks for {BEST_STEP}, but the trials report no steps")
     return statistics.median_low(steps)
-
-
-def seed_values(values: Sequence[float | None]) -> SeedValues:
-    """Describes values over seeds by mean, standard deviation and 95 % interval of the mean.
-
-    The interval is Student's t over the seeds; it says how much the mean would change with other
-    seeds, not with other data. One value has no deviation, and two have no interval: theirs would
-    be twelve times as wide as their distance.
-    """
-    numbers = [value for value in values if value is not None]
-    mean = statistics.fmean(numbers)
-    if len(numbers) < 2:
-        return SeedValues(numbers, mean, None, None)
-    sd = statistics.stdev(numbers)
-    if len(numbers) < 3:
-        return SeedValues(numbers, mean, sd, None)
-    half = students_t(len(numbers) - 1) * sd / math.sqrt(len(numbers))
-    return SeedValues(numbers, mean, sd, (mean - half, mean + half))
-
-
-def students_t(degrees: int) -> float:
-    """Returns the t that a variable of Student's distribution exceeds in size in 5 % of all cases.
-
-    By bisection of the distribution, which is a finite sum for whole degrees of freedom (Abramowitz
-    and Stegun, "Handbook of Mathematical Functions", 1964, 26.7.3 and 26.7.4).
-    """
-
-    def within(t: float) -> float:
-        theta = math.atan(t / math.sqrt(degrees))
-        odd = degrees % 2
-        term, total = (math.cos(theta), 0.0) if odd else (1.0, 0.0)
-        for k in range(1 + odd, degrees, 2):
-            total += term
-            term *= k / (k + 1) * math.cos(theta) ** 2
-        total *= math.sin(theta)
-        return 2 / math.pi * (theta + total) if odd else total
-
-    low, high = 0.0, 13.0  # that of one degree of freedom is 12.7
-    while high - low > 1e-13:
-        middle = (low + high) / 2
-        low, high = (middle, high) if within(middle) < CONFIDENCE else (low, middle)
-    return high
