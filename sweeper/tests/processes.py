@@ -2,7 +2,8 @@
 
 Each is a real process with its own streams, folder, environment, signals and exit code, but forked
 from a server that has imported the libraries, which saves two seconds of three. What depends on how
-Python starts, on a terminal or on who is whose parent is tested with `subprocess`.
+Python starts, on a terminal, on who is whose parent or on the environment of a study's workers (it
+is that of the server) is tested with `subprocess`.
 """
 
 import gc

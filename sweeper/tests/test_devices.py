@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from foreign_study import trials_of
+from foreign_study import OUTPUT, SWEEP, trials_of
 from hydra_study_sweeper.workers.devices import default_workers, one_gpu, visible_gpus
 
 WORKER = """
@@ -24,11 +24,11 @@ def test_there_are_as_many_workers_as_gpus(monkeypatch):
 
 
 @pytest.mark.parametrize("launcher", ["basic", pytest.param("joblib", marks=pytest.mark.slow)])
-def test_each_worker_of_a_study_has_a_gpu_of_its_own(launcher, sweep, tmp_path, monkeypatch):
+def test_each_worker_of_a_study_has_a_gpu_of_its_own(launcher, tmp_path, monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,7")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     asked = ("outcome=gpu", "steps=1", "seconds=0.2", f"hydra/launcher={launcher}")
-    done = sweep("hydra.sweeper.workers=2", *asked)
+    done = subprocess.run([*SWEEP, *asked], cwd=tmp_path, check=False, **OUTPUT)
     assert done.returncode == 0, done.stdout
     by_worker = {t.user_attrs["worker"]["pid"]: t.value for t in trials_of(tmp_path / "study")}
     assert sorted(by_worker.values()) == [3, 7]
