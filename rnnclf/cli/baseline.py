@@ -19,11 +19,12 @@ from rnnclf.errors import SelectionError
     help="Folder of the raw files.  [default: $RNNCLF_DATA, or data]",
 )
 def baseline(folders: tuple[Path, ...], data_folder: Path) -> None:
-    """Measures linear classifiers on the data sets of the runs below DIR (outputs).
+    """Measures linear classifiers on the texts of the runs.
 
-    Support vector machines on TF-IDF features of words, and of words and characters, trained and
-    measured on the same texts as the runs. Their accuracies go to a folder baselines in the first
-    DIR, from where compare and report show them beside the runs.
+    For the data sets of the runs below DIR (outputs): support vector machines on TF-IDF features of
+    words, and of words and characters, trained and measured on the same texts as the runs. Their
+    accuracies go to a folder baselines in the first DIR, from where compare and report show them
+    beside the runs.
     """
     from rnnclf.runs.baselines import datasets_of, write_baseline
     from rnnclf.runs.find import find_runs

@@ -7,7 +7,7 @@ import click
 
 @click.group()
 def data() -> None:
-    """Data sets."""
+    """Describes the data sets."""
 
 
 @data.command()
@@ -18,7 +18,10 @@ def data() -> None:
     help="Folder of the raw files.  [default: $RNNCLF_DATA, or data]",
 )
 def info(folder: Path | None) -> None:
-    """Prints Table 1 of the hand-out for the data sets on disk; downloads nothing."""
+    """Prints the data sets on disk, as in the hand-out's Table 1.
+
+    It downloads nothing.
+    """
     from rnnclf.data.overview import print_overview
     from rnnclf.data.sources import default_data_folder
 

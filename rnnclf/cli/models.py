@@ -23,7 +23,20 @@ BATCH = 1024  # texts between two answers
 Answer = tuple[str, list[tuple[str, float]]]  # a text, its most probable classes
 
 
-@click.command()
+class _OfTexts(click.Command):
+    """A command whose arguments may be texts that begin with a dash."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            if error.possibilities:
+                raise
+            hint = "A text that begins with - comes after --: rnnclf predict MODEL -- TEXT"
+            raise click.UsageError(f"{error.format_message()} {hint}", ctx) from error
+
+
+@click.command(cls=_OfTexts)
 @click.argument("model", type=FOLDER)
 @click.argument("texts", nargs=-1)
 @click.option(
@@ -42,10 +55,11 @@ Answer = tuple[str, list[tuple[str, float]]]  # a text, its most probable classe
     help="Format of the output.",
 )
 def predict(model: Path, texts: tuple[str, ...], file: Path | None, top: int, kind: str) -> None:
-    """Predicts the class of each of TEXTS, or of each line of standard input.
+    """Predicts the classes of texts.
 
-    MODEL is a bundle or the folder of a run. A line of output has probability, class and text; with
-    --format json it is an object, with csv a record for each class listed.
+    TEXTS are arguments or lines of standard input. MODEL is a bundle or the folder of a run. A line
+    of output has probability, class and text; with --format json it is an object, with csv a record
+    for each class listed.
     """
     from rnnclf.data.csv_files import read_sentences
 
@@ -110,7 +124,7 @@ WRITERS = {"text": _write_text, "json": _write_json, "csv": _write_csv}
 @click.argument("model", type=FOLDER)
 @DATA
 def evaluate(model: Path, folder: Path | None) -> None:
-    """Computes the reported accuracies of MODEL anew and says whether they are right.
+    """Computes the reported accuracies of a model again.
 
     MODEL is a bundle or the folder of a run. The test split is read only if the model was tested
     before. Accuracies agree if they differ by no more than one text, or one in a thousand. Exit
@@ -138,10 +152,10 @@ def evaluate(model: Path, folder: Path | None) -> None:
 @click.option("--to", required=True, type=FOLDER, help="The bundle.")
 @DATA
 def ensemble(models: tuple[Path, ...], to: Path, folder: Path | None) -> None:
-    """Makes one bundle of MODELS, which answers by the mean of their probabilities.
+    """Makes one bundle of several models.
 
-    MODELS are bundles or folders of runs that differ in nothing but the seed. The test split is
-    read only if all of them were tested before.
+    It answers by the mean of their probabilities. MODELS are bundles or folders of runs that differ
+    in nothing but the seed. The test split is read only if all of them were tested before.
     """
     from rnnclf.bundles.ensemble import write_ensemble
     from rnnclf.training.reproducibility import prepare_torch
@@ -169,9 +183,10 @@ def ensemble(models: tuple[Path, ...], to: Path, folder: Path | None) -> None:
     help="The file.  [default: model.onnx in MODEL]",
 )
 def export(model: Path, path: Path | None) -> None:
-    """Writes MODEL as ONNX, after a check against the original on 100 random texts.
+    """Writes a model as ONNX.
 
-    The graph takes word indices (batch, length) and lengths (batch), and gives probabilities.
+    It is checked against the original on 100 random texts. The graph takes word indices (batch,
+    length) and lengths (batch), and gives probabilities.
     """
     from rnnclf.bundles.export import export_onnx
     from rnnclf.model.store import load

@@ -27,7 +27,10 @@ LOOPBACK = "127.0.0.1"
     help="The page to write.",
 )
 def report(folders: tuple[Path, ...], output: Path) -> None:
-    """Writes one self-contained page about all runs and studies below DIR (outputs)."""
+    """Writes one page about runs and studies.
+
+    It has all that is below DIR (outputs), and needs no other file.
+    """
     from rnnclf.report.page import write_report
 
     found = write_report(folders or DEFAULT_FOLDERS, output)
@@ -43,9 +46,10 @@ def report(folders: tuple[Path, ...], output: Path) -> None:
     "--port", default=8080, show_default=True, type=click.IntRange(1, 65535), help="The TCP port."
 )
 def dashboard(study: Path, port: int) -> None:
-    """Shows the folder STUDY in optuna-dashboard, on this machine only, until Ctrl-C.
+    """Shows a study in optuna-dashboard.
 
-    New trials appear as they end. Nothing can be changed in it.
+    STUDY is its folder. The page is for this machine only, until Ctrl-C. New trials appear as they
+    end. Nothing can be changed in it.
     """
     try:
         from optuna_dashboard import run_server

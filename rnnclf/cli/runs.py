@@ -66,13 +66,14 @@ def compare(
     wide: bool,
     diff: tuple[Path, Path] | None,
 ) -> None:
-    """Ranks the runs and trials below FOLDERS (outputs) by validation accuracy.
+    """Ranks runs and trials by validation accuracy.
 
-    A table for each data set has the keys in which its runs differ. refit_val and refit_test are
-    mean ± standard deviation (number) over the seeds with which a study trained its winner again;
-    single runs' test accuracies are not shown, since nobody should choose by them. Rows without a
-    rank are what rnnclf baseline measured. p_val and p_test (of table and md) are the probabilities
-    that chance alone parts a run that far from the best one, with ≈ where that is 5 % or more.
+    It reads those below FOLDERS (outputs). A table for each data set has the keys in which its runs
+    differ. refit_val and refit_test are mean ± standard deviation (number) over the seeds with
+    which a study trained its winner again; single runs' test accuracies are not shown, since nobody
+    should choose by them. Rows without a rank are what rnnclf baseline measured. p_val and p_test
+    (of table and md) are the probabilities that chance alone parts a run that far from the best
+    one, with ≈ where that is 5 % or more.
 
     A KEY is a key of the configuration, or its end (lr), or cell, dataset, study, val_accuracy,
     val_macro_f1, val_loss, best_epoch, parameters, vocabulary_size, seconds, started, folder.
@@ -110,9 +111,9 @@ def compare(
     "--filter", "condition", metavar="CONDITION", help="Which runs, as in rnnclf compare."
 )
 def pick(folders: tuple[Path, ...], to: Path, condition: str | None) -> None:
-    """Writes the best run of each data set and cell as a bundle.
+    """Writes the best models as bundles.
 
-    The best by validation accuracy of the runs and trials below FOLDERS (outputs). Of a study's
+    For each data set and cell the best by validation accuracy below FOLDERS (outputs). Of a study's
     winner the bundle has the model that was trained again for use. What `rnnclf predict` and
     `rnnclf.load` need is all in a bundle; it works without the data.
     """
@@ -144,11 +145,11 @@ def pick(folders: tuple[Path, ...], to: Path, condition: str | None) -> None:
     "--filter", "condition", metavar="CONDITION", help="Which runs, as in rnnclf compare."
 )
 def submission(number: int, folders: tuple[Path, ...], to: Path, condition: str | None) -> None:
-    """Writes GROUP_N_PROJECT_PART2.zip, what a group of the hand-out hands in.
+    """Writes the zip file that a group hands in.
 
-    In it are the best tested models of the group's two data sets and cell, a report with their
-    accuracies, the code, and a script that computes the accuracies anew. Run it in the folder of
-    run.py.
+    In GROUP_N_PROJECT_PART2.zip are the best tested models of the group's two data sets and cell, a
+    report with their accuracies, the code, and a script that computes the accuracies anew. Run it
+    in the folder of run.py.
     """
     from rnnclf.bundles.submission.archive import choose_for, write_submission
     from rnnclf.bundles.submission.groups import read_group

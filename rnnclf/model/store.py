@@ -3,11 +3,13 @@
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import torch
+from hydra_study_sweeper import read_study, read_trial
 from hydra_study_sweeper.files import RecordError, read_record, replacing, write_text
 from msgspec import Meta
 from safetensors import SafetensorError
@@ -110,7 +112,21 @@ def _check_files(paths: BundlePaths) -> None:
             raise ModelError(f"{path}: not a file")
     for path in paths.all:
         if not path.exists():
-            raise ModelError(f"{paths.folder}: no model here ({path.name} is missing)")
+            raise ModelError(f"{paths.folder}: no model here, {_why_not(paths.folder, path.name)}")
+
+
+def _why_not(folder: Path, missing: str) -> str:
+    with suppress(RecordError):
+        study = read_study(folder)
+        if study.refit:
+            return f"but a study; its final model is {folder / study.refit.model.folder}"
+        return "but a study without a final model; take the folder of a trial"
+    with suppress(RecordError):
+        state = read_trial(folder).state
+        if state != "complete":
+            return f"but a trial that is {state}"
+        return f"{missing} was deleted: a study keeps the weights of its best trials alone"
+    return f"{missing} is missing"
 
 
 def _check_digests(digests: Mapping[str, str], paths: BundlePaths) -> None:
