@@ -62,7 +62,8 @@ def test_runs_of_a_trial_have_other_validation_texts_and_are_one_row(run_py, rnn
     report = tmp_path / "report.html"
     assert rnnclf("report", str(folder), "--output", str(report)).returncode == 0
     assert "<h3>Study" in report.read_text(encoding="utf-8")
-    assert ", mean of 2 runs, in outputs/studies" in done.stdout
+    assert "of the best trial: " in done.stdout
+    assert ", mean of 2 runs\n" in done.stdout
     assert "(mean of 2 runs)" in rnnclf("pick", str(folder), cwd=tmp_path).stdout
     difference = rnnclf("compare", "--diff", str(folder / "0"), str(folder / "1")).stdout
     assert "optimizer.lr" in difference, "a trial's folder stands for its first run"

@@ -26,7 +26,7 @@ RUN += ["dataset.validation_fraction=0.5", "epochs=3", "embedding_size=8"]
 SEARCH = ["-m", "sweeps=default", "sampler=grid", "lr=choice(1e-6,0.01,0.1)", "batch_size=8"]
 SEARCH += ["hidden_size=8", "pruner=none", "workers=1", "hydra.sweeper.refit.seeds=3"]
 ONE_MORE = ["hidden_size=16", "hydra.run.dir=outputs/single"]
-STUDY = Path("outputs", "studies", "default-csv-gru")
+STUDY = Path("outputs", "studies", "default-csv-mine-gru")
 
 
 @pytest.fixture(scope="session")

@@ -164,7 +164,7 @@ def test_a_changed_data_set_on_an_old_study_is_refused(run_py, tmp_path):
     (data / "test.csv").write_text("sentence,label\n" + rows + "new,up\n")
     done = run_py(*command)
     assert done.returncode == 2
-    assert "data: csv was" in done.stderr
+    assert "data: csv-mine was" in done.stderr
     assert len(done.stderr.splitlines()) == 1
 
 

@@ -27,7 +27,7 @@ NUMBERS = {
 P_VALUES = ("p_val", "p_test")
 SPREADS = ("refit_val", "refit_test", "mean")
 NOTHING = "-"
-FIRST = ("rank", "val_accuracy", "refit_test", "cell", "folder")  # columns that a narrow table has
+FIRST = ("rank", "val_accuracy", "refit_test", "folder")  # columns that a narrow table has
 PADDING = 3  # between two columns
 WIDEST = 10_000
 

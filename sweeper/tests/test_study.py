@@ -93,7 +93,8 @@ def test_choices_over_a_group_make_a_study_each(sweep, tmp_path):
         assert states_of(tmp_path / f"study-{name}") == {"COMPLETE": 2}
         config = (tmp_path / f"study-{name}" / "1" / ".hydra" / "config.yaml").read_text()
         assert f"name: {name}" in config
-    assert re.search(r"study-a  best 0.\d+\n.*study-b  best 0.\d+\n", done.stdout)
+    outcome = r"study-{}  value of the best trial 0.\d+\n"
+    assert re.search(f"{outcome.format('a')}.*{outcome.format('b')}", done.stdout)
     done = sweep("group=a,b")
     assert done.returncode == 1
     assert "several studies would share the folder" in done.stdout
@@ -113,10 +114,10 @@ def test_a_terminal_shows_all_studies_and_the_running_trials(tmp_path):
     os.close(terminal)
     assert process.wait() == 0, shown
     assert "2 studies" in shown
-    assert re.search(r"study-a │ 3      │ best [0-9.]+ │\s+│ study-b │ 3      │ running", shown), (
-        shown
-    )
-    assert "for all studies" in shown
+    assert re.search(
+        r"study-a │ 3      │ value of [a-z ]+0[0-9.]+ │\s+│ study-b │ 3      │ running", shown
+    ), shown
+    assert "for the trials of all studies" in shown
 
 
 def test_two_objectives_give_a_front(sweep, tmp_path):
