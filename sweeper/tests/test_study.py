@@ -117,7 +117,7 @@ def test_a_terminal_shows_all_studies_and_the_running_trials(tmp_path):
     assert re.search(
         r"study-a │ 3      │ value of [a-z ]+0[0-9.]+ │\s+│ study-b │ 3      │ running", shown
     ), shown
-    assert "for the trials of all studies" in shown
+    assert "for all studies" in shown
 
 
 def test_two_objectives_give_a_front(sweep, tmp_path):

@@ -117,7 +117,7 @@ class StudyProgress:
             parts.append(f"about {duration(self._left(trials))} left{self._with_refit}")
             if waiting := self._queue.waiting_trials:
                 in_all = self._left(trials) + _mean(trials, *ENDED) * waiting / self.workers
-                parts.append(f"{duration(in_all)} for the trials of all studies")
+                parts.append(f"{duration(in_all)} for all studies")
         return ", ".join(parts)
 
     @property
