@@ -59,7 +59,7 @@ def export_onnx(classifier: Classifier, path: Path) -> float:
         import onnx
         import onnxruntime
     except ImportError as error:
-        raise UserError(f"{error.name} is not there; pip install 'rnnclf[export]'") from error
+        raise UserError(f"{error.name} is not installed: pip install 'rnnclf[export]'") from error
     classifier = classifier.without_ngrams()
     model = _Exported(classifier.model).eval()
     with replacing(path) as temporary:

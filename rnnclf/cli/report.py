@@ -54,7 +54,9 @@ def dashboard(study: Path, port: int) -> None:
     try:
         from optuna_dashboard import run_server
     except ImportError as error:
-        raise UserError("optuna-dashboard is not there; pip install 'rnnclf[dashboard]'") from error
+        raise UserError(
+            "optuna-dashboard is not installed: pip install 'rnnclf[dashboard]'"
+        ) from error
     from hydra_study_sweeper.errors import StudyError
     from hydra_study_sweeper.storage.journal import journal_for_reading
 

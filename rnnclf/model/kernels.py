@@ -169,7 +169,7 @@ def _steps(*along_time: Tensor, backwards: bool = False) -> Iterator[tuple[Tenso
 
 
 def _parts(gradients: Tensor) -> Iterator[slice]:
-    """Yields the steps from the last to the first, so many at once as stay in the cache."""
+    """Yields the steps from the last to the first, as many at once as fit into the cache."""
     steps = max(1, ELEMENTS_AT_ONCE // gradients[0].numel())
     for end in range(len(gradients), 0, -steps):
         yield slice(max(0, end - steps), end)

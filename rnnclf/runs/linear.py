@@ -39,7 +39,7 @@ def measure_baselines(config: DatasetConfig, data_folder: Path) -> Baseline:
     try:
         import sklearn  # noqa: F401
     except ImportError as error:
-        raise UserError("scikit-learn is not there; pip install 'rnnclf[baseline]'") from error
+        raise UserError("scikit-learn is not installed: pip install 'rnnclf[baseline]'") from error
     corpus = load(config, data_folder)
     training, validation = hold_out(corpus.train, config)
     models = []

@@ -82,7 +82,7 @@ class DeferredAdam(Optimizer):
 
         Args:
             words: Word indices of any shape.
-            always: The first so many rows of the embedding are handed out, too, and first.
+            always: How many of the first rows of the embedding are always handed out, and first.
 
         Returns:
             For each word the number of its row; and the rows, a leaf that takes the gradient.

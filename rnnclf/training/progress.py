@@ -1,7 +1,6 @@
 """What a person sees while a run goes on: a live line on a terminal, plain lines elsewhere."""
 
 import logging
-from types import TracebackType
 from typing import Self
 
 from hydra_study_sweeper import announce
@@ -59,12 +58,7 @@ class _EpochsProgress:
         self._live.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *problem: object) -> None:
         self._live.stop()
 
     def on_step(self, step: int) -> None:

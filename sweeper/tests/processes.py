@@ -94,7 +94,7 @@ class Program:
         """Waits for its end, and returns what `subprocess.run` would return.
 
         Raises:
-            TimeoutExpired: If it takes longer than so many seconds.
+            TimeoutExpired: If it does not end within `timeout` seconds.
         """
         self._process.join(timeout)
         if self._process.exitcode is None:

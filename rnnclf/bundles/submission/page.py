@@ -80,7 +80,7 @@ def _origin(entry: Entry) -> str:
         "Trained again it has "
         f"{Spread.of(run.refit.validation.values)} on the validation texts and, trained on them "
         f"too, {Spread.of(run.refit.final.values)} on the test texts (mean ± standard deviation "
-        "over so many seeds). The model is that of the median seed by validation."
+        "over the seeds). The model is the one of the seed with the median validation accuracy."
     )
 
 

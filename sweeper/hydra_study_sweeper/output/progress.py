@@ -5,7 +5,6 @@ import statistics
 import time
 from collections.abc import Sequence
 from datetime import datetime
-from types import TracebackType
 
 from optuna.trial import FrozenTrial, TrialState
 from rich.console import Console, Group
@@ -54,12 +53,7 @@ class StudyProgress:
             self._live.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *problem: object) -> None:
         self.update()
         self._live.stop()
 
