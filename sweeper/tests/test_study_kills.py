@@ -101,7 +101,7 @@ def test_nothing_is_lost_in_four_kills(tmp_path):
 
 def test_a_sigterm_to_the_whole_process_group_costs_no_trial(tmp_path):
     """GNU timeout, systemd and batch systems end a command so."""
-    command = [*SWEEP, "steps=20", "seconds=0.1", "hydra.sweeper.n_trials=2"]
+    command = [*SWEEP, "steps=20", "seconds=0.1", "seconds_to_save=1", "hydra.sweeper.n_trials=2"]
     process = subprocess.Popen(command, cwd=tmp_path, start_new_session=True, **OUTPUT)
     while len(list(tmp_path.glob("study/*/.hydra"))) < 2:
         assert process.poll() is None
@@ -110,10 +110,11 @@ def test_a_sigterm_to_the_whole_process_group_costs_no_trial(tmp_path):
     output, _ = process.communicate(timeout=60)
     assert process.returncode != 0
     assert "after 0 of 2 trials" in output
-    assert all(
-        trial.user_attrs.get(LOSSES, 0) == 0
-        for trial in trials_of(tmp_path / "study")
-        if LOST in trial.user_attrs
+    ended = [t for t in trials_of(tmp_path / "study") if t.state is not TrialState.WAITING]
+    assert [trial.user_attrs.get(LOSSES, 0) for trial in ended] == [0, 0]
+    reasons = [str(trial.user_attrs.get("reason")) for trial in ended]
+    assert all(reason.startswith("Interrupted") for reason in reasons), (
+        "not killed: they could save"
     )
     done = subprocess.run(command, cwd=tmp_path, check=False, **OUTPUT)
     assert done.returncode == 0, done.stdout

@@ -11,9 +11,13 @@ from hydra_study_sweeper.signals import raise_on_sigterm
 
 @hydra.main(config_path=".", config_name="config")
 def main(cfg):
-    for step in range(cfg.steps):
-        time.sleep(cfg.seconds)
-        report(cfg.x * (step + 1), step)
+    try:
+        for step in range(cfg.steps):
+            time.sleep(cfg.seconds)
+            report(cfg.x * (step + 1), step)
+    except KeyboardInterrupt:
+        time.sleep(cfg.seconds_to_save)
+        raise
     return OUTCOMES[cfg.outcome](cfg)
 
 
