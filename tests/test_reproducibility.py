@@ -4,6 +4,8 @@ import os
 import subprocess
 import sys
 
+from rnnclf.training.reproducibility import git_revision
+
 BEGIN = "import torch; from rnnclf.training.reproducibility import prepare_torch; prepare_torch()\n"
 
 
@@ -36,3 +38,15 @@ def test_numbers_below_the_normal_range_become_zero():
 
 def test_one_thread_is_used():
     assert printed_by("print(torch.get_num_threads())") == "1"
+
+
+def test_the_revision_is_read_without_the_programs_of_a_configuration_of_git(tmp_path, monkeypatch):
+    script = tmp_path / "script"
+    script.write_text(f"#!/bin/sh\ntouch {tmp_path}/ran\n")
+    script.chmod(0o755)
+    known = git_revision()
+    for name, value in {"COUNT": "1", "KEY_0": "core.fsmonitor", "VALUE_0": str(script)}.items():
+        monkeypatch.setenv(f"GIT_CONFIG_{name}", value)
+    monkeypatch.setenv("GIT_DIR", str(tmp_path))
+    assert git_revision() == known
+    assert not (tmp_path / "ran").exists()

@@ -140,7 +140,7 @@ def test_a_study_from_the_search_to_the_tested_winner(run_py, tmp_path):
     chosen = load(model / "config.yaml")
     assert chosen.optimizer.lr == best["params"]["optimizer.lr"]
 
-    done = run_py("--config-dir", str(folder), "--config-name", "best", "hydra.run.dir=best")
+    done = run_py(f"from={folder}", "hydra.run.dir=best")
     assert done.returncode == 0, done.stderr
     again = json.loads((tmp_path / "best" / "result.json").read_text())
     assert again["val_accuracy"] == best["values"][0], "the winner's numbers come out again"

@@ -1,8 +1,11 @@
 """The best run of each data set and cell, as a bundle."""
 
+import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+
+from hydra_study_sweeper.paths import shown
 
 from rnnclf.bundles.bundle import write_bundle
 from rnnclf.errors import SelectionError
@@ -57,7 +60,7 @@ def _first_usable(runs: list[Run], *, tested: bool) -> Pick:
     raise SelectionError(
         f"{best.task} with {best.cell}: none of {len(runs)} runs can be used, the best "
         f"({best.folder}) since {reason}; train it again alone: "
-        f"python run.py --config-path {best.folder.resolve()}"
+        f"python run.py from={shlex.quote(str(shown(best.folder)))}"
     )
 
 

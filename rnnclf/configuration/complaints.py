@@ -79,11 +79,6 @@ def _explain(error: BaseException) -> str:
         return f"{word[1]!r} is not KEY=VALUE, such as in: python run.py dataset=questions cell=gru"
     if choice := _NO_OPTION.search(message):
         message = _explain_option(*choice.groups())
-    if "No match in the defaults list" in message and unknown:
-        return (
-            f"{unknown[1]}= chooses a file of conf/, but this configuration stands by itself; "
-            "change its values, such as model.cell=gru or dataset.max_length=100"
-        )
     message = _NO_KEY.sub(r"There is no key '\1'.", message)
     if _UNQUOTED.search(message):
         message += " A value with blanks or signs needs quotes of its own: 'KEY=\"VALUE\"'."

@@ -7,12 +7,23 @@ from typing import Any
 
 import yaml
 from hydra.core.config_store import ConfigStore
+from hydra_study_sweeper.files import read_bounded
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from rnnclf.configuration.checks import check
 from rnnclf.configuration.schema import Config
 from rnnclf.errors import ConfigError
+
+LARGEST = 2**18  # bytes of a saved configuration; one has about 1,500
+DEEPEST = 10  # its nesting is 2
+OPENING = (
+    yaml.BlockMappingStartToken,
+    yaml.BlockSequenceStartToken,
+    yaml.FlowMappingStartToken,
+    yaml.FlowSequenceStartToken,
+)
+CLOSING = (yaml.BlockEndToken, yaml.FlowMappingEndToken, yaml.FlowSequenceEndToken)
 
 
 @dataclass
@@ -66,27 +77,38 @@ def from_omegaconf(node: DictConfig) -> Config:
 def load(path: Path) -> Config:
     """Reads a `config.yaml` that a run left and checks it.
 
-    The file may come from somebody else: an interpolation in it, which could read the environment,
-    is refused.
+    The file may come from somebody else. It is data: an interpolation, which could read the
+    environment, an alias, which could grow without end, and a section for Hydra are refused.
 
     Raises:
         ConfigError: If a key is unknown, missing or has a wrong type or value.
         FileNotFoundError: If there is no such file.
     """
     try:
-        content = path.read_text(encoding="utf-8")
-        if "${" in content:
-            raise ConfigError("an interpolation (${...}) is not allowed in a saved configuration")
-        if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(content)):
-            raise ConfigError("an alias (*...) is not allowed in a saved configuration")
-        node = OmegaConf.create(yaml.safe_load(content))
-        if not isinstance(node, DictConfig):
-            raise ConfigError("the configuration is not a mapping")
+        node = OmegaConf.create(_read_plain(path))
         return from_omegaconf(node)
-    except (OmegaConfBaseException, yaml.YAMLError, ValueError) as error:
+    except FileNotFoundError:
+        raise
+    except (OmegaConfBaseException, yaml.YAMLError, ValueError, OSError) as error:
         raise ConfigError(str(error)) from error
-    except RecursionError as error:
-        raise ConfigError("the configuration is nested too deeply") from error
+
+
+def _read_plain(path: Path) -> dict[str, Any]:
+    content = read_bounded(path, LARGEST).decode()
+    if "${" in content:
+        raise ConfigError("an interpolation (${...}) is not allowed in a saved configuration")
+    depth = 0
+    for token in yaml.scan(content):  # a parser would fail at a deep nesting, or crash
+        if isinstance(token, yaml.AliasToken):
+            raise ConfigError("an alias (*...) is not allowed in a saved configuration")
+        depth += isinstance(token, OPENING)
+        depth -= isinstance(token, CLOSING)
+        if depth > DEEPEST:
+            raise ConfigError("the configuration is nested too deeply")
+    values = yaml.safe_load(content)
+    if not isinstance(values, dict):
+        raise ConfigError("the configuration is not a mapping")
+    return values
 
 
 def to_yaml(config: Config) -> str:

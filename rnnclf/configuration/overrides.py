@@ -14,7 +14,7 @@ _EXPERIMENT = re.compile(r"^experiment=")
 _SEVERAL_SWEEPS = re.compile(r"^(\+?group|sweeps)=.*,")
 _SEVERAL_OPTIONS = re.compile(r"^(dataset|cell|optimizer)=\[")
 _MISSPELT_SWEEPS = re.compile(r"^(sweep|study)=(.*)")
-_STUDY = re.compile(r"^(\+?group|sweeps|hydra/sweeper|--config-name)(=|$)")
+_STUDY = re.compile(r"^(\+?group|sweeps|hydra/sweeper)(=|$)")
 _OF_STUDIES = re.compile(r"^(n_trials|repeats|workers|pruner|sampler|restart|dry_run)=")
 _SEVERAL_SEEDS = re.compile(r"^seed=.*[,(]")
 

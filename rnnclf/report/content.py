@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import plotly.graph_objects as go
-import yaml
-from hydra_study_sweeper import StudyPaths, StudyRecord
+from hydra_study_sweeper import StudyRecord
 from hydra_study_sweeper.files import RecordError
 
 from rnnclf.files.epochs import read_epochs
@@ -136,7 +135,6 @@ def describe_tasks(found: Found) -> Iterator[Task]:
 
 
 def _describe_study(folder: Path, record: StudyRecord | None) -> StudyDetails:
-    best = StudyPaths(folder).best
     refit = record and record.refit
     return StudyDetails(
         name=record.name if record else folder.name,
@@ -146,9 +144,7 @@ def _describe_study(folder: Path, record: StudyRecord | None) -> StudyDetails:
         spread=seeds_spread({"validation": refit.validation, "test": refit.final})
         if refit
         else None,
-        command=_command("--config-dir", str(folder.resolve()), "--config-name", best.stem)
-        if best.exists()
-        else None,
+        command=_command_of(folder) if record and record.best else None,
     )
 
 
@@ -164,7 +160,7 @@ def _describe_run(run: Run) -> RunDetails:
         errors = _errors(run)
     except RecordError as error:
         problems.append(f"There are no predictions: {error}.")
-    return RunDetails(run, _command_of(run), curves, errors, problems)
+    return RunDetails(run, _command_of(run.folder), curves, errors, problems)
 
 
 def _curves(run: Run) -> dict[str, go.Figure]:
@@ -184,30 +180,6 @@ def _errors(run: Run) -> Errors:
     )
 
 
-def _command_of(run: Run) -> str:
-    """Returns what repeats a run: what was typed, or for a job of a sweep its configuration."""
-    typed = None if run.study else _typed(run.folder / ".hydra")
-    return _command("--config-path", str(run.folder.resolve())) if typed is None else typed
-
-
-def _typed(folder: Path) -> str | None:
-    """Returns the command of a run of the project's own configuration, None for that of another."""
-    try:
-        hydra, overrides = (
-            yaml.safe_load((folder / name).read_text(encoding="utf-8"))
-            for name in ("hydra.yaml", "overrides.yaml")
-        )
-        sources = {
-            source["provider"]: Path(source["path"]).name
-            for source in hydra["hydra"]["runtime"]["config_sources"]
-        }
-        own = sources["main"] == "conf" and "command-line" not in sources
-        if not own or hydra["hydra"]["job"]["config_name"] != "config":
-            return None
-        return _command(*map(str, overrides))
-    except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError):
-        return None
-
-
-def _command(*arguments: str) -> str:
-    return shlex.join(["python", "run.py", *arguments])
+def _command_of(folder: Path) -> str:
+    """Returns what trains a model as that in a folder once more."""
+    return shlex.join(["python", "run.py", f"from={folder.resolve()}"])

@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import os
 import platform
 import random
 import subprocess
@@ -114,10 +115,22 @@ def git_revision() -> str | None:
     Returns:
         None where there is no git or no checkout.
     """
-    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
+    checkout = Path(__file__).parents[2]
+    if not (checkout / ".git").exists():
+        return None  # git would look in the folders above, which may be of another project
+    command = ["git", "-c", "core.fsmonitor=false", "describe", "--always", "--dirty"]
+    # A configuration of Git can name programs to run. Nothing of the user's is needed here.
+    own = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    own |= {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
     try:
         done = subprocess.run(
-            [*command, "--abbrev=40"], capture_output=True, text=True, check=True, timeout=10
+            [*command, "--abbrev=40"],
+            cwd=checkout,
+            env=own,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=10,
         )
     except (OSError, subprocess.SubprocessError):
         return None

@@ -14,8 +14,7 @@ class StudyPaths:
     Attributes:
         folder: `hydra.sweep.dir`.
         record: A summary of the study: a `StudyRecord`.
-        best: The configuration of the best trial. `python run.py --config-dir FOLDER
-            --config-name best` runs it.
+        best: The configuration of the best trial.
         trials: One line for each trial: number, state, value, steps, seconds, folder, reason of a
             failure, retried trial, parameters.
         journal: Everything that happened. Optuna's tools open it, for example `optuna-dashboard

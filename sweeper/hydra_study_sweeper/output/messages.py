@@ -25,7 +25,7 @@ def describe_outcome(spec: StudySpec, record: StudyRecord) -> Iterator[str]:
         yield f"  trial {best.number}, in {folder / best.folder}"
         yield f"  {shlex.join(as_overrides(best.params))}"
     if record.best:
-        yield f"its configuration: --config-dir {folder} --config-name best"
+        yield f"its configuration: {folder / 'best.yaml'}"
     if refit := record.refit:
         yield f"{names.value} over seeds: {_spread(refit.validation)}"
         yield f"{names.final} of the final model: {_spread(refit.final)}"

@@ -120,10 +120,7 @@ def write_best(trials: Trials, config: DictConfig) -> None:
     content["hydra"] = _picked(config.hydra)
     best = trials.ranked()[0]
     values = ", ".join(f"{value:.6g}" for value in best.values)
-    head = (
-        f"# Trial {best.number} of the study {trials.spec.name}: {values}. To run it:\n"
-        "#     --config-dir FOLDER --config-name best    (FOLDER: where this file is)\n"
-    )
+    head = f"# Trial {best.number} of the study {trials.spec.name}: {values}.\n"
     write_text(trials.paths.best, head + OmegaConf.to_yaml(OmegaConf.create(content)))
 
 

@@ -1,0 +1,87 @@
+"""`from=FOLDER`: the configuration of a run, a bundle or a study, taken over as data.
+
+Hydra runs what a configuration tells it to: it sets environment variables, calls functions, opens
+log files. A configuration from somebody else must therefore never reach Hydra as one.
+"""
+
+import re
+from contextlib import suppress
+from pathlib import Path
+
+from hydra.core.config_store import ConfigStore
+from hydra_study_sweeper import read_study, read_trial
+from hydra_study_sweeper.files import RecordError
+from omegaconf import OmegaConf
+
+from rnnclf.configuration.composed import load
+from rnnclf.configuration.identity import WITHOUT_EFFECT
+from rnnclf.errors import ConfigError
+from rnnclf.files.paths import RunPaths
+
+_FROM = re.compile(r"^from=(.*)$")
+# argparse takes beginnings of options, too. All of these lead Hydra to files outside of conf/.
+_ELSEWHERE = re.compile(r"^(--co|--ex|-c[pnd]|\W*hydra\.searchpath)")
+_GROUP = re.compile(r"^\+?(dataset|cell|optimizer|group|experiment)=(.*)$")
+_KEYS = {"dataset": "dataset.name", "cell": "model.cell", "optimizer": "optimizer.name"}
+
+
+def refuse_elsewhere(arguments: list[str]) -> None:
+    """Refuses options by which Hydra would read configurations outside of `conf/`.
+
+    Raises:
+        ConfigError: If an argument is such an option.
+    """
+    for argument in arguments[1:]:
+        if _ELSEWHERE.match(argument):
+            raise ConfigError(
+                f"{argument}: a configuration outside of conf/ could run any program; "
+                "python run.py from=FOLDER takes the values of a run, a bundle or a study"
+            )
+
+
+def take_over(arguments: list[str]) -> list[str]:
+    """Makes the values of `from=FOLDER` known to Hydra, under the other arguments.
+
+    Folders, device, threads, and whether to read the test split stay those of this machine.
+
+    Args:
+        arguments: The program, and what comes after it.
+
+    Returns:
+        The arguments with the name under which Hydra knows the values.
+
+    Raises:
+        ConfigError: If there is no sound configuration in the folder, or if a file of `conf/` is
+            chosen beside it.
+    """
+    folders = [match[1].strip("'\"") for match in map(_FROM.match, arguments) if match]
+    if not folders:
+        return arguments
+    for argument in arguments:
+        if chosen := _GROUP.match(argument):
+            key = _KEYS.get(chosen[1])
+            instead = f"set {key}={chosen[2]} and others" if key else "leave one of the two out"
+            raise ConfigError(
+                f"{argument} chooses a file of conf/, and from={folders[-1]} has these values "
+                f"already; {instead}"
+            )
+    try:
+        config = load(RunPaths(_run_of(Path(folders[-1]))).config)
+    except FileNotFoundError as error:
+        raise ConfigError(f"from={folders[-1]}: there is no config.yaml in it") from error
+    values = OmegaConf.to_container(OmegaConf.structured(config))
+    assert isinstance(values, dict), "a structured configuration is a mapping"
+    kept = {key: value for key, value in values.items() if key not in WITHOUT_EFFECT}
+    ConfigStore.instance().store(
+        group="from", name="given", node=kept, package="_global_", replace=True
+    )
+    return [arguments[0], "+from=given", *(a for a in arguments[1:] if not _FROM.match(a))]
+
+
+def _run_of(folder: Path) -> Path:
+    """Returns the folder of the run: of a study its best trial, of a trial its first run."""
+    with suppress(RecordError, IndexError):
+        folder = folder / read_study(folder).best[0].folder
+    with suppress(RecordError, IndexError):
+        folder = folder / read_trial(folder).runs[0]
+    return folder
