@@ -9,8 +9,11 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from hydra_study_sweeper.records import Value
 
+from rnnclf.configuration.schema import DatasetConfig
+
 NAMES: dict[Any, str] = {
     **{bool: "boolean", int: "integer", float: "number", str: "string"},
+    DatasetConfig: "section [dataset](keys.md#dataset)",
     **{NoneType: "`null`", Value: "scalar", Value | dict[str, Value]: "", Any: ""},
 }
 

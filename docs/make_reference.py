@@ -14,16 +14,16 @@ from hydra import compose, initialize_config_dir
 from hydra_study_sweeper import options
 from hydra_study_sweeper.paths import StudyPaths, trial_record
 from hydra_study_sweeper.records import StudyRecord, TrialRecord
-from in_markdown import attributes, kind, shown, summary, table
+from in_markdown import NAMES, attributes, kind, shown, summary, table
 from omegaconf import DictConfig
 
-from rnnclf.bundles.record import BundleRecord
 from rnnclf.cli import commands
 from rnnclf.configuration import checks
 from rnnclf.configuration.composed import ComposedConfig, register_schema
 from rnnclf.configuration.schema import Config
 from rnnclf.data.sources import SOURCES
 from rnnclf.errors import ExitCode
+from rnnclf.files.bundle import BundleRecord
 from rnnclf.files.epochs import EpochMetrics
 from rnnclf.files.paths import BundlePaths, RunPaths
 from rnnclf.files.predictions import Prediction
@@ -220,7 +220,7 @@ def files_page() -> Iterator[str]:
 
 def records_in(hint: Any) -> Iterator[type]:
     """The record types of a type hint, with those of their fields."""
-    is_record = isinstance(hint, type) and is_dataclass(hint)
+    is_record = isinstance(hint, type) and is_dataclass(hint) and hint not in NAMES
     if is_record:
         yield hint
     for inner in get_type_hints(hint).values() if is_record else get_args(hint):

@@ -103,7 +103,7 @@ def test_a_run_without_validation_texts_makes_no_second_split(write_run, rnnclf,
 
 def test_folders_of_the_same_name_are_warned_of(write_run, rnnclf, tmp_path):
     for name in "ab":
-        write_run(name, {"dataset.name": "csv", "dataset.folder": f"/data/{name}/letters"})
+        write_run(name, {"dataset.name": "csv-letters", "dataset.folder": f"/data/{name}/letters"})
     done = rnnclf("compare", str(tmp_path))
     assert "csv-letters: 2 different splits" in done.stderr
     assert "--filter one by dataset.folder" in done.stderr
@@ -112,7 +112,7 @@ def test_folders_of_the_same_name_are_warned_of(write_run, rnnclf, tmp_path):
 def test_labels_and_folders_make_tasks(write_run, compare):
     write_run("a", {"dataset.name": "questions", "dataset.labels": "coarse"})
     write_run("b", {"dataset.name": "questions", "dataset.labels": "fine"})
-    write_run("c", {"dataset.name": "csv", "dataset.folder": "/data/letters"})
+    write_run("c", {"dataset.name": "csv-letters", "dataset.folder": "/data/letters"})
     assert {row["task"] for row in compare(".")} == {"questions-coarse", "questions", "csv-letters"}
 
 
@@ -185,8 +185,13 @@ def test_groups_have_the_best_and_the_mean(four_runs, compare):
     assert gru["runs"] == 2
     assert gru["best"] == 0.7
     assert gru["best_folder"] == "b/c"
-    assert gru["mean"] == pytest.approx({"mean": 0.6, "sd": 0.02**0.5, "n": 2})
-    assert rnn["mean"] == {"mean": 0.7, "sd": None, "n": 1}
+    assert gru["mean"] == {
+        "values": [0.7, 0.5],
+        "mean": pytest.approx(0.6),
+        "sd": pytest.approx(0.02**0.5),
+        "interval": None,
+    }
+    assert rnn["mean"] == {"values": [0.7], "mean": 0.7, "sd": None, "interval": None}
 
 
 def test_two_runs_differ_in_keys_and_figures(four_runs, rnnclf, tmp_path):

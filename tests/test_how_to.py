@@ -20,7 +20,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 from project import REPO, result_of
 
-from rnnclf.bundles.submission.groups import read_group
+from rnnclf.bundles.submission.archive import read_group
 from rnnclf.configuration.composed import register_schema
 from rnnclf.configuration.overrides import as_hydra_reads_it
 from rnnclf.data.sources import load_corpus

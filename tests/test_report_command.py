@@ -7,7 +7,7 @@ import pytest
     ("arguments", "message"),
     [
         (("missing",), "error: missing: no such folder\n"),
-        (("empty",), "error: empty: no finished run is there to report on\n"),
+        (("empty",), "error: no finished run below empty\n"),
     ],
 )
 def test_what_is_wrong_is_one_line_and_no_page(tmp_path, rnnclf, arguments, message):

@@ -1,4 +1,4 @@
-"""A bundle: a trained model by itself, with what it achieved and a page about it."""
+"""A bundle: a trained model by itself, with its accuracies and a page about it."""
 
 import tempfile
 from collections.abc import Sequence
@@ -9,11 +9,11 @@ from hydra_study_sweeper.files import RecordError, read_record, write_record, wr
 from hydra_study_sweeper.records import RefitRecord
 
 from rnnclf.bundles.card import model_card
-from rnnclf.bundles.record import BundleRecord, Member
 from rnnclf.configuration.schema import Config, PathsConfig
 from rnnclf.errors import ModelError
+from rnnclf.files.bundle import BundleRecord, Member
 from rnnclf.files.paths import BundlePaths, RunPaths
-from rnnclf.files.result import ModelResult, read_result
+from rnnclf.files.result import ModelResult
 from rnnclf.model.classifier import Classifier
 from rnnclf.model.store import digest, load, save_description, save_weights
 
@@ -29,10 +29,10 @@ def write_bundle(
         model_folder: The folder of the run.
         to: The bundle.
         study: The name of the study that found the model, if one did.
-        refit: What came of the refit that trained the model, if one did.
+        refit: The result of the refit that trained the model, if one did.
 
     Raises:
-        ModelError: If the model is damaged, or something else than a bundle is at `to`.
+        ModelError: If the model is damaged, or something other than a bundle is at `to`.
     """
     save_bundle(load(model_folder), reported(model_folder), to, study=study, refit=refit)
 
@@ -46,7 +46,7 @@ def save_bundle(
     refit: RefitRecord | None = None,
     members: Sequence[Member] | None = None,
 ) -> None:
-    """Makes a bundle of a classifier and what it achieves; see `write_bundle`."""
+    """Makes a bundle of a classifier and its accuracies; see `write_bundle`."""
     check_replaceable(to)
     config = _without_places(classifier.config)
     to.parent.mkdir(parents=True, exist_ok=True)
@@ -55,13 +55,8 @@ def save_bundle(
         new.folder.mkdir()
         save_description(config, classifier.vocabulary, classifier.classes, new)
         save_weights(classifier.model.state_dict(), new.weights)
-        record = BundleRecord(
-            result=result,
-            sha256={path.name: digest(path) for path in new.all},
-            study=study,
-            refit=refit,
-            members=list(members) if members else None,
-        )
+        digests = {path.name: digest(path) for path in new.all}
+        record = BundleRecord(result, digests, study, refit, list(members) if members else None)
         write_record(new.metrics, record)
         write_text(new.card, model_card(to.name, config, classifier.classes, record))
         load(new.folder)
@@ -71,38 +66,37 @@ def save_bundle(
 
 
 def reported(folder: Path) -> ModelResult:
-    """Returns what a bundle or the folder of a run says that its model achieves.
+    """Returns what a bundle or the folder of a run reports of its model.
 
     Raises:
-        ModelError: If there is neither, or what it says makes no sense.
+        ModelError: If the folder is neither, or its record is damaged.
     """
-    bundle, run = BundlePaths(folder), RunPaths(folder)
+    path = BundlePaths(folder).metrics
     try:
-        if bundle.metrics.exists():
-            return read_record(BundleRecord, bundle.metrics).result
-        if run.result.exists():
-            return read_result(folder).of_model()
+        if path.exists():
+            return read_record(BundleRecord, path).result
+        path = RunPaths(folder).result
+        return read_record(ModelResult, path)
     except RecordError as error:
-        raise ModelError(f"{folder}: what it achieves is {error}") from error
-    raise ModelError(f"{folder}: neither a bundle nor a finished run")
+        raise ModelError(f"{path} is {error}") from error
 
 
 def check_replaceable(folder: Path) -> None:
-    """Makes sure that a bundle may be written in a place: nothing is there, or a bundle.
+    """Makes sure that nothing but a bundle is replaced.
 
     Raises:
-        ModelError: If it may not.
+        ModelError: If something else is there.
     """
     if not folder.exists():
         return
     try:
         read_record(BundleRecord, BundlePaths(folder).metrics)
     except RecordError as error:
-        raise ModelError(f"{folder} is there and no bundle; nothing was changed") from error
+        raise ModelError(f"{folder} exists and is not a bundle; nothing was changed") from error
 
 
 def _without_places(config: Config) -> Config:
-    """Returns the configuration without where its maker keeps things."""
+    """Returns the configuration without the folders of the machine that made the model."""
     folder, vectors = config.dataset.folder, config.model.vectors
     return replace(
         config,

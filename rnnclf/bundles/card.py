@@ -3,19 +3,15 @@
 import shlex
 from collections.abc import Iterator, Sequence
 
-from rnnclf.bundles.record import BundleRecord
 from rnnclf.configuration.schema import Config, DatasetConfig
+from rnnclf.files.bundle import BundleRecord
 from rnnclf.files.result import ModelResult
-from rnnclf.runs.spread import Spread
 
 CONFIDENCE = 0.95
 
 
 def accuracy_interval(accuracy: float, texts: int) -> tuple[float, float]:
-    """Returns Wilson's 95 % interval of an accuracy: what other texts of the kind would give.
-
-    E. B. Wilson, "Probable inference, the law of succession, and statistical inference", 1927.
-    """
+    """Returns Wilson's 95 % interval (1927) of the accuracy on all texts of the kind."""
     from scipy.stats import binomtest  # here: it takes half a second to import
 
     interval = binomtest(round(accuracy * texts), texts).proportion_ci(CONFIDENCE, "wilson")
@@ -23,14 +19,7 @@ def accuracy_interval(accuracy: float, texts: int) -> tuple[float, float]:
 
 
 def model_card(name: str, config: Config, classes: Sequence[str], record: BundleRecord) -> str:
-    """Writes the model card (Markdown) of a bundle.
-
-    Args:
-        name: Of the bundle.
-        config: The configuration with which the model was trained.
-        classes: The class names.
-        record: What is known of the model.
-    """
+    """Writes the model card (Markdown) of a bundle."""
     sections = {
         f"# {name}": _summary(config, classes, record),
         "## Accuracy": _accuracy(record),
@@ -38,8 +27,7 @@ def model_card(name: str, config: Config, classes: Sequence[str], record: Bundle
         "## Data": _data(config, record.result),
         "## Limits": _limits(config, record.result),
     }
-    parts = ["\n".join([title, "", *lines, ""]) for title, lines in sections.items()]
-    return "\n".join(parts)
+    return "\n".join("\n".join([title, "", *lines, ""]) for title, lines in sections.items())
 
 
 def _summary(config: Config, classes: Sequence[str], record: BundleRecord) -> Iterator[str]:
@@ -51,11 +39,11 @@ def _summary(config: Config, classes: Sequence[str], record: BundleRecord) -> It
     )
     if members := record.members:
         yield (
-            f"Its answer is the mean of the probabilities of {len(members)} networks, trained "
-            f"alike with the seeds {', '.join(str(member.seed) for member in members)}."
+            f"It averages the probabilities of {len(members)} networks that were trained alike "
+            f"with the seeds {', '.join(str(member.seed) for member in members)}."
         )
     yield ""
-    yield f"It tells {len(classes)} classes apart; `labels.txt` lists them."
+    yield f"It knows {len(classes)} classes; `labels.txt` lists them."
 
 
 def _accuracy(record: BundleRecord) -> Iterator[str]:
@@ -73,18 +61,17 @@ def _accuracy(record: BundleRecord) -> Iterator[str]:
                 f"| {title} | {texts} | {accuracy:.4f} | {low:.4f} to {high:.4f} | {macro_f1:.4f} |"
             )
     yield ""
-    yield "The interval (Wilson's) is about other texts of the same kind."
+    yield "The interval (Wilson's) is for other texts of the same kind."
     if result.val_accuracy is not None:
-        yield "The validation accuracy is too good: the model was chosen by it."
+        yield "The validation accuracy is too optimistic, because the model was chosen by it."
     if result.test_accuracy is None:
         yield "The model was never tested."
     if refit:
         yield (
-            f"The hyperparameters were found by the study {record.study}, and its winner was "
-            f"trained again: {Spread.of(refit.validation.values)} on the validation texts and, "
-            f"trained on them too, {Spread.of(refit.final.values)} on the test texts, as mean and "
-            f"standard deviation over that many seeds. This is the model of seed "
-            f"{refit.model.seed}, the median by validation."
+            f"The study {record.study} found the hyperparameters, and its winner was trained "
+            f"again: {refit.validation} on the validation texts and, trained on those too, "
+            f"{refit.final} on the test texts (mean ± standard deviation, number of seeds). "
+            f"This is the model of seed {refit.model.seed}, the median by validation accuracy."
         )
 
 
@@ -93,7 +80,7 @@ def _use(name: str, dataset: DatasetConfig) -> Iterator[str]:
     data = " --data FOLDER" if dataset.folder else ""
     yield "```sh"
     yield f'rnnclf predict {folder} "A text"'
-    yield f"rnnclf evaluate {folder}{data}    # computes the accuracies above anew from the data"
+    yield f"rnnclf evaluate {folder}{data}    # computes these accuracies again"
     yield "```"
     yield ""
     yield "```python"
@@ -108,30 +95,30 @@ def _use(name: str, dataset: DatasetConfig) -> Iterator[str]:
 def _data(config: Config, result: ModelResult) -> Iterator[str]:
     dataset, texts = config.dataset, result.texts
     yield (
-        f"{texts.train} texts for training, {texts.validation} for validation, "
-        f"{texts.test} for the test"
-        + (
-            "."
-            if dataset.folder
-            else f", drawn with seed {dataset.split_seed}, {dataset.train_fraction:.0%} of them "
-            "for training and validation."
-        )
+        f"{texts.train} texts for training, {texts.validation} for validation, {texts.test} for "
+        "the test."
     )
+    if not dataset.folder:
+        yield (
+            f"The split was drawn with seed {dataset.split_seed}, {dataset.train_fraction:.0%} of "
+            "the texts for training and validation."
+        )
 
 
 def _limits(config: Config, result: ModelResult) -> Iterator[str]:
-    yield "- It answers any text with one of its classes, also a text that belongs to none."
+    yield "- It gives every text one of its classes, even a text that belongs to none."
     yield (
-        f"- It saw nothing but the training texts of `{config.dataset.name}`; expect less of it on "
-        "texts of another kind, time or language."
+        f"- It was trained on the texts of `{config.dataset.name}` only; expect less on texts of "
+        "another kind, time or language."
     )
-    yield "- Probabilities are those of a softmax and were not calibrated."
+    yield "- Its probabilities are those of a softmax and were not calibrated."
+    unknown = "by their letters only" if config.model.ngram_buckets else "not at all"
     yield (
-        f"- It knows the {result.vocabulary_size:,} words of its training texts; every other "
-        + ("one only by its letters." if config.model.ngram_buckets else "word is the same to it.")
+        f"- It knows the {result.vocabulary_size:,} words of its training texts, and other words "
+        f"{unknown}."
     )
     if limit := config.dataset.max_length:
         where = "first" if config.dataset.truncation == "head" else "first and the last"
         count = limit if config.dataset.truncation == "head" else f"{limit // 2:,}"
         yield f"- It reads the {where} {count} words of a text."
-    yield "- The terms of its training texts are their publishers'; rnnclf's licence is not theirs."
+    yield "- The training texts have their publishers' terms; rnnclf's licence does not cover them."

@@ -1,8 +1,7 @@
-"""A model as ONNX, checked against the one it came from.
+"""A model as ONNX, checked against the original.
 
-torch's older exporter, which records what one batch does, leaves batch and length free, as long as
-the network takes sizes from `shape`; the newer one (`torch.export`) fixes the length of a recurrent
-layer.
+torch's older exporter records one batch. It leaves batch and length free as long as the network
+takes sizes from `shape`; the newer one (`torch.export`) fixes the length of a recurrent layer.
 """
 
 import random
@@ -25,7 +24,7 @@ TOLERANCE = 1e-4  # of probabilities
 
 
 class _Exported(nn.Module):
-    """The model as a user of the file sees it: texts in rows, probabilities out."""
+    """The model with texts in rows and with probabilities."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
@@ -37,23 +36,19 @@ class _Exported(nn.Module):
 
 
 def export_onnx(classifier: Classifier, path: Path) -> float:
-    """Writes a model as ONNX and checks it on random texts before the file is there.
+    """Writes a model as ONNX, if it answers random texts as the original does.
 
     The graph takes `words` (batch, length), word indices padded with 1 (int64), and `lengths`
-    (batch), at least 1 (int64), and gives `probabilities` (batch, classes), for batches and texts
-    of any length. The character n-grams of known words are in their vectors; those of unknown
-    words, which a graph of word indices cannot see, are left out.
-
-    Args:
-        classifier: The model.
-        path: The file.
+    (batch), at least 1 (int64), and gives `probabilities` (batch, classes). Batch and length are
+    free. Known words have the character n-grams in their vectors; out-of-vocabulary words, which
+    the graph cannot see, are `<unk>`.
 
     Returns:
-        The largest difference of a probability from that of torch.
+        The largest difference of a probability from torch's.
 
     Raises:
-        UserError: If the packages of the extra `export` are not there.
-        ModelError: If the exported model does not answer as the original.
+        UserError: If the packages of the extra `export` are missing.
+        ModelError: If the exported model answers differently.
     """
     try:
         import onnx
@@ -65,7 +60,7 @@ def export_onnx(classifier: Classifier, path: Path) -> float:
     with replacing(path) as temporary:
         # Without gradients a layer is torch's own, which the exporter knows.
         with warnings.catch_warnings(), torch.no_grad():
-            warnings.simplefilter("ignore")  # of the exporter, about itself and about tracing
+            warnings.simplefilter("ignore")  # the exporter warns about itself and about tracing
             torch.onnx.export(
                 model,
                 _random_texts(classifier, texts=3, seed=0),
@@ -81,7 +76,7 @@ def export_onnx(classifier: Classifier, path: Path) -> float:
                 },
             )
         onnx.checker.check_model(str(temporary))
-        onnxruntime.set_default_logger_severity(4)  # it raises what it says
+        onnxruntime.set_default_logger_severity(4)  # it raises the same
         session = onnxruntime.InferenceSession(
             temporary.read_bytes(), providers=["CPUExecutionProvider"]
         )
@@ -89,13 +84,13 @@ def export_onnx(classifier: Classifier, path: Path) -> float:
             return _check(classifier, model, session)
         except onnxruntime.capi.onnxruntime_pybind11_state.Fail as error:
             raise ModelError(
-                "the exported model takes texts of one length alone, as that of a cell with a "
-                "loop in Python does; nothing was written"
+                "the exported model takes texts of one length only, because the cell has a loop "
+                "in Python; nothing was written"
             ) from error
 
 
 def _check(classifier: Classifier, model: nn.Module, session: Any) -> float:
-    """Compares answers for texts side by side and for each text alone."""
+    """Compares the answers for texts in one batch and for each text alone."""
     words, lengths = _random_texts(classifier, texts=TEXTS, seed=1)
     with torch.inference_mode():
         expected = model(words, lengths).numpy()
@@ -112,8 +107,7 @@ def _check(classifier: Classifier, model: nn.Module, session: Any) -> float:
     same = all((answer.argmax(1) == expected.argmax(1)).all() for answer in answers)
     if not same or not largest <= TOLERANCE:
         raise ModelError(
-            f"the exported model answers otherwise than the original (up to {largest:.2g}); "
-            "nothing was written"
+            f"the exported model answers differently (up to {largest:.2g}); nothing was written"
         )
     return largest
 

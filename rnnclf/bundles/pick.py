@@ -17,7 +17,7 @@ from rnnclf.runs.results import Run
 
 @dataclass(frozen=True)
 class Pick:
-    """What was chosen for a task and a cell.
+    """The choice for a task and a cell.
 
     Attributes:
         run: The best run by validation accuracy that can be used.
@@ -25,7 +25,7 @@ class Pick:
     """
 
     run: Run
-    better: tuple[tuple[Run, str], ...]
+    better: list[tuple[Run, str]]
 
     @property
     def name(self) -> str:
@@ -37,8 +37,8 @@ def choose(runs: Iterable[Run], *, tested: bool = False) -> list[Pick]:
     """Chooses the best run of each task and cell, by validation accuracy.
 
     Args:
-        runs: From which to choose.
-        tested: Whether only a model whose test accuracy is known will do.
+        runs: The runs.
+        tested: Whether to take only models with a test accuracy.
 
     Raises:
         SelectionError: If no run of a task and cell can be used.
@@ -54,12 +54,12 @@ def _first_usable(runs: list[Run], *, tested: bool) -> Pick:
     for run in runs:
         reason = _why_not(run, tested=tested)
         if reason is None:
-            return Pick(run, tuple(better))
+            return Pick(run, better)
         better.append((run, reason))
     best, reason = better[0]
     raise SelectionError(
-        f"{best.task} with {best.cell}: none of {len(runs)} runs can be used, the best "
-        f"({best.folder}) since {reason}; train it again alone: "
+        f"{best.task} with {best.cell}: none of {len(runs)} runs can be used "
+        f"(the best, {best.folder}: {reason}); train it again alone: "
         f"python run.py from={shlex.quote(str(shown(best.folder)))}"
     )
 
@@ -77,13 +77,11 @@ def write_picks(picks: Iterable[Pick], folder: Path) -> list[Path]:
     """Writes a bundle for each choice below a folder and returns where.
 
     Raises:
-        ModelError: If a model is damaged, or a folder of that name is no bundle.
+        ModelError: If a model is damaged, or a folder of that name is not a bundle.
     """
     written = []
     for pick in picks:
-        bundle = folder / pick.name
-        run = pick.run
-        name = run.study.record.name if run.study else None
-        write_bundle(run.model_folder, bundle, refit=run.refit, study=name)
-        written.append(bundle)
+        study = pick.run.study.record.name if pick.run.study else None
+        write_bundle(pick.run.model_folder, folder / pick.name, refit=pick.run.refit, study=study)
+        written.append(folder / pick.name)
     return written

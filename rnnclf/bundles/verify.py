@@ -6,7 +6,6 @@ from pathlib import Path
 import torch
 
 from rnnclf.bundles.bundle import reported
-from rnnclf.configuration.schema import DatasetConfig
 from rnnclf.data.corpus import Texts
 from rnnclf.data.prepared import load as load_corpus
 from rnnclf.data.sources import default_data_folder
@@ -18,19 +17,12 @@ from rnnclf.model.evaluate import EVALUATION_BATCH_SIZE, predict_logits, score
 from rnnclf.model.metrics import Scores
 from rnnclf.model.store import load
 
-TOLERATED = 0.001  # of the texts: another processor may round another way
+TOLERATED = 0.001  # of the texts: another processor may round differently
 
 
 @dataclass(frozen=True)
 class Verified:
-    """An accuracy, reported and computed anew.
-
-    Attributes:
-        part: `validation` or `test`.
-        texts: How many.
-        reported: As reported.
-        computed: As computed now.
-    """
+    """The accuracy on a part, as reported and as computed again."""
 
     part: str
     texts: int
@@ -39,24 +31,23 @@ class Verified:
 
     @property
     def agrees(self) -> bool:
-        """Whether the two differ by no more than a text, or one in a thousand."""
+        """Whether the two differ by no more than one text, or one in a thousand."""
         difference = abs(self.reported - self.computed) * self.texts
         return round(difference) <= max(1, TOLERATED * self.texts)
 
 
 def verify(folder: Path, data_folder: Path | None) -> list[Verified]:
-    """Computes anew the accuracies that a bundle or the folder of a run reports.
+    """Computes again the accuracies that a bundle or the folder of a run reports.
 
     The test split is read only if the model was tested before.
 
     Args:
         folder: The model.
-        data_folder: The raw files of the data sets, or the CSV files of a data set that has
-            a folder. None: where the data folder is by default, or the folder in the configuration.
+        data_folder: See `texts_of`.
 
     Raises:
         ModelError: If the model is damaged.
-        DataError: If the data cannot be had or is not that of the model.
+        DataError: If the data cannot be had or is not the model's.
     """
     classifier, result = load(folder), reported(folder)
     parts = texts_of(classifier, result.texts, data_folder)
@@ -71,49 +62,46 @@ def verify(folder: Path, data_folder: Path | None) -> list[Verified]:
 def texts_of(
     classifier: Classifier, counts: TextCounts, data_folder: Path | None
 ) -> dict[str, Texts]:
-    """Loads the texts of a model, and makes sure that they are as many as it was made with.
+    """Loads the parts `train`, `validation` and `test` of a model's data set.
 
-    Returns:
-        Those of the parts `train`, `validation` and `test`.
+    Args:
+        classifier: The model.
+        counts: How many texts each part must have.
+        data_folder: The raw files, or the CSV files of a data set that has a folder, or a folder
+            around that. None: the default data folder, or the folder in the configuration.
 
     Raises:
-        DataError: If the data cannot be had or is not that of the model.
+        DataError: If the data cannot be had or is not the model's.
     """
-    data_folder = data_folder or _default_folder(classifier.config.dataset)
-    parts = _parts(classifier, data_folder)
-    for part, texts in parts.items():
-        if len(texts) != getattr(counts, part):
-            raise DataError(
-                f"{data_folder}: {len(texts)} {part} texts where the model reports "
-                f"{getattr(counts, part)}; these are other data than it was made with"
-            )
-    return parts
-
-
-def _default_folder(dataset: DatasetConfig) -> Path:
-    if dataset.folder is None:
-        return default_data_folder()
-    folder = Path(dataset.folder)
-    if not folder.is_dir():  # a bundle has nothing but its name
-        raise DataError(f"say with --data where the folder {folder} with train.csv and test.csv is")
-    return folder
-
-
-def _parts(classifier: Classifier, data_folder: Path) -> dict[str, Texts]:
     dataset = classifier.config.dataset
-    if dataset.folder is not None:
-        inside = data_folder / Path(dataset.folder).name  # a folder of several data sets
+    if dataset.folder is None:
+        data_folder = data_folder or default_data_folder()
+    elif data_folder is None:
+        data_folder = Path(dataset.folder)
+        if not data_folder.is_dir():  # a bundle knows only its name
+            raise DataError(
+                f"where is the folder {data_folder} with train.csv and test.csv? set --data FOLDER"
+            )
+    else:
+        inside = data_folder / Path(dataset.folder).name
         dataset = replace(dataset, folder=str(inside if inside.is_dir() else data_folder))
     corpus = load_corpus(dataset, data_folder)
     unknown = sorted(set(corpus.classes) - set(classifier.classes))
     if unknown:
         raise DataError(f"{data_folder}: the model has no class {unknown[0]!r}")
     training, validation = hold_out(corpus.train, dataset)
-    return {"train": training, "validation": validation, "test": corpus.test}
+    parts = {"train": training, "validation": validation, "test": corpus.test}
+    for part, texts in parts.items():
+        if len(texts) != getattr(counts, part):
+            raise DataError(
+                f"{data_folder}: {len(texts)} {part} texts where the model reports "
+                f"{getattr(counts, part)}; the model was made with other data"
+            )
+    return parts
 
 
 def measure(classifier: Classifier, texts: Texts) -> Scores:
-    """Computes how good a classifier's answers to labelled texts are."""
+    """Scores the answers of a classifier to labelled texts."""
     encoded = classifier.encode(texts.texts)
     logits = predict_logits(classifier.model, encoded, EVALUATION_BATCH_SIZE, torch.device("cpu"))
     return score(logits, classifier.class_indices(texts.labels))

@@ -34,7 +34,7 @@ def baseline(folders: tuple[Path, ...], data_folder: Path) -> None:
     runs = find_runs(folders).runs
     if not runs:
         raise SelectionError(f"no finished run below {', '.join(map(str, folders))}")
-    for name, dataset in datasets_of((run.task, run.value) for run in runs).items():
+    for name, dataset in datasets_of(runs).items():
         measured = measure_baselines(dataset, data_folder)
         path = write_baseline(measured, folders[0] / "baselines" / name)
         for model in measured.models:

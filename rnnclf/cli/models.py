@@ -161,11 +161,11 @@ def ensemble(models: tuple[Path, ...], to: Path, folder: Path | None) -> None:
     from rnnclf.training.reproducibility import prepare_torch
 
     prepare_torch()
-    result = write_ensemble(models, to, folder)
+    together, members = write_ensemble(models, to, folder)
     for part, name in (("validation", "val_accuracy"), ("test", "test_accuracy")):
-        accuracy = getattr(result.together, name)
+        accuracy = getattr(together, name)
         if accuracy is not None:
-            alone = [getattr(member, name) for member in result.members]
+            alone = [getattr(member, name) for member in members]
             click.echo(
                 f"{part:10}  accuracy {accuracy:.4f}  "
                 f"(its {len(alone)} members alone: {min(alone):.4f} to {max(alone):.4f})"

@@ -4,7 +4,7 @@ import shlex
 import shutil
 import sys
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -78,10 +78,9 @@ def compare(
     A KEY is a key of the configuration, or its end (lr), or cell, dataset, study, val_accuracy,
     val_macro_f1, val_loss, best_epoch, parameters, vocabulary_size, seconds, started, folder.
     """
-    from rnnclf.runs.difference import difference
     from rnnclf.runs.find import read_run
     from rnnclf.runs.query import Names
-    from rnnclf.runs.rank import rank, with_significance
+    from rnnclf.runs.rank import difference, rank, with_significance
     from rnnclf.runs.tables import WIDEST, render
 
     if diff:
@@ -151,8 +150,7 @@ def submission(number: int, folders: tuple[Path, ...], to: Path, condition: str 
     report with their accuracies, the code, and a script that computes the accuracies anew. Run it
     in the folder of run.py.
     """
-    from rnnclf.bundles.submission.archive import choose_for, write_submission
-    from rnnclf.bundles.submission.groups import read_group
+    from rnnclf.bundles.submission.archive import choose_for, read_group, write_submission
 
     group = read_group(number, Path())
     picks = choose_for(group, _find(folders, condition).runs)
@@ -168,7 +166,7 @@ def _say_what_was_passed_over(chosen: "Pick") -> None:
 
 def _described(run: "Run") -> str:
     accuracy = "none" if run.val_accuracy is None else f"{run.val_accuracy:.4f}"
-    runs = f" (mean of {len(run.parts)} runs)" if run.is_mean else ""
+    runs = f" (mean of {len(run.parts)} runs)" if run.parts else ""
     return f"validation accuracy {accuracy}{runs}, {run.folder}"
 
 
@@ -178,7 +176,7 @@ def _rows(
     order: str | None,
     grouping: str | None,
     top: int | None,
-    baselines: "Sequence[Baseline]",
+    baselines: "Mapping[Path, Baseline]",
 ) -> "tuple[list[Row], int]":
     """Returns the rows to list and how many there are beyond them."""
     from rnnclf.runs.rank import group, rows, sort
@@ -194,7 +192,7 @@ def _rows(
         value = names.value(order.removeprefix("-"))
         ranked = sort(ranked, value, descending=order.startswith("-"))
     listed = ranked[:top]
-    return rows(listed, names, () if order else baselines), len(ranked) - len(listed)
+    return rows(listed, names, {} if order else baselines), len(ranked) - len(listed)
 
 
 def _find(folders: Sequence[Path], condition: str | None = None) -> "Found":

@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Self, TextIO
 
 import msgspec
 from hydra_study_sweeper.files import LARGEST_RECORD, RecordError, read_bounded
@@ -14,7 +13,7 @@ DIVERGED = 0.02  # a drop of the training accuracy that is too large for chance
 
 @dataclass(frozen=True)
 class EpochMetrics:
-    """The metrics of an epoch; those of the validation part are null if it is empty.
+    """The metrics of an epoch; without a validation part its metrics are null.
 
     Attributes:
         epoch: The number of the epoch, from 1.
@@ -40,10 +39,10 @@ class EpochMetrics:
     tokens_per_second: float
 
     def better_than(self, other: "EpochMetrics | None") -> bool:
-        """Tells whether the validation accuracy is higher, or the same with a lower loss.
+        """Tells whether the validation accuracy is higher, or equal with a lower loss.
 
-        Without a validation part the later epoch is the better one, unless training has diverged
-        since, as with a high learning rate it may: then it is right about fewer of its own texts.
+        Without a validation part the later epoch is better, unless training has diverged since:
+        with a high learning rate, the accuracy on the training texts may drop.
         """
         if other is None:
             return True
@@ -53,34 +52,11 @@ class EpochMetrics:
         return (self.val_accuracy, -self.val_loss) > (other.val_accuracy, -other.val_loss)
 
 
-class EpochsFile:
-    """The file while a run writes it; a context manager.
-
-    Args:
-        path: The file; what is there is replaced.
-        epochs: What is in it at first.
-    """
-
-    def __init__(self, path: Path, epochs: Iterable[EpochMetrics] = ()) -> None:
-        self._path = path
-        self._first = list(epochs)
-        self._file: TextIO | None = None
-
-    def __enter__(self) -> Self:
-        self._file = self._path.open("w", encoding="utf-8")
-        for metrics in self._first:
-            self.append(metrics)
-        return self
-
-    def __exit__(self, *problem: object) -> None:
-        assert self._file is not None, "entered as a context manager"
-        self._file.close()
-
-    def append(self, metrics: EpochMetrics) -> None:
-        """Writes one line, so that it is there even if the run ends now."""
-        assert self._file is not None, "entered as a context manager"
-        self._file.write(json.dumps(asdict(metrics), allow_nan=False) + "\n")
-        self._file.flush()
+def write_epochs(path: Path, epochs: Iterable[EpochMetrics], *, append: bool = False) -> None:
+    """Writes epochs in place of those in the file, or after them."""
+    with path.open("a" if append else "w", encoding="utf-8") as file:
+        for metrics in epochs:
+            file.write(json.dumps(asdict(metrics), allow_nan=False) + "\n")
 
 
 def read_epochs(path: Path) -> list[EpochMetrics]:

@@ -1,12 +1,12 @@
-"""Every file name of a run, a model and a baseline, and nowhere else."""
+"""Every file name of a run, a model and a baseline; no other module has one."""
 
 import os
 from pathlib import Path
 
 
 def cache_folder() -> Path:
-    """Returns where prepared data is kept: `$RNNCLF_CACHE`, or the user's cache folder."""
-    import pooch  # here: it takes time, and few that import this module need it
+    """Returns the folder of prepared data: `$RNNCLF_CACHE`, or the user's cache folder."""
+    import pooch  # here: the import is slow, and few callers need it
 
     return Path(os.environ.get("RNNCLF_CACHE") or pooch.os_cache("rnnclf"))
 
@@ -16,9 +16,6 @@ BASELINE = "baseline.json"  # a `Baseline`: what linear classifiers achieve, in 
 
 class ModelPaths:
     """The files from which a trained model is loaded again.
-
-    Args:
-        folder: Where they are.
 
     Attributes:
         folder: Where they are.
@@ -55,7 +52,7 @@ class BundlePaths(ModelPaths):
 class RunPaths(ModelPaths):
     """The files of a training run: a model and the record of how it came about.
 
-    Hydra adds the folder `.hydra/`, with what it composed and from which arguments.
+    Hydra adds the folder `.hydra/` with the composed configuration and its overrides.
 
     Attributes:
         metrics: One line for each epoch: `EpochMetrics`.
@@ -63,8 +60,7 @@ class RunPaths(ModelPaths):
         predictions: One line for each validation text: `Prediction`. Without a validation part,
             for each test text.
         log: The output on the terminal, with times.
-        result: The outcome: a `RunResult`. It is written last, so a folder with it is a finished
-            run.
+        result: The outcome: a `RunResult`. It is written last; a run with it has finished.
     """
 
     def __init__(self, folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""`predictions.csv`: the validation texts of a run with its answers, or without any the test's."""
+"""`predictions.csv`: a run's answers to its validation texts; without any, to its test texts."""
 
 import csv
 import io
@@ -14,7 +14,7 @@ LARGEST = 2**30  # bytes
 
 @dataclass(frozen=True)
 class Prediction:
-    """A text with its class and the predicted class.
+    """The answer of a run to a text.
 
     Attributes:
         sentence: The text.
@@ -33,7 +33,7 @@ COLUMNS = [field.name for field in fields(Prediction)]
 
 
 def write_predictions(path: Path, predictions: Iterable[Prediction]) -> None:
-    """Writes predictions, in their order."""
+    """Writes predictions in the given order."""
     with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)

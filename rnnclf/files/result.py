@@ -1,17 +1,12 @@
 """`result.json`: the outcome of a run; written last, so its presence means that it finished."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from pathlib import Path
-from typing import Annotated, Any
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
 
-from hydra_study_sweeper.files import RecordError, read_record, write_record
 from hydra_study_sweeper.records import Value
 from msgspec import Meta
 
-from rnnclf.files.paths import RunPaths
-
-FORMAT = 1  # of result.json
 Share = Annotated[float, Meta(ge=0, le=1)]
 Count = Annotated[int, Meta(ge=0)]
 
@@ -116,37 +111,16 @@ class RunResult(ModelResult):
     started: str
     seconds: Seconds
     config: dict[str, Value | dict[str, Value]]
-    format: int
+    format: Literal[1] = 1
 
     def __post_init__(self) -> None:
-        """Refuses a configuration that does not say which texts it is about."""
+        """Refuses a configuration that does not tell which texts the run read."""
         super().__post_init__()
         dataset = self.config.get("dataset")
         if not isinstance(dataset, dict) or not all(
             isinstance(dataset.get(key, 0), str | None) for key in ("labels", "folder")
         ):
             raise ValueError("its configuration has no dataset with labels and folder")
-
-    def of_model(self) -> ModelResult:
-        """Returns what it says of the model alone."""
-        return ModelResult(**{f.name: getattr(self, f.name) for f in fields(ModelResult)})
-
-
-def write_result(paths: RunPaths, result: RunResult) -> None:
-    """Writes the result of a run."""
-    write_record(paths.result, result)
-
-
-def read_result(folder: Path) -> RunResult:
-    """Reads the result of the run in a folder.
-
-    Raises:
-        RecordError: If there is none, it is damaged, of a newer version, or of another program.
-    """
-    result = read_record(RunResult, RunPaths(folder).result)
-    if result.format != FORMAT:
-        raise RecordError(f"format {result.format}, which this rnnclf does not know")
-    return result
 
 
 def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -4,14 +4,12 @@ import hashlib
 import os
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import torch
 from hydra_study_sweeper import read_study, read_trial
 from hydra_study_sweeper.files import RecordError, read_record, replacing, write_text
-from msgspec import Meta
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -23,17 +21,16 @@ from rnnclf.configuration.composed import to_yaml
 from rnnclf.configuration.schema import Config
 from rnnclf.data.vocabulary import Vocabulary
 from rnnclf.errors import ConfigError, ModelError
+from rnnclf.files.bundle import BundleRecord
 from rnnclf.files.paths import BundlePaths, ModelPaths
 from rnnclf.model.classifier import Classifier, build_model
 from rnnclf.model.network import Ensemble, RecurrentClassifier
-
-BUNDLE_FORMAT = 1
 
 
 def save_description(
     config: Config, vocabulary: Vocabulary, classes: list[str], paths: ModelPaths
 ) -> None:
-    """Writes what `load` needs beside the weights: configuration, words, labels."""
+    """Writes the configuration, the words and the labels of a model."""
     write_text(paths.config, to_yaml(config))
     write_text(paths.vocabulary, "".join(f"{word}\n" for word in vocabulary.words))
     write_text(paths.labels, "".join(f"{name}\n" for name in classes))
@@ -51,16 +48,14 @@ def save_weights(weights: Mapping[str, Tensor], path: Path) -> None:
 def load(folder: str | Path) -> Classifier:
     """Loads the model in the folder of a run or in a bundle. Nothing in the folder is executed.
 
-    A bundle's files must be those that were written: their checksums are in it.
-
     Raises:
-        ModelError: If a file is missing, damaged, elsewhere, or does not fit the others, or if a
-            newer version made the bundle.
+        ModelError: If a file is missing, damaged, elsewhere, or does not fit the others, or if the
+            checksums in a bundle are others.
     """
     paths = BundlePaths(Path(folder))
     _check_files(paths)
     if paths.metrics.exists():
-        _check_digests(_read_seal(paths).sha256, paths)
+        _check_digests(paths)
     try:
         config = load_config(paths.config)
         weights = load_file(paths.weights)
@@ -74,27 +69,9 @@ def load(folder: str | Path) -> Classifier:
     except ModelError as error:
         raise ModelError(f"{paths.vocabulary}: {error}") from error
     if len(set(classes)) != len(classes) or not all(classes):
-        raise ModelError(f"{paths.labels}: a label is empty or stands there twice")
+        raise ModelError(f"{paths.labels}: a label is empty or listed twice")
     model = _built(config, len(vocabulary), len(classes), weights, paths)
     return Classifier(config, vocabulary, classes, model.eval())
-
-
-@dataclass(frozen=True)
-class _Seal:
-    """What `metrics.json` of a bundle says of the files beside it."""
-
-    sha256: dict[str, str]
-    format: Annotated[int, Meta(ge=1)]
-
-
-def _read_seal(paths: BundlePaths) -> _Seal:
-    try:
-        seal = read_record(_Seal, paths.metrics)
-    except RecordError as error:
-        raise ModelError(f"{paths.metrics}: not what rnnclf pick writes ({error})") from error
-    if seal.format > BUNDLE_FORMAT:
-        raise ModelError(f"{paths.metrics}: made by a newer rnnclf (format {seal.format})")
-    return seal
 
 
 def digest(path: Path) -> str:
@@ -125,11 +102,15 @@ def _why_not(folder: Path, missing: str) -> str:
         state = read_trial(folder).state
         if state != "complete":
             return f"but a trial that is {state}"
-        return f"{missing} was deleted: a study keeps the weights of its best trials alone"
+        return f"{missing} was deleted: a study keeps only the weights of its best trials"
     return f"{missing} is missing"
 
 
-def _check_digests(digests: Mapping[str, str], paths: BundlePaths) -> None:
+def _check_digests(paths: BundlePaths) -> None:
+    try:
+        digests = read_record(BundleRecord, paths.metrics).sha256
+    except RecordError as error:
+        raise ModelError(f"{paths.metrics}: not what this rnnclf writes ({error})") from error
     for path in paths.all:
         if digests.get(path.name) != digest(path):
             raise ModelError(f"{path}: changed or damaged since the bundle was made")
@@ -138,7 +119,7 @@ def _check_digests(digests: Mapping[str, str], paths: BundlePaths) -> None:
 def _built(
     config: Config, words: int, classes: int, weights: dict[str, Tensor], paths: ModelPaths
 ) -> RecurrentClassifier | Ensemble:
-    """Makes the model that the configuration describes, of nothing but the loaded weights."""
+    """Makes the model that the configuration describes from the loaded weights alone."""
     misfit = f"{paths.weights}: does not fit {paths.config.name}, {paths.vocabulary.name} and "
     members = _members(weights)
     if config.model.num_layers * max(1, len(members)) > len(weights):
@@ -160,12 +141,12 @@ def _built(
 
 
 def _members(weights: Iterable[str]) -> set[str]:
-    """Returns the numbers of the networks of an ensemble, of which weights have the names."""
+    """Returns the numbers of an ensemble's networks, from the names of its weights."""
     return {name.split(".")[1] for name in weights if name.startswith("members.")}
 
 
 class _Uninitialised(TorchFunctionMode):
-    """Makes modules without initial values, for which torch would import its compiler, too."""
+    """Skips the initial values of modules, for which torch would also import its compiler."""
 
     def __torch_function__(
         self,

@@ -1,4 +1,4 @@
-"""What a report says, before it is a page."""
+"""The content of a report, task by task."""
 
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,15 +27,7 @@ MOST_MISTAKES = 10
 
 @dataclass(frozen=True)
 class Errors:
-    """What a model gets wrong.
-
-    Attributes:
-        part: The part whose texts were predicted.
-        num_texts: How many those are.
-        heatmap: The confusion matrix.
-        confusions: The most frequent confusions.
-        mistakes: The wrong predictions that it was most sure of.
-    """
+    """What a model gets wrong on the texts of a part."""
 
     part: str
     num_texts: int
@@ -46,14 +38,14 @@ class Errors:
 
 @dataclass(frozen=True)
 class RunDetails:
-    """The best run with one cell, from close by.
+    """The best run with one cell.
 
     Attributes:
         run: The run.
-        command: What repeats it.
-        curves: Its learning curves by what they show.
-        errors: What it gets wrong.
-        problems: What could not be read.
+        command: The command that repeats it.
+        curves: Its learning curves by their measures.
+        errors: The errors on validation texts; without any, on test texts.
+        problems: Files that could not be read.
     """
 
     run: Run
@@ -70,10 +62,10 @@ class StudyDetails:
     Attributes:
         name: Its name.
         folder: Where it is.
-        record: What its `study.json` says; None if there is none yet.
-        search: What its journal says.
-        spread: The accuracies of the winner with several seeds.
-        command: What runs the winner.
+        record: Its record; None before it has ended.
+        search: The search, from its journal.
+        spread: The accuracies of the winner over several seeds.
+        command: The command that runs the winner.
     """
 
     name: str
@@ -86,14 +78,14 @@ class StudyDetails:
 
 @dataclass(frozen=True)
 class Task:
-    """All about one data set.
+    """Everything about one data set.
 
     Attributes:
         name: The task.
         ranked: Its runs, the best first.
-        keys: The keys in which those differ that are listed.
-        baselines: What linear classifiers achieve on the same texts.
-        warning: Why their accuracies do not compare, if they do not.
+        keys: The keys in which the listed runs differ.
+        baselines: The linear classifiers on the same texts.
+        warning: Why the accuracies do not compare, if they do not.
         studies: Its studies.
         best: The best run with each cell.
     """
@@ -123,7 +115,7 @@ def describe_tasks(found: Found) -> Iterator[Task]:
             name,
             ranked,
             differing_keys([one.run for one in ranked[:MOST_ROWS]]),
-            baselines_of(ranked, found.baselines),
+            list(baselines_of(ranked, found.baselines).values()),
             split_warning(ranked),
             [
                 _describe_study(folder, record)
@@ -136,14 +128,13 @@ def describe_tasks(found: Found) -> Iterator[Task]:
 
 def _describe_study(folder: Path, record: StudyRecord | None) -> StudyDetails:
     refit = record and record.refit
+    spread = refit and seeds_spread({"validation": refit.validation, "test": refit.final})
     return StudyDetails(
         name=record.name if record else folder.name,
         folder=folder,
         record=record,
         search=read_search(folder),
-        spread=seeds_spread({"validation": refit.validation, "test": refit.final})
-        if refit
-        else None,
+        spread=spread,
         command=_command_of(folder) if record and record.best else None,
     )
 
@@ -181,5 +172,5 @@ def _errors(run: Run) -> Errors:
 
 
 def _command_of(folder: Path) -> str:
-    """Returns what trains a model as that in a folder once more."""
+    """Returns the command that repeats the run, or the winner of the study, in a folder."""
     return shlex.join(["python", "run.py", f"from={folder.resolve()}"])

@@ -1,4 +1,4 @@
-"""Interactive figures; their colours and fonts come from the page (`report.js`)."""
+"""Interactive figures. The page (`report.js`) gives them colours and fonts."""
 
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -36,10 +36,7 @@ def learning_curve(epochs: Sequence[EpochMetrics], measure: str, best_epoch: int
 
 
 def confusion_heatmap(classes: Sequence[str], counts: Indices) -> go.Figure:
-    """Draws the shares of each true class; the right ones and the wrong ones in two colours.
-
-    With at most `MOST_CLASSES_WITH_COUNTS` classes the counts stand in the cells.
-    """
+    """Draws the shares of each true class, right and wrong answers in two colours."""
     shares = counts / np.maximum(1, counts.sum(1, keepdims=True))
     diagonal = np.eye(len(classes), dtype=bool)
     size = max(380, 150 + 14 * len(classes))
@@ -71,7 +68,7 @@ def confusion_heatmap(classes: Sequence[str], counts: Indices) -> go.Figure:
 
 
 def seeds_spread(kinds: Mapping[str, SeedValues]) -> go.Figure:
-    """Draws the accuracies of the seeds with mean and interval, a line for each kind of run."""
+    """Draws the accuracies over seeds with mean and interval, a line for each kind of run."""
     figure = _figure(height=170, xaxis={"title": {"text": "accuracy"}}, showlegend=False)
     figure.update_yaxes(type="category", range=[len(kinds) - 0.4, -0.6])
     figure.add_scatter(

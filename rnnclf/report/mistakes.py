@@ -1,4 +1,4 @@
-"""What a model gets wrong: confusions, and the mistakes it was most sure of."""
+"""The errors of a model: its confusions, and the wrong answers with the highest probability."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -10,14 +10,7 @@ from rnnclf.model.metrics import Indices, confusion_matrix
 
 @dataclass(frozen=True)
 class Confusion:
-    """Texts of one class that were taken for another.
-
-    Attributes:
-        label: Their class.
-        predicted: The class that was predicted.
-        count: How many.
-        share: Of all texts of their class.
-    """
+    """Texts of one class that were taken for another; `share` is of all texts of their class."""
 
     label: str
     predicted: str

@@ -1,4 +1,4 @@
-"""From what was found to one page that needs no network."""
+"""The report as one HTML page that needs no other file."""
 
 import base64
 import hashlib
@@ -25,14 +25,7 @@ LONGEST_TEXT = 5000
 
 
 def write_report(folders: Sequence[Path], output: Path) -> Found:
-    """Writes a page about all runs and studies at and below folders.
-
-    Args:
-        folders: Where to look.
-        output: The HTML file; its folder is made if it is missing.
-
-    Returns:
-        What was found.
+    """Writes a page about all runs and studies at and below folders, and returns those.
 
     Raises:
         SelectionError: If a folder does not exist or no run below them has finished.
@@ -40,7 +33,7 @@ def write_report(folders: Sequence[Path], output: Path) -> Found:
     found = find_runs(folders)
     if not found.runs:
         places = ", ".join(str(folder) for folder in folders)
-        raise SelectionError(f"{places}: no finished run is there to report on")
+        raise SelectionError(f"no finished run below {places}")
     output.parent.mkdir(parents=True, exist_ok=True)
     write_text(output, render(found, folders))
     return found
@@ -76,7 +69,7 @@ def _asset(name: str) -> str:
 
 
 def _content_hash(script: str) -> str:
-    """Returns a script's name in a Content-Security-Policy."""
+    """Returns the hash by which a Content-Security-Policy admits a script."""
     digest = hashlib.sha256(script.encode()).digest()
     return f"sha256-{base64.b64encode(digest).decode()}"
 
@@ -90,7 +83,7 @@ def _share(value: Any) -> str:
 
 
 def _plain(value: Any) -> str:
-    """Writes a value of a configuration as on the command line."""
+    """Writes a value of a configuration as one types it."""
     if value is None or isinstance(value, bool):
         return json.dumps(value)
     return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,4 +1,4 @@
-"""What a study's journal tells of the search."""
+"""The search of a study, from its journal."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -19,12 +19,12 @@ WORST_TO_BEST = ["#9aa5b1", "#d0652c"]
 
 @dataclass(frozen=True)
 class Search:
-    """What was searched, and how it went.
+    """A search.
 
     Attributes:
-        states: How many trials ended (or run) in which state.
-        figures: Optuna's figures by what they show.
-        problem: Why there are none, or fewer.
+        states: The number of trials in each state.
+        figures: Optuna's figures by name.
+        problem: Why figures are missing.
     """
 
     states: dict[str, int] = field(default_factory=dict)
@@ -44,20 +44,20 @@ def read_search(folder: Path) -> Search:
         return Search(states, problem="With several objectives there are no figures yet.")
     figures = {name: _plain(figure) for name, figure in draw(study, OBJECTIVE).items()}
     if not figures:
-        return Search(states, problem="There is too little to draw: the trials have one value.")
+        return Search(states, problem="No two complete trials have different values.")
     problem = None
     if "parallel_coordinates" in figures:
         figures["parallel_coordinates"] = _recoloured(figures["parallel_coordinates"])
         if "importances" not in figures:
             problem = (
-                "How much a hyperparameter mattered is drawn where at least "
-                f"{FEWEST_FOR_IMPORTANCES} complete trials, and all of them, have it."
+                "The importance of a hyperparameter is drawn if at least "
+                f"{FEWEST_FOR_IMPORTANCES} trials are complete and all of them have it."
             )
     return Search(states, figures, problem)
 
 
 def _plain(figure: go.Figure) -> go.Figure:
-    """Takes away what the page has: title and colours."""
+    """Removes title and colours, which the page has."""
     return figure.update_layout(template=None, title=None, plot_bgcolor=None, margin=MARGIN)
 
 

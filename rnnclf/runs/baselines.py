@@ -1,31 +1,28 @@
-"""`baseline.json`: what linear classifiers achieve on the texts of the runs beside it."""
+"""`baseline.json`: the accuracies of linear classifiers on the texts of the runs beside it."""
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, fields, replace
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from hydra_study_sweeper.files import RecordError, read_record, write_record
+from hydra_study_sweeper.files import write_record
 
 from rnnclf.configuration.schema import DatasetConfig
 from rnnclf.files.paths import BASELINE
 from rnnclf.files.result import Share, TextCounts
+from rnnclf.runs.results import Run
 
-FORMAT = 1  # of baseline.json
-# By what the texts of runs of a task differ.
+# What may differ between runs of a task and decides which texts they read.
 SPLIT = (
-    "dataset.folder",
-    "dataset.labels",
-    "dataset.split_seed",
-    "dataset.validation_seed",
-    "dataset.train_fraction",
-    "dataset.validation_fraction",
+    "folder",
+    "labels",
+    "split_seed",
+    "validation_seed",
+    "train_fraction",
+    "validation_fraction",
 )
-
-Value = Callable[[str], Any]
-"""The value of a full key, of a run."""
 
 
 @dataclass(frozen=True)
@@ -59,29 +56,26 @@ class Baseline:
         models: The classifiers.
         versions: The versions of the packages that trained them.
         format: The format of the file.
-        folder: Where the file is.
     """
 
-    dataset: dict[str, Any]
+    dataset: DatasetConfig
     digest: str
     texts: TextCounts
     models: list[LinearModel]
     versions: dict[str, str]
-    format: int = FORMAT
-    folder: str = ""
+    format: Literal[1] = 1
 
-    def is_for(self, value: Value) -> bool:
-        """Tells whether the run with these values had the same texts."""
-        full = {f"dataset.{name}": setting for name, setting in self.dataset.items()}
-        same_name = full.get("dataset.name") == value("dataset.name")
-        return same_name and split_of(full.get) == split_of(value)
+    def is_for(self, run: Run) -> bool:
+        """Tells whether the run read the same texts."""
+        same_name = self.dataset.name == run.result.dataset
+        return same_name and split_of(self.dataset) == split_of(run.dataset)
 
 
-def split_of(value: Value) -> dict[str, Any]:
-    """Returns what decides which texts a run had, by full keys."""
-    split = {key: value(key) for key in SPLIT}
-    if split["dataset.validation_seed"] is None:
-        split["dataset.validation_seed"] = split["dataset.split_seed"]
+def split_of(dataset: DatasetConfig) -> dict[str, Any]:
+    """Returns the settings that decide which texts a run reads."""
+    split = {key: getattr(dataset, key) for key in SPLIT}
+    if dataset.validation_seed is None:
+        split["validation_seed"] = dataset.split_seed
     return split
 
 
@@ -92,31 +86,11 @@ def write_baseline(baseline: Baseline, folder: Path) -> Path:
     return folder / BASELINE
 
 
-def read_baseline(folder: Path) -> Baseline:
-    """Reads the baselines in a folder.
-
-    Raises:
-        RecordError: If the file is damaged or of a newer version.
-    """
-    baseline = read_record(Baseline, folder / BASELINE)
-    if baseline.format != FORMAT:
-        raise RecordError(f"format {baseline.format}, which this rnnclf does not know")
-    return replace(baseline, folder=str(folder))
-
-
-def datasets_of(runs: Iterable[tuple[str, Value]]) -> dict[str, DatasetConfig]:
-    """Returns the data sets of runs, each as it was split.
-
-    Args:
-        runs: The tasks and values of runs.
-
-    Returns:
-        The data sets by a name for each: its task and a hash of how it was split.
-    """
+def datasets_of(runs: Iterable[Run]) -> dict[str, DatasetConfig]:
+    """Returns the data sets of runs, each by a name of its task and a hash of its split."""
     datasets: dict[str, DatasetConfig] = {}
-    for task, value in runs:
-        values = {field.name: value(f"dataset.{field.name}") for field in fields(DatasetConfig)}
-        split = json.dumps([*split_of(value).values()])
-        name = f"{task}-{hashlib.sha256(split.encode()).hexdigest()[:6]}"
-        datasets.setdefault(name, DatasetConfig(**values))
+    for run in runs:
+        split = json.dumps([*split_of(run.dataset).values()])
+        name = f"{run.task}-{hashlib.sha256(split.encode()).hexdigest()[:6]}"
+        datasets.setdefault(name, run.dataset)
     return datasets

@@ -1,12 +1,10 @@
 """What a recurrent model should beat: a linear support vector machine on TF-IDF features.
 
 A bag of n-grams under a linear classifier is hard to beat where texts are few (Wang and Manning
-2012, "Baselines and Bigrams"). It is trained on the same texts and measured on the same ones.
+2012, "Baselines and Bigrams").
 """
 
 import time
-from collections.abc import Callable
-from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -28,10 +26,6 @@ def measure_baselines(config: DatasetConfig, data_folder: Path) -> Baseline:
     For the validation accuracy a machine is trained without the validation part; for the test
     accuracy with it, like the final model of a study.
 
-    Args:
-        config: Which data set, and how it is split.
-        data_folder: Where the raw files are.
-
     Raises:
         UserError: If scikit-learn is not installed.
         DataError: If the data set cannot be had.
@@ -49,13 +43,15 @@ def measure_baselines(config: DatasetConfig, data_folder: Path) -> Baseline:
         model = LinearModel(
             features=features,
             num_features=machine[-1].n_features_in_,
-            val_accuracy=_accuracy(_trained(features, training), validation),
-            test_accuracy=_accuracy(machine, corpus.test) or 0.0,
+            val_accuracy=(
+                _accuracy(_trained(features, training), validation) if len(validation) else None
+            ),
+            test_accuracy=_accuracy(machine, corpus.test),
             seconds=round(time.perf_counter() - start, 1),
         )
         models.append(model)
     return Baseline(
-        dataset=asdict(config),
+        dataset=config,
         digest=digest(corpus),
         texts=TextCounts(len(training), len(validation), len(corpus.test)),
         models=models,
@@ -74,8 +70,5 @@ def _trained(features: str, texts: Texts) -> Any:
     return make_pipeline(make_union(*vectorizers), LinearSVC()).fit(texts.texts, texts.labels)
 
 
-def _accuracy(machine: Any, texts: Texts) -> float | None:
-    if not len(texts):
-        return None
-    score: Callable[[list[str], list[str]], float] = machine.score
-    return float(score(texts.texts, texts.labels))
+def _accuracy(machine: Any, texts: Texts) -> float:
+    return float(machine.score(texts.texts, texts.labels))

@@ -1,17 +1,17 @@
-"""Questions about runs: what a name stands for, and whether a run fulfils a condition."""
+"""Questions about runs: the value of a name, and whether a run fulfils a condition."""
 
 import ast
 import difflib
 import operator
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from rnnclf.errors import SelectionError
 from rnnclf.runs.results import Run
 
-# Single runs' test accuracies are not here: whoever chooses by them reports a wrong accuracy.
+# Without test accuracies: choosing by them makes the accuracy that is reported wrong.
 FIELDS: Mapping[str, Callable[[Run], Any]] = {
     "task": lambda run: run.task,
     "dataset": lambda run: run.result.dataset,
@@ -45,16 +45,13 @@ Value = Callable[[Run], Any]
 
 @dataclass(frozen=True)
 class Names:
-    """What one can ask of some runs by name.
+    """The names of the values of some runs.
 
     A name is one of `FIELDS`, a full key of the configuration (`optimizer.lr`), or the end of just
     one key (`lr`).
-
-    Attributes:
-        keys: The full keys that the runs have.
     """
 
-    keys: frozenset[str] = field(default_factory=frozenset)
+    keys: frozenset[str]
 
     @classmethod
     def of(cls, runs: Iterable[Run]) -> "Names":
@@ -62,7 +59,7 @@ class Names:
         return cls(frozenset().union(*(run.config for run in runs)))
 
     def value(self, name: str) -> Value:
-        """Returns how to read what a name stands for; None for a run that does not have it.
+        """Returns the function that reads a name's value from a run; None if the run lacks it.
 
         Raises:
             SelectionError: If the name is unknown or ambiguous.
@@ -103,15 +100,14 @@ def parse_condition(text: str, names: Names) -> Condition:
 
     Args:
         text: The condition.
-        names: What it may speak of.
+        names: The names that it may use.
 
     Raises:
-        SelectionError: If it cannot be read or speaks of something unknown.
+        SelectionError: If it cannot be read or has an unknown name.
     """
+    python = SINGLE_EQUALS.sub(lambda found: found[1] or "==", text.strip())
     try:
-        tree = ast.parse(
-            SINGLE_EQUALS.sub(lambda found: found[1] or "==", text.strip()), mode="eval"
-        )
+        tree = ast.parse(python, mode="eval")
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise SelectionError(
             f"cannot read the condition {text!r}; an example is {EXAMPLE}"
@@ -125,48 +121,37 @@ class _Reader:
     names: Names
 
     def condition(self, node: ast.expr) -> Condition:
-        if isinstance(node, ast.BoolOp):
-            parts = [self.condition(part) for part in node.values]
-            joined = all if isinstance(node.op, ast.And) else any
-            return lambda run: joined(part(run) for part in parts)
-        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
-            negated = self.condition(node.operand)
-            return lambda run: not negated(run)
-        if isinstance(node, ast.Compare):
-            return self._comparison(node)
+        match node:
+            case ast.BoolOp(op=op, values=nodes):
+                parts = [self.condition(part) for part in nodes]
+                joined = all if isinstance(op, ast.And) else any
+                return lambda run: joined(part(run) for part in parts)
+            case ast.UnaryOp(op=ast.Not(), operand=operand):
+                negated = self.condition(operand)
+                return lambda run: not negated(run)
+            case ast.Compare() if all(type(op) in COMPARISONS for op in node.ops):
+                operands = self._operands([node.left, *node.comparators])
+                compared = [COMPARISONS[type(op)] for op in node.ops]
+                checks = list(zip(operands, compared, operands[1:], strict=False))
+                return lambda run: all(_holds(a(run), holds, b(run)) for a, holds, b in checks)
         raise self._unreadable(node)
 
-    def _comparison(self, node: ast.Compare) -> Condition:
-        operands = self._operands([node.left, *node.comparators])
-        checks = []
-        for position, kind in enumerate(node.ops):
-            if type(kind) not in COMPARISONS:
-                raise self._unreadable(node)
-            left, right = operands[position : position + 2]
-            checks.append((left, COMPARISONS[type(kind)], right))
-        return lambda run: all(
-            _holds(left(run), compared, right(run)) for left, compared, right in checks
-        )
-
-    def _operands(self, nodes: Sequence[ast.expr]) -> list[Value]:
+    def _operands(self, nodes: list[ast.expr]) -> list[Value]:
         """Reads the sides of a comparison; the first one that can be a name is the name."""
         operands: list[Value] = []
         named = False
         for node in nodes:
-            text = ast.unparse(node)
-            if isinstance(node, ast.Name | ast.Attribute) and not named and text not in WORDS:
-                operands.append(self.names.value(text))
+            word = ast.unparse(node) if isinstance(node, ast.Name | ast.Attribute) else None
+            if word and word not in WORDS and not named:
+                operands.append(self.names.value(word))
                 named = True
             else:
-                operands.append(_constant(self._literal(node)))
+                operands.append(_constant(WORDS.get(word, word) if word else self._literal(node)))
         if not named:
             raise self._unreadable(nodes[0])
         return operands
 
     def _literal(self, node: ast.expr) -> Any:
-        if isinstance(node, ast.Name | ast.Attribute):
-            word = ast.unparse(node)
-            return WORDS.get(word, word)
         try:
             value = ast.literal_eval(node)
         except (ValueError, TypeError) as error:

@@ -3,17 +3,20 @@
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
+from hydra_study_sweeper.intervals import seed_values
+
 from rnnclf.configuration.identity import WITHOUT_EFFECT
-from rnnclf.runs.baselines import SPLIT, Baseline, LinearModel, split_of
+from rnnclf.files.result import flat
+from rnnclf.runs.baselines import SPLIT, Baseline, split_of
 from rnnclf.runs.query import Names, Value
 from rnnclf.runs.results import Run
 from rnnclf.runs.significance import p_of_test, p_of_validation
-from rnnclf.runs.spread import Spread
 
-# Where and how a run was made, or what has a column of its own.
+# Keys that do not change the result, or that have a column of their own.
 NEVER_A_COLUMN = (*WITHOUT_EFFECT, "dataset.name", "model.cell")
 
 Row = dict[str, Any]
@@ -21,12 +24,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Ranked:
-    """A run and its place.
-
-    Attributes:
-        rank: 1 for the best of its task; None for a run without a validation accuracy.
-        run: The run.
-    """
+    """A run and its rank within its task; None for a run without a validation accuracy."""
 
     rank: int | None
     run: Run
@@ -46,7 +44,7 @@ def quality(run: Run) -> tuple[float, bool, float, int, str]:
 
 
 def rank(runs: Iterable[Run]) -> dict[str, list[Ranked]]:
-    """Ranks runs within their tasks, which are in the order of their names."""
+    """Ranks runs within their tasks, which are sorted by name."""
     tasks: defaultdict[str, list[Run]] = defaultdict(list)
     for run in runs:
         tasks[run.task].append(run)
@@ -60,17 +58,15 @@ def rank(runs: Iterable[Run]) -> dict[str, list[Ranked]]:
 
 
 def sort(ranked: Iterable[Ranked], value: Value, *, descending: bool) -> list[Ranked]:
-    """Sorts by a value; runs that lack it come last, numbers come before words."""
-    present: list[Ranked] = []
-    missing: list[Ranked] = []
-    for one in ranked:
-        (missing if value(one.run) is None else present).append(one)
-    present.sort(key=lambda one: _sortable(value(one.run)), reverse=descending)
-    return present + missing
+    """Sorts by a value; numbers come before words, runs without a value last."""
+    values = [(value(one.run), one) for one in ranked]
+    present = [(isinstance(found, str), found, one) for found, one in values if found is not None]
+    present.sort(key=lambda entry: entry[:2], reverse=descending)
+    return [one for *_, one in present] + [one for found, one in values if found is None]
 
 
 def differing_keys(runs: Sequence[Run]) -> list[str]:
-    """Returns the keys in which runs differ, without those that say where they were run."""
+    """Returns the keys in which runs differ, without those that do not change the result."""
     keys = sorted(set().union(*(run.config for run in runs)))
     return [
         key
@@ -80,15 +76,34 @@ def differing_keys(runs: Sequence[Run]) -> list[str]:
     ]
 
 
+def difference(first: Run, second: Run) -> list[Row]:
+    """Returns the keys of the configuration and the figures in which two runs differ.
+
+    Test accuracies are left out: a choice between runs is made on the validation texts.
+    """
+    one, other = (
+        {**run.config, **flat({**asdict(run.result), "config": {}})} for run in (first, second)
+    )
+    return [
+        {"what": what, str(first.folder): one.get(what), str(second.folder): other.get(what)}
+        for what in dict.fromkeys([*one, *other])
+        if one.get(what) != other.get(what) and not what.startswith("test_")
+    ]
+
+
 def split_warning(ranked: Iterable[Ranked]) -> str | None:
-    """Says so when runs of a task were not measured on the same validation texts."""
+    """Returns a warning if runs of a task were measured on different validation texts."""
     measured = [one.run for one in ranked if one.run.val_accuracy is not None]
-    splits = {frozenset(_splits_of(run)) for run in measured}
+    # The accuracy of a trial of several runs is a mean over their splits.
+    splits = {
+        frozenset(tuple(split_of(part.dataset).values()) for part in run.parts or (run,))
+        for run in measured
+    }
     if len(splits) < 2:
         return None
-    values = [dict(zip(SPLIT, split, strict=True)) for split in frozenset().union(*splits)]
-    differing = [key for key in SPLIT if len({split[key] for split in values}) > 1]
-    if any(run.is_mean for run in measured):
+    columns = zip(SPLIT, *frozenset().union(*splits), strict=True)
+    differing = [f"dataset.{key}" for key, *values in columns if len(set(values)) > 1]
+    if any(run.parts for run in measured):
         differing.append("study")
     return (
         f"{len(splits)} different splits, whose accuracies do not compare; "
@@ -96,32 +111,45 @@ def split_warning(ranked: Iterable[Ranked]) -> str | None:
     )
 
 
-def _splits_of(run: Run) -> list[tuple[Any, ...]]:
-    """Returns the values of `SPLIT` for each run of which an accuracy is the mean."""
-    return [tuple(split_of(part.value).values()) for part in run.parts or (run,)]
-
-
-def rows(ranked: Sequence[Ranked], names: Names, baselines: Iterable[Baseline] = ()) -> list[Row]:
+def rows(ranked: Sequence[Ranked], names: Names, baselines: Mapping[Path, Baseline]) -> list[Row]:
     """Returns a row for each run, with a column for each key in which these runs differ.
 
-    The linear baselines on the same texts have rows without a rank, where their validation
-    accuracy puts them.
+    Linear baselines on the same texts have rows without a rank, sorted in by validation accuracy.
     """
     keys = differing_keys([one.run for one in ranked])
     listed = [_row(one, keys, names) for one in ranked]
-    for baseline in baselines_of(ranked, baselines):
+    for folder, baseline in baselines_of(ranked, baselines).items():
         for model in baseline.models:
-            beaten = (
-                place
-                for place, row in enumerate(listed)
-                if (row["val_accuracy"] or 0) < (model.val_accuracy or 0)
-            )
-            listed.insert(next(beaten, len(listed)), _baseline_row(baseline, model, listed[0]))
+            row = dict.fromkeys(listed[0]) | {
+                "val_accuracy": model.val_accuracy,
+                "refit_test": seed_values([model.test_accuracy]),
+                "cell": f"linear SVM, {model.features}",
+                "parameters": model.num_features,
+                "seconds": model.seconds,
+                "folder": str(folder),
+            }
+            better = [(other["val_accuracy"] or 0) >= (model.val_accuracy or 0) for other in listed]
+            listed.insert((*better, False).index(False), row)
     return listed
 
 
+def _row(one: Ranked, keys: Iterable[str], names: Names) -> Row:
+    run = one.run
+    return {
+        "rank": one.rank,
+        "val_accuracy": run.val_accuracy,
+        "refit_val": run.refit and run.refit.validation,
+        "refit_test": run.refit and run.refit.final,
+        "cell": run.cell,
+        **{names.short(key): run.value(key) for key in keys},
+        "parameters": run.result.parameters,
+        "seconds": run.result.seconds.total,
+        "folder": str(run.folder),
+    }
+
+
 def with_significance(listed: Sequence[Row], ranked: Sequence[Ranked]) -> list[Row]:
-    """Adds to the rows of runs how probable their distance to the best run is by chance.
+    """Adds to each run's row the p-values of its distance to the best run.
 
     `p_val` compares with the first of the runs, `p_test` with the first that was trained again.
     """
@@ -145,39 +173,18 @@ def with_significance(listed: Sequence[Row], ranked: Sequence[Ranked]) -> list[R
     return marked
 
 
-def baselines_of(ranked: Iterable[Ranked], baselines: Iterable[Baseline]) -> list[Baseline]:
-    """Returns those baselines that were measured on the texts of some of these runs."""
-    values = [one.run.value for one in ranked]
-    return [baseline for baseline in baselines if any(map(baseline.is_for, values))]
-
-
-def _baseline_row(baseline: Baseline, model: LinearModel, like: Row) -> Row:
-    return dict.fromkeys(like) | {
-        "val_accuracy": model.val_accuracy,
-        "refit_test": Spread(model.test_accuracy, None, 1),
-        "cell": f"linear SVM, {model.features}",
-        "parameters": model.num_features,
-        "seconds": model.seconds,
-        "folder": str(baseline.folder),
-    }
-
-
-def _row(one: Ranked, keys: Iterable[str], names: Names) -> Row:
-    run = one.run
+def baselines_of(
+    ranked: Sequence[Ranked], baselines: Mapping[Path, Baseline]
+) -> dict[Path, Baseline]:
+    """Returns the baselines that were measured on the texts of some of these runs."""
     return {
-        "rank": one.rank,
-        "val_accuracy": run.val_accuracy,
-        "refit_val": Spread.of(run.refit.validation.values) if run.refit else None,
-        "refit_test": Spread.of(run.refit.final.values) if run.refit else None,
-        "cell": run.cell,
-        **{names.short(key): run.value(key) for key in keys},
-        "parameters": run.result.parameters,
-        "seconds": run.result.seconds.total,
-        "folder": str(run.folder),
+        folder: baseline
+        for folder, baseline in baselines.items()
+        if any(baseline.is_for(one.run) for one in ranked)
     }
 
 
-def group(ranked: Sequence[Ranked], values: Mapping[str, Value]) -> list[Row]:
+def group(ranked: Iterable[Ranked], values: Mapping[str, Value]) -> list[Row]:
     """Returns a row for each combination of values, the best first.
 
     Args:
@@ -185,24 +192,16 @@ def group(ranked: Sequence[Ranked], values: Mapping[str, Value]) -> list[Row]:
         values: By what to group, by the names of the columns.
     """
     groups: defaultdict[tuple[Any, ...], list[Run]] = defaultdict(list)
-    for one in ranked:
-        groups[tuple(value(one.run) for value in values.values())].append(one.run)
-    return [
-        _group_row(dict(zip(values, key, strict=True)), runs)
-        for key, runs in sorted(groups.items(), key=lambda item: min(map(quality, item[1])))
-    ]
-
-
-def _group_row(grouped: Row, runs: Sequence[Run]) -> Row:
-    accuracies = [run.val_accuracy for run in runs if run.val_accuracy is not None]
-    best = min(runs, key=quality)
-    return grouped | {
-        "runs": len(runs),
-        "best": best.val_accuracy,
-        "mean": Spread.of(accuracies) if accuracies else None,
-        "best_folder": str(best.folder),
-    }
-
-
-def _sortable(value: Any) -> tuple[bool, Any]:
-    return isinstance(value, str), value
+    for run in sorted((one.run for one in ranked), key=quality):
+        groups[tuple(value(run) for value in values.values())].append(run)
+    listed = []
+    for key, runs in groups.items():  # the best group was met first
+        accuracies = [run.val_accuracy for run in runs if run.val_accuracy is not None]
+        row = {
+            "runs": len(runs),
+            "best": runs[0].val_accuracy,
+            "mean": seed_values(accuracies) if accuracies else None,
+            "best_folder": str(runs[0].folder),
+        }
+        listed.append(dict(zip(values, key, strict=True)) | row)
+    return listed

@@ -1,24 +1,21 @@
-"""A run and its study, as the commands see them that compare, pick and report."""
+"""Runs and studies as the commands that compare, pick and report see them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from hydra_study_sweeper import StudyRecord
 from hydra_study_sweeper.records import RefitRecord
 
-from rnnclf.files.result import RunResult
+from rnnclf.configuration.schema import DatasetConfig
+from rnnclf.files.result import RunResult, flat
 
 
 @dataclass(frozen=True)
 class Study:
-    """A study that wrote its record.
-
-    Attributes:
-        folder: Where it is.
-        record: What `study.json` says.
-    """
+    """A study that wrote its record."""
 
     folder: Path
     record: StudyRecord
@@ -30,30 +27,35 @@ class Run:
 
     Attributes:
         folder: Where it is.
-        result: What `result.json` says.
-        config: Its configuration, by full keys such as `model.hidden_size`.
+        result: Its record.
         study: The study of which it is a trial, if it is one. A trial of several runs is the first
             of them, with the mean of all on validation texts.
-        refit: What came of the refit of its study, if it is the winner.
+        refit: The result of the study's refit, if the run is the winner.
         parts: The runs of a trial of several.
     """
 
     folder: Path
     result: RunResult
-    config: Mapping[str, Any]
     study: Study | None = None
     refit: RefitRecord | None = None
     parts: tuple["Run", ...] = ()
 
+    @cached_property
+    def config(self) -> Mapping[str, Any]:
+        """Its configuration by full keys such as `model.hidden_size`."""
+        return flat(self.result.config)
+
+    @cached_property
+    def dataset(self) -> DatasetConfig:
+        """The section `dataset` of its configuration."""
+        keys = [field.name for field in fields(DatasetConfig)]
+        return DatasetConfig(**{key: self.value(f"dataset.{key}") for key in keys})
+
     @property
     def task(self) -> str:
-        """The data set and what else decides what is to be told apart."""
-        labels, folder = self.value("dataset.labels"), self.value("dataset.folder")
-        if labels == "coarse":
-            return f"{self.result.dataset}-{labels}"
-        if self.result.dataset == "csv" and folder:  # of a version in which no folder had a name
-            return f"csv-{Path(folder).name}"
-        return self.result.dataset
+        """The data set, and `coarse` where those are its labels."""
+        coarse = self.value("dataset.labels") == "coarse"
+        return f"{self.result.dataset}-coarse" if coarse else self.result.dataset
 
     @property
     def cell(self) -> str:
@@ -66,16 +68,11 @@ class Run:
         return self.result.val_accuracy
 
     def value(self, key: str) -> Any:
-        """Returns the value of a full key; None if the run does not have it."""
+        """Returns the value of a full key; None if the run is older than the key."""
         try:
             return self.config[key]
-        except KeyError:  # of an earlier version, or another data set
+        except KeyError:
             return None
-
-    @property
-    def is_mean(self) -> bool:
-        """Whether its accuracy on validation texts is the mean of several runs, of a trial."""
-        return bool(self.parts)
 
     @property
     def model_folder(self) -> Path:

@@ -1,13 +1,13 @@
-"""Whether one run is better than another, or whether chance would do.
+"""Whether chance alone explains that one run is better than another.
 
-The same texts are compared in pairs (McNemar 1947, the exact form, which Dietterich 1998 advises
-for classifiers); the seeds of two refits by a permutation test (Fisher 1935) of their accuracies.
+Answers to the same texts are compared by McNemar's exact test (1947), which Dietterich (1998)
+advises for classifiers; the accuracies of two refits by Fisher's permutation test (1935).
 """
 
 from collections.abc import Sequence
-from itertools import combinations
-from math import comb, fsum
+from math import comb
 from pathlib import Path
+from typing import Any
 
 from hydra_study_sweeper.files import RecordError
 
@@ -15,56 +15,47 @@ from rnnclf.files.paths import RunPaths
 from rnnclf.files.predictions import read_predictions
 from rnnclf.runs.results import Run
 
-LEVEL = 0.05  # of the differences that are not taken for chance
-
-Answers = list[tuple[str, bool]]
+LEVEL = 0.05  # from which on a difference is taken for chance
 
 
 def p_of_validation(first: Run, second: Run) -> float | None:
-    """Returns how probable a difference as large as on the validation texts is by chance.
+    """Returns the p-value of McNemar's test on the validation texts.
 
     Returns:
-        The p-value of McNemar's test; None if the runs have no predictions for the same texts, or
-        one of them is the mean of several.
+        None if the runs have no predictions for the same texts, or one is the mean of several.
     """
-    if first.val_accuracy is None or second.val_accuracy is None:
-        return None
-    if first.is_mean or second.is_mean:
+    if None in (first.val_accuracy, second.val_accuracy) or first.parts or second.parts:
         return None
     return _p_of_texts(first.folder, second.folder)
 
 
 def p_of_test(first: Run, second: Run) -> float | None:
-    """Returns how probable a difference as large as of two refits is by chance.
+    """Returns the p-value of a difference between two refits.
 
     Returns:
-        The larger p-value of McNemar's test on the test texts, with the models for use, and of the
-        permutation test over the seeds; None if not both runs were trained again.
+        The larger p-value of McNemar's test on the test texts, with the final models, and of the
+        permutation test over the seeds; None unless both runs were trained again.
     """
     if first.refit is None or second.refit is None:
         return None
     of_texts = _p_of_texts(first.model_folder, second.model_folder)
     if of_texts is None:
         return None
-    by_seed = permutation_test(first.refit.final.values, second.refit.final.values)
-    return max(of_texts, by_seed)
+    return max(of_texts, permutation_test(first.refit.final.values, second.refit.final.values))
 
 
 def _p_of_texts(first: Path, second: Path) -> float | None:
-    answers = _answers(first), _answers(second)
-    if not all(answers) or [text for text, _ in answers[0]] != [text for text, _ in answers[1]]:
-        return None
-    pairs = [(one, other) for (_, one), (_, other) in zip(*answers, strict=True)]
-    return mcnemar_test(pairs.count((True, False)), pairs.count((False, True)))
-
-
-def _answers(folder: Path) -> Answers:
-    """Returns each text with whether the prediction was right; nothing if they cannot be read."""
     try:
-        predictions = read_predictions(RunPaths(folder).predictions)
+        answers = [read_predictions(RunPaths(folder).predictions) for folder in (first, second)]
     except RecordError:
-        return []
-    return [(one.sentence, one.label == one.predicted) for one in predictions]
+        return None
+    pairs = list(zip(*answers, strict=False))
+    if len({len(of_run) for of_run in answers}) > 1 or any(
+        a.sentence != b.sentence for a, b in pairs
+    ):
+        return None
+    right = [(one.label == one.predicted, other.label == other.predicted) for one, other in pairs]
+    return mcnemar_test(right.count((True, False)), right.count((False, True)))
 
 
 def mcnemar_test(only_first: int, only_second: int) -> float:
@@ -80,18 +71,16 @@ def mcnemar_test(only_first: int, only_second: int) -> float:
 
 
 def permutation_test(first: Sequence[float], second: Sequence[float]) -> float:
-    """Returns the share of all ways to deal the values out that part the means as far or farther.
+    """Returns the p-value of the distance between two means.
 
-    Of n and m values, there are (n + m)! / (n! m!) ways: with five seeds each 252, so that no
-    smaller p than 2/252 is possible.
+    It is exact for up to 9999 ways to deal out the values. With five seeds each there are 252, so
+    that no p-value is below 2/252.
     """
-    values = [*first, *second]
-    total = fsum(values)
+    import numpy as np
+    from scipy import stats  # here: it takes half a second to import
 
-    def difference(chosen: Sequence[int]) -> float:
-        part = fsum(values[i] for i in chosen)
-        return abs(part / len(first) - (total - part) / len(second))
+    def distance(one: Any, other: Any, axis: int) -> Any:
+        return np.abs(one.mean(axis) - other.mean(axis))
 
-    observed = difference(range(len(first)))
-    ways = [difference(chosen) for chosen in combinations(range(len(values)), len(first))]
-    return sum(way >= observed - 1e-12 for way in ways) / len(ways)
+    test = stats.permutation_test((first, second), distance, alternative="greater", rng=0)
+    return float(test.pvalue)

@@ -14,7 +14,6 @@ from rich.text import Text
 
 from rnnclf.runs.rank import Row
 from rnnclf.runs.significance import LEVEL
-from rnnclf.runs.spread import Spread
 
 ACCURACY = ".4f"
 NUMBERS = {
@@ -25,9 +24,9 @@ NUMBERS = {
     "parameters": ",",
 }
 P_VALUES = ("p_val", "p_test")
-SPREADS = ("refit_val", "refit_test", "mean")
+SPREADS = ("refit_val", "refit_test", "mean")  # `SeedValues`
 NOTHING = "-"
-FIRST = ("rank", "val_accuracy", "refit_test", "folder")  # columns that a narrow table has
+FIRST = ("rank", "val_accuracy", "refit_test", "folder")  # in the narrowest table
 PADDING = 3  # between two columns
 WIDEST = 10_000
 
@@ -42,11 +41,11 @@ def render(
 
     Args:
         tables: Rows by the titles of their tables.
-        kind: For people (`table`, `md`) each table stands by itself, numbers
-            are rounded, a dash is nothing and columns of nothing are left out; for programs
-            (`csv`, `json`) all is one list of exact values.
+        kind: For people, `table` and `md` write each table by itself, with rounded numbers, a dash
+            for no value, and without empty columns. For programs, `csv` and `json` write one list
+            of exact values.
         title: The column in which `csv` and `json` name the table.
-        width: How many characters wide a `table` may be; what does not fit is left out.
+        width: The width of a `table` in characters; columns that do not fit are left out.
     """
     if kind == "table":
         return "\n".join(_table(name, rows, width) for name, rows in tables.items())
@@ -62,13 +61,12 @@ def _table(title: str, rows: Sequence[Row], width: int) -> str:
     kept = _that_fit(columns, rows, width)
     if len(kept) < len(columns):
         title += f"  ({len(columns) - len(kept)} more columns with --wide)"
-        columns = kept
     table = Table(title=Text(title), title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
-    for name in columns:
+    for name in kept:
         number = all(isinstance(row.get(name), int | float | None) for row in rows)
         table.add_column(Text(name), justify="right" if number else "left")
     for row in rows:
-        table.add_row(*(Text(_shown(name, row.get(name))) for name in columns))
+        table.add_row(*(Text(_shown(name, row.get(name))) for name in kept))
     output = io.StringIO()
     Console(file=output, width=WIDEST).print(table)
     return "\n".join(line.rstrip() for line in output.getvalue().splitlines()) + "\n"
@@ -80,13 +78,11 @@ def _that_fit(columns: Sequence[str], rows: Sequence[Row], width: int) -> list[s
         name: max(len(name), *(len(_shown(name, row.get(name))) for row in rows)) + PADDING
         for name in columns
     }
-    by_need = sorted(columns, key=lambda name: name not in FIRST)
-    total, kept = 0, set()
-    for name in by_need:
-        if name in FIRST or total + widths[name] <= width:
-            kept.add(name)
-            total += widths[name]
-    return [name for name in columns if name in kept]
+    kept = [name for name in columns if name in FIRST]
+    for name in columns:
+        if name not in FIRST and sum(widths[one] for one in (*kept, name)) <= width:
+            kept.append(name)
+    return sorted(kept, key=columns.index)
 
 
 def _markdown(title: str, rows: Sequence[Row]) -> str:
@@ -100,21 +96,20 @@ def _markdown(title: str, rows: Sequence[Row]) -> str:
 
 
 def _csv(rows: Sequence[Row]) -> str:
-    if not rows:
-        return ""
     flat: list[Row] = []
     for row in rows:
         flat.append({})
         for name, value in row.items():
             if name in SPREADS:
-                parts = asdict(value) if value else {"mean": None, "sd": None, "n": None}
-                flat[-1] |= {f"{name}_{part}": number for part, number in parts.items()}
+                mean, sd, n = (value.mean, value.sd, len(value.values)) if value else (None,) * 3
+                flat[-1] |= {f"{name}_mean": mean, f"{name}_sd": sd, f"{name}_n": n}
             else:
                 flat[-1][name] = value
     output = io.StringIO()
-    writer = csv.DictWriter(output, _columns(flat), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(flat)
+    if flat:
+        writer = csv.DictWriter(output, _columns(flat), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(flat)
     return output.getvalue()
 
 
@@ -133,8 +128,6 @@ def _filled_columns(rows: Sequence[Row]) -> list[str]:
 def _shown(name: str, value: Any) -> str:
     if value is None:
         return NOTHING
-    if isinstance(value, Spread):
-        return str(value)
     if name in P_VALUES:
         return f"≈ {value:.2f}" if value >= LEVEL else f"{value:.2g}"
     if isinstance(value, bool):

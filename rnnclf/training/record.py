@@ -11,7 +11,7 @@ from rnnclf.configuration.identity import identity
 from rnnclf.data.corpus import Texts
 from rnnclf.files.epochs import EpochMetrics
 from rnnclf.files.predictions import Prediction
-from rnnclf.files.result import FORMAT, RunResult, Seconds, TextCounts
+from rnnclf.files.result import RunResult, Seconds, TextCounts
 from rnnclf.model.classifier import Classifier
 from rnnclf.model.metrics import Scores
 from rnnclf.model.network import count_parameters
@@ -63,7 +63,6 @@ def result_of(
         started=started,
         seconds=seconds,
         config=asdict(config),
-        format=FORMAT,
     )
 
 

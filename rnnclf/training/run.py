@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from filelock import FileLock, Timeout
 from hydra_study_sweeper import report
-from hydra_study_sweeper.files import discard_unfinished
+from hydra_study_sweeper.files import discard_unfinished, write_record
 
 from rnnclf.configuration.identity import identity
 from rnnclf.configuration.schema import Config
@@ -22,10 +22,10 @@ from rnnclf.data.corpus import Texts
 from rnnclf.data.prepared import PreparedTexts, load_test, prepare
 from rnnclf.data.vectors import STD_WITHOUT, read_vectors
 from rnnclf.errors import ConfigError, ModelError, TrainingError
-from rnnclf.files.epochs import EpochMetrics, EpochsFile
+from rnnclf.files.epochs import EpochMetrics, write_epochs
 from rnnclf.files.paths import RunPaths
 from rnnclf.files.predictions import write_predictions
-from rnnclf.files.result import Seconds, TextCounts, write_result
+from rnnclf.files.result import Seconds, TextCounts
 from rnnclf.model.classifier import Classifier, build_model
 from rnnclf.model.evaluate import EVALUATION_BATCH_SIZE, predict_logits, score
 from rnnclf.model.metrics import Scores
@@ -126,7 +126,7 @@ def _train(config: Config, paths: RunPaths) -> float:
         started=started.isoformat(timespec="seconds"),
         seconds=Seconds(load, fit, evaluate, total=round(clock[-1] - clock[0], 3)),
     )
-    write_result(paths, result)
+    write_record(paths.result, result)
     paths.checkpoint.unlink(missing_ok=True)
     for line in summary(result, paths.folder):
         log.info("%s", line)
@@ -247,12 +247,13 @@ def _go_on(trainer: Trainer, checkpoint: dict[str, Any], paths: RunPaths, epochs
 def _run(trainer: Trainer, config: Config, paths: RunPaths, progress: TrainingProgress) -> None:
     """Runs the trainer and leaves its state after each epoch."""
     origin = {"identity": identity(config), "device": trainer.device.type}
-    with EpochsFile(paths.metrics, trainer.epochs) as file, progress:
+    write_epochs(paths.metrics, trainer.epochs)
+    with progress:
 
         def on_epoch(metrics: EpochMetrics, is_best: bool) -> None:
             if is_best:
                 save_weights(trainer.best_weights, paths.weights)
-            file.append(metrics)
+            write_epochs(paths.metrics, [metrics], append=True)
             save_checkpoint(origin | {"trainer": trainer.state_dict()}, paths.checkpoint)
             progress.on_epoch(metrics, is_best)
             _report(metrics, config.training.epochs)

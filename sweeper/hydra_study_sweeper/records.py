@@ -89,6 +89,11 @@ class SeedValues:
         if not self.values:
             raise ValueError("values over seeds are missing")
 
+    def __str__(self) -> str:
+        """Writes mean, standard deviation and number."""
+        sd = "" if self.sd is None else f" ± {self.sd:.4f}"
+        return f"{self.mean:.4f}{sd} ({len(self.values)})"
+
 
 @dataclass(frozen=True)
 class FinalModel:

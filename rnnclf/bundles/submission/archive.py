@@ -1,71 +1,56 @@
-"""The zip that a group hands in."""
+"""The zip that a group hands in: models, search records, code, report, grading script."""
 
+import re
 import shutil
 import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+import yaml
 from hydra_study_sweeper import StudyPaths
 from hydra_study_sweeper.files import write_text
 
 from rnnclf.bundles.pick import Pick, choose, write_picks
 from rnnclf.bundles.submission import grade
-from rnnclf.bundles.submission.groups import Group
-from rnnclf.bundles.submission.page import Entry, report
+from rnnclf.bundles.submission.page import report
 from rnnclf.errors import SelectionError
-from rnnclf.runs.find import read_run
 from rnnclf.runs.results import Run
 
 CODE = (
     *("run.py", "conf", "sweeps", "rnnclf", "sweeper", "docs"),
     *("pyproject.toml", "constraints.txt", "Makefile", "README.md", "LICENSE"),
 )
+NOT_CODE = ("__pycache__", "*.egg-info", "build", "dist", "_build", ".*_cache")
 
 
-class SubmissionPaths:
-    """What is where in a submission.
+@dataclass(frozen=True)
+class Group:
+    """A group of the hand-out's Table 3 with its data sets and its recurrent cell."""
 
-    Args:
-        folder: The one folder in the zip.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.report = folder / "REPORT.md"  # one page with both accuracies
-        self.grading_script = folder / "grade.py"  # computes the accuracies anew
-        self.models = folder / "models"  # the two bundles
-        self.code = folder / "code"  # the project
-        self.searches = folder / "search"  # the records of the studies that found the models
+    number: int
+    datasets: tuple[str, ...]
+    cell: str
 
 
-def write_submission(group: Group, picks: Sequence[Pick], project: Path, to: Path) -> Path:
-    """Writes `GROUP_N_PROJECT_PART2.zip` with the group's models.
-
-    Args:
-        group: Whose.
-        picks: The models, as `choose_for` returns them.
-        project: The folder of `run.py`, from which the code is taken.
-        to: Where the zip goes.
-
-    Returns:
-        The zip.
+def read_group(number: int, project: Path) -> Group:
+    """Reads the assignment of a group from `conf/group/`.
 
     Raises:
-        ModelError: If a model is damaged.
+        SelectionError: If the folder is not that of the project, or there is no such group.
     """
-    entries = [Entry(pick, read_run(pick.run.model_folder)) for pick in picks]
-    name = f"GROUP_{group.number}_PROJECT_PART2"
-    with tempfile.TemporaryDirectory(dir=to, prefix=f".{name}-") as temporary:
-        paths = SubmissionPaths(Path(temporary) / name)
-        paths.folder.mkdir()
-        write_picks([entry.pick for entry in entries], paths.models)
-        for entry in entries:
-            _copy_search(entry.pick, paths.searches / entry.pick.name)
-        _copy_code(project, paths.code)
-        shutil.copyfile(grade.__file__, paths.grading_script)
-        write_text(paths.report, report(group, entries))
-        packed = shutil.make_archive(str(paths.folder), "zip", temporary, name)
-        return Path(packed).replace(to / f"{name}.zip")
+    folder = project / "conf" / "group"
+    if not (project / "run.py").is_file() or not folder.is_dir():
+        raise SelectionError(f"{project} has no run.py and conf/; go to the project's folder")
+    path = folder / f"{number}.yaml"
+    if not path.is_file():
+        numbers = sorted(int(p.stem) for p in folder.glob("*.yaml") if re.fullmatch(r"\d+", p.stem))
+        raise SelectionError(f"no group {number}; there are {numbers[0]} to {numbers[-1]}")
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    (cell,) = (
+        entry["override /cell"] for entry in content["defaults"] if "override /cell" in entry
+    )
+    return Group(number, tuple(content["search_space"]["dataset"].split(",")), cell)
 
 
 def choose_for(group: Group, runs: Sequence[Run]) -> list[Pick]:
@@ -80,10 +65,40 @@ def choose_for(group: Group, runs: Sequence[Run]) -> list[Pick]:
         raise SelectionError(
             f"group {group.number} has no finished run of "
             + " and of ".join(f"{name} with {group.cell}" for name in missing)
-            + f"; python run.py -m +group={group.number} makes what is missing"
+            + f"; python run.py -m +group={group.number} trains what is missing"
         )
     picks = {pick.run.task: pick for pick in choose(assigned, tested=True)}
     return [picks[name] for name in group.datasets]
+
+
+def write_submission(group: Group, picks: Sequence[Pick], project: Path, to: Path) -> Path:
+    """Writes `GROUP_N_PROJECT_PART2.zip` with the group's models, as `choose_for` returns them.
+
+    Args:
+        group: The group.
+        picks: The models.
+        project: The folder of `run.py`, from which the code is taken.
+        to: The folder of the zip.
+
+    Returns:
+        The zip.
+
+    Raises:
+        ModelError: If a model is damaged.
+    """
+    name = f"GROUP_{group.number}_PROJECT_PART2"
+    with tempfile.TemporaryDirectory(dir=to, prefix=f".{name}-") as temporary:
+        folder = Path(temporary) / name
+        folder.mkdir()
+        write_picks(picks, folder / "models")
+        for pick in picks:
+            _copy_search(pick, folder / "search" / pick.name)
+        _copy_code(project, folder / "code")
+        shutil.copyfile(grade.__file__, folder / "grade.py")
+        title = f"Group {group.number}: {' and '.join(group.datasets)} with {group.cell.upper()}"
+        write_text(folder / "REPORT.md", report(title, picks))
+        packed = shutil.make_archive(str(folder), "zip", temporary, name)
+        return Path(packed).replace(to / f"{name}.zip")
 
 
 def _copy_search(pick: Pick, to: Path) -> None:
@@ -97,12 +112,9 @@ def _copy_search(pick: Pick, to: Path) -> None:
 
 def _copy_code(project: Path, to: Path) -> None:
     to.mkdir()
-    ignored = shutil.ignore_patterns(
-        "__pycache__", "*.egg-info", "build", "dist", "_build", ".*_cache"
-    )
     for name in CODE:
         source = project / name
         if source.is_dir():
-            shutil.copytree(source, to / name, ignore=ignored)
+            shutil.copytree(source, to / name, ignore=shutil.ignore_patterns(*NOT_CODE))
         else:
             shutil.copyfile(source, to / name)

@@ -1,11 +1,11 @@
-"""`metrics.json`: what is known of the model of a bundle."""
+"""`metrics.json` of a bundle: what is known of its model."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from hydra_study_sweeper.records import RefitRecord
 
 from rnnclf.files.result import ModelResult
-from rnnclf.model.store import BUNDLE_FORMAT
 
 
 @dataclass(frozen=True)
@@ -41,4 +41,4 @@ class BundleRecord:
     study: str | None = None
     refit: RefitRecord | None = None
     members: list[Member] | None = None
-    format: int = BUNDLE_FORMAT
+    format: Literal[1] = 1
