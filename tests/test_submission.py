@@ -192,5 +192,5 @@ def test_a_trial_is_one_of_its_study_wherever_the_search_begins(copied):
 
 def test_where_nothing_was_tested_there_is_a_way_on(copied):
     runs = [run for run in find_runs([copied]).runs if not run.refit and run.study]
-    with pytest.raises(SelectionError, match=r"never tested\); train it .* run.py --config"):
+    with pytest.raises(SelectionError, match=r"never tested\); train it .* run.py from="):
         choose(runs, tested=True)
