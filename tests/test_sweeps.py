@@ -9,7 +9,8 @@ import numpy as np
 import psutil
 import pytest
 from hydra_study_sweeper.intervals import seed_values
-from hydra_study_sweeper.space.dimensions import parse_space
+from hydra_study_sweeper.space.dimensions import Dimension, parse_space
+from hydra_study_sweeper.space.overrides import definitions_of
 from omegaconf import DictConfig
 from project import REPO, compose_sweep, composed
 from scipy import stats
@@ -54,17 +55,18 @@ TABLE_3 = """
 """
 
 
-def dimensions_of(config: DictConfig) -> set[str]:
+def dimensions_of(config: DictConfig) -> dict[str, Dimension]:
     space = {k: v for k, v in config.search_space.items() if k != "dataset"}
-    return {dimension.key for dimension in parse_space(space)}
+    found = parse_space(definitions_of(space), lambda groups=(): config)
+    return {dimension.key: dimension for dimension in found}
 
 
 @pytest.mark.parametrize("name", sorted(SWEEPS))
 def test_every_sweep_searches_the_handouts_hyperparameters(name):
     config = compose_sweep(f"sweeps={name}")
-    assert dimensions_of(config) >= ALWAYS
-    lr = next(d for d in parse_space(config.search_space) if d.key == "optimizer.lr")
-    assert lr.distribution.log
+    dimensions = dimensions_of(config)
+    assert dimensions.keys() >= ALWAYS
+    assert dimensions["optimizer.lr"].distribution.log
     assert config.hydra.sweeper.direction == "maximize"
     if name not in ("auto", "default", "handout", "smoke"):
         assert config.dataset.name == name
@@ -77,7 +79,7 @@ def test_auto_has_the_data_sets_own_space_and_length(dataset):
     assert auto.search_space == own.search_space
     assert auto.training == own.training
     assert auto.hydra.sweeper.refit == own.hydra.sweeper.refit
-    assert dimensions_of(auto) > ALWAYS
+    assert dimensions_of(auto).keys() > ALWAYS
 
 
 def test_studies_of_other_spaces_have_other_folders():
@@ -98,7 +100,7 @@ def test_every_group_of_the_handout_has_its_data_sets_and_cell():
     for dataset in ("sentiment", "spam"):
         study = compose_sweep("+group='7'", f"dataset={dataset}")
         assert (study.dataset.name, study.model.cell) == (dataset, "gru")
-        assert dimensions_of(study) >= ALWAYS
+        assert dimensions_of(study).keys() >= ALWAYS
 
 
 def test_a_study_from_the_search_to_the_tested_winner(run_py, tmp_path):

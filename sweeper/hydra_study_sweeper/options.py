@@ -70,6 +70,7 @@ class StudySweeperConf:
         pruner: The group `hydra/sweeper/pruner`: when a trial is ended early.
         params: The search space: `choice(...)`, `range(...)`, `interval(...)`,
             `tag(log, interval(...))`, values with commas, or `{when: {KEY: VALUE}, space: ...}`.
+        separate: Keys and config groups whose choices make a study each, instead of a dimension.
         n_trials: Trials of a finished study, over all starts of the command.
         timeout: Seconds after which no trial is begun. The running trials end.
         trial_timeout: Seconds after which a trial, with all its runs, is failed.
@@ -105,6 +106,7 @@ class StudySweeperConf:
     sampler: Any = MISSING
     pruner: Any = MISSING
     params: Any = None
+    separate: list[str] = field(default_factory=list)
     n_trials: int = 20
     timeout: float | None = None
     trial_timeout: float | None = None

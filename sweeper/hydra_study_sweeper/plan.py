@@ -5,9 +5,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
-from hydra.core.config_loader import ConfigLoader
 from hydra.types import HydraContext, TaskFunction
 from hydra.utils import get_method
 from omegaconf import DictConfig, OmegaConf, open_dict
@@ -15,20 +14,17 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from hydra_study_sweeper.errors import ConfigError
 from hydra_study_sweeper.options import NamesConf, StudySpec, check_options, directions_of
 from hydra_study_sweeper.records import Role
-from hydra_study_sweeper.space.composing import (
-    TrialComposer,
-    check_that_chosen_arrived,
-    compose_trial,
-)
-from hydra_study_sweeper.space.dimensions import Dimension, parse_space, settle_conditions
+from hydra_study_sweeper.space.composing import Bases, TrialComposer
+from hydra_study_sweeper.space.dimensions import Dimension, parse_space
 from hydra_study_sweeper.space.fingerprint import Fingerprint, fingerprint
-from hydra_study_sweeper.space.overrides import take_apart
+from hydra_study_sweeper.space.overrides import Definition, definitions_of, take_apart
 from hydra_study_sweeper.space.points import (
     Point,
     as_overrides,
     corners,
     first_points,
     grid,
+    groups_of,
     random_points,
 )
 from hydra_study_sweeper.space.repeats import refuse_replaced_keys, repeats_of
@@ -108,11 +104,14 @@ class StudyPlan:
         if repeats.count > 1:
             yield f"  each trial: {repeats.count} runs with {' '.join(repeats.overrides)}"
         for point in self.first[:FIRST_POINTS]:
-            yield f"  first: {shlex.join(as_overrides(point)) or 'what the sampler chooses'}"
+            yield f"  first: {self._in_words(point) or 'what the sampler chooses'}"
         if len(self.first) > FIRST_POINTS:
             yield f"  first: and {len(self.first) - FIRST_POINTS} more"
         for sample in self.samples:
-            yield f"  sample: {shlex.join(as_overrides(sample))}"
+            yield f"  sample: {self._in_words(sample)}"
+
+    def _in_words(self, point: Point) -> str:
+        return shlex.join(as_overrides(point, self.worker.dimensions))
 
 
 def make_plans(
@@ -125,22 +124,21 @@ def make_plans(
             cannot be composed or does not pass the application's check.
     """
     loader = context.config_loader
-    sweep = take_apart(overrides, _params(master), lambda key: _is_group(loader, key))
+    separate = set(master.hydra.sweeper.separate)
+    sweep = take_apart(overrides, _params(master), separate, loader)
     plans = []
     for of_study in sweep.studies:
         config = loader.load_sweep_config(master, list(of_study))
-        space = {
-            key: definition
-            for key, definition in _params(config).items()
-            if key not in sweep.fixed and not _is_group(loader, key)
-        }
-        dimensions = parse_space(settle_conditions(space | sweep.dimensions, config))
+        definitions = {k: v for k, v in _params(config).items() if k not in sweep.taken}
+        folder = Path(config.hydra.sweep.dir).resolve()
+        bases = Bases(context, master, of_study, str(folder))
+        dimensions = parse_space(definitions | sweep.dimensions, bases, loader)
         if not dimensions:
             raise ConfigError(
                 "a study needs something to search: hydra.sweeper.params, "
                 "or choice(...) or interval(...) on the command line"
             )
-        plans.append(_plan(master, config, of_study, dimensions, context, task))
+        plans.append(_plan(master, config, of_study, dimensions, bases, context, task))
     folders = [plan.spec.folder for plan in plans]
     for folder in folders:
         if folders.count(folder) > 1:
@@ -156,13 +154,14 @@ def _plan(
     config: DictConfig,
     overrides: Sequence[str],
     dimensions: list[Dimension],
+    bases: Bases,
     context: HydraContext,
     task: TaskFunction,
 ) -> StudyPlan:
     options = _resolved(config.hydra.sweeper)
     check_options(options)
-    folder = Path(config.hydra.sweep.dir).resolve()
-    first, warnings = first_points(config, dimensions, options.enqueue)
+    folder = Path(bases.folder)
+    first, warnings = first_points(bases, dimensions, options.enqueue)
     n_trials, sampler = options.n_trials, options.sampler
     if sampler["_target_"] == GRID:
         # Its points are queued: Optuna's grid sampler does not know conditions, and two workers
@@ -195,27 +194,32 @@ def _plan(
     check_makeable(sampler, options.pruner)
     refuse_replaced_keys(worker.repeats, overrides, dimensions)
     samples = random_points(dimensions, SAMPLES)
-    facts = _check_points(worker, [*corners(dimensions), *samples], options.check)
+    points = [*corners(dimensions), *samples]
+    facts = _check_points(worker, bases, points, options.check)
     of_study = fingerprint(
-        config, dimensions, worker.spec.directions, options.ignore, facts, worker.repeats
+        [(groups, bases(groups)) for groups in _choices_of_groups(points, dimensions)],
+        dimensions,
+        worker.spec.directions,
+        options.ignore,
+        facts,
+        worker.repeats,
     )
     return StudyPlan(worker, config, options, of_study, first, warnings, samples)
 
 
-def _check_points(worker: Worker, points: Sequence[Point], check: str | None) -> Mapping[str, str]:
+def _check_points(
+    worker: Worker, bases: Bases, points: Sequence[Point], check: str | None
+) -> Mapping[str, str]:
     """Composes the configurations of points and has the application check them."""
-    folder = str(worker.spec.folder)
-    lines = [*worker.overrides, *as_overrides(points[0])]
     # The first one by Hydra itself, whose messages are better, and who knows wrong keys.
-    compose_trial(worker.context, worker.config, lines, folder=folder, number=0)
-    composer = TrialComposer(worker.context, worker.config, worker.overrides, folder)
+    bases.in_full(as_overrides(points[0], worker.dimensions), 0)
+    composer = TrialComposer(bases, worker.dimensions)
     runs = [(point, 0) for point in points]
     runs += [(points[0], repeat) for repeat in range(1, worker.repeats.count)]
     configs = []
     for point, repeat in runs:
-        config = composer.compose(0, point, worker.repeats.overrides_of(repeat))
         try:
-            check_that_chosen_arrived(config, worker.dimensions, point)
+            config = composer.compose(0, point, worker.repeats.overrides_of(repeat))
         except ValueError as error:
             raise ConfigError(f"search space: {error}") from error
         with open_dict(config):
@@ -227,27 +231,20 @@ def _check_points(worker: Worker, points: Sequence[Point], check: str | None) ->
     return function(configs)
 
 
-def _params(config: DictConfig) -> dict[str, Any]:
+def _choices_of_groups(
+    points: Sequence[Point], dimensions: Sequence[Dimension]
+) -> list[tuple[str, ...]]:
+    return list(dict.fromkeys(tuple(groups_of(point, dimensions)) for point in points))
+
+
+def _params(config: DictConfig) -> dict[str, Definition]:
     params = config.hydra.sweeper.params
-    return {} if params is None else _flat(OmegaConf.to_container(params, resolve=True))
-
-
-def _flat(params: Any, prefix: str = "") -> dict[str, Any]:
-    """Reads `a.b: ...` as well as nested mappings, which keys on the command line make."""
-    flat: dict[str, Any] = {}
-    for name, value in params.items():
-        if isinstance(value, Mapping) and not {"when", "space"} & set(value):
-            flat |= _flat(value, f"{prefix}{name}.")
-        elif value is not None:
-            flat[f"{prefix}{name}"] = value
-    return flat
+    if params is None:
+        return {}
+    return definitions_of(OmegaConf.to_container(params, resolve=True))
 
 
 def _resolved(node: DictConfig) -> DictConfig:
     copy = OmegaConf.create(OmegaConf.to_container(node, resolve=True))
     assert isinstance(copy, DictConfig), "made from a mapping"
     return copy
-
-
-def _is_group(loader: ConfigLoader, key: str) -> bool:
-    return bool(loader.get_group_options(key.lstrip("+").split("@")[0]))

@@ -243,7 +243,7 @@ def _worker(plan: StudyPlan, winner: FrozenTrial) -> Worker:
         plan.worker,
         spec=spec,
         dimensions=(),
-        overrides=[*plan.worker.overrides, *as_overrides(winner.params)],
+        overrides=[*plan.worker.overrides, *as_overrides(winner.params, plan.worker.dimensions)],
         sampler=OmegaConf.create({"_target_": "optuna.samplers.RandomSampler"}),
         pruner=OmegaConf.create({"_target_": "optuna.pruners.NopPruner"}),
         keep=None,

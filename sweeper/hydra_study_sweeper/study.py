@@ -103,7 +103,7 @@ def run_study(plan: StudyPlan, pool: Pool, queue: Queue) -> StudyRecord:
             record = _search_and_refit(plan, trials, pool, queue)
     finally:
         owner.release()
-    _log_lines(describe_outcome(plan.spec, record))
+    _log_lines(describe_outcome(plan.spec, plan.worker.dimensions, record))
     return record
 
 
@@ -169,7 +169,7 @@ def _record(plan: StudyPlan, trials: Trials, refit: RefitRecord | None) -> Study
     worker = plan.worker
     write_trials(trials)
     if best := trials.ranked():
-        overrides = [*worker.overrides, *as_overrides(best[0].params)]
+        overrides = [*worker.overrides, *as_overrides(best[0].params, worker.dimensions)]
         folder, number = str(trials.paths.folder), best[0].number
         config = compose_trial(
             worker.context, worker.config, overrides, folder=folder, number=number

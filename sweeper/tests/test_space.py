@@ -3,10 +3,11 @@
 import optuna
 import pytest
 from hydra_study_sweeper.errors import ConfigError
-from hydra_study_sweeper.space.dimensions import parse_space
-from hydra_study_sweeper.space.overrides import take_apart
+from hydra_study_sweeper.space.overrides import definitions_of, take_apart
 from hydra_study_sweeper.space.points import as_overrides, corners, grid, suggest
+from omegaconf import OmegaConf
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from planning import dimensions_of
 
 
 @pytest.mark.parametrize(
@@ -22,10 +23,11 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
         ("choice(true, false)", CategoricalDistribution([True, False])),
         ("choice([1, 2], '3', a)", CategoricalDistribution(["[1,2]", "'3'", "a"])),
         ("null,1", CategoricalDistribution(["null", 1])),
+        ("choice(1, true, 0)", CategoricalDistribution([1, "true", 0])),
     ],
 )
 def test_hydras_sweep_syntax_becomes_optunas_distributions(definition, distribution):
-    (dimension,) = parse_space({"a.b": definition})
+    (dimension,) = dimensions_of({"a.b": definition})
     assert (dimension.key, dimension.distribution) == ("a.b", distribution)
 
 
@@ -47,14 +49,15 @@ def test_hydras_sweep_syntax_becomes_optunas_distributions(definition, distribut
 )
 def test_a_malformed_definition_is_refused_with_its_key(definition, message):
     with pytest.raises(ConfigError, match=r"search space: a\.b") as caught:
-        parse_space({"a.b": definition})
+        dimensions_of({"a.b": definition})
     assert message in str(caught.value)
 
 
 def test_a_choice_with_a_comma_or_a_blank_in_it_just_works():
-    (dimension,) = parse_space({"name": "choice('a, b', 'c d', plain)"})
-    assert as_overrides({"name": dimension.member("a, b")}) == ["name='a, b'"]
-    assert as_overrides({"name": dimension.member("plain")}) == ["name=plain"]
+    (dimension,) = dimensions_of({"name": "choice('a, b', 'c d', plain)"})
+    config = OmegaConf.create({"name": "plain"})
+    for value, override in {"a, b": "name='a, b'", "plain": "name=plain"}.items():
+        assert as_overrides({"name": dimension.member(value, config)}, [dimension]) == [override]
 
 
 SPACE = {
@@ -65,7 +68,7 @@ SPACE = {
 
 
 def test_a_conditional_dimension_is_asked_only_where_its_condition_holds():
-    dimensions = parse_space(SPACE)
+    dimensions = dimensions_of(SPACE)
     one = suggest(optuna.trial.FixedTrial({"layers": 1, "both": True}), dimensions)
     assert one == {"layers": 1, "both": True}
     two = suggest(optuna.trial.FixedTrial({"layers": 2, "dropout": 0.3, "both": True}), dimensions)
@@ -76,7 +79,8 @@ def test_a_conditional_dimension_is_asked_only_where_its_condition_holds():
 @pytest.mark.parametrize(
     ("definition", "message"),
     [
-        ({"when": {"later": 1}, "space": "choice(1, 2)"}, "not a dimension above it"),
+        ({"when": {"nothing": 1}, "space": "choice(1, 2)"}, "nothing is no key"),
+        ({"when": {"x": 1}, "space": "choice(1, 2)"}, "x depends on itself"),
         ({"when": {"layers": 3}, "space": "choice(1, 2)"}, "layers=3 is not in 1, 2"),
         ({"when": {"layers": 1}}, "a mapping has 'when' and 'space'"),
         ({"when": "layers", "space": "choice(1, 2)"}, "is not a mapping of keys"),
@@ -84,11 +88,11 @@ def test_a_conditional_dimension_is_asked_only_where_its_condition_holds():
 )
 def test_a_condition_that_can_never_hold_is_refused(definition, message):
     with pytest.raises(ConfigError, match=message):
-        parse_space({"layers": "choice(1, 2)", "x": definition})
+        dimensions_of({"layers": "choice(1, 2)", "x": definition}, {"layers": 1, "x": 1})
 
 
 def test_the_points_to_check_have_every_choice_and_every_bound():
-    points = corners(parse_space({"x": "int(interval(1, 5))", "name": "a,b,c"}))
+    points = corners(dimensions_of({"x": "int(interval(1, 5))", "name": "a,b,c"}))
     assert {point["name"] for point in points} == {"a", "b", "c"}
     assert {point["x"] for point in points} == {1, 5}
 
@@ -98,25 +102,47 @@ def test_the_grid_has_every_combination_and_respects_conditions():
         "layers": "choice(1, 2)",
         "x": {"when": {"layers": 2}, "space": "range(0, 0.3, 0.1)"},
     }
-    points = grid(parse_space(space))
+    points = grid(dimensions_of(space))
     assert [sorted(point) for point in points] == [["layers"]] + [["layers", "x"]] * 3
     assert [point["x"] for point in points[1:]] == pytest.approx([0, 0.1, 0.2])
     with pytest.raises(ConfigError, match="the grid sampler needs choices"):
-        grid(parse_space({"x": "interval(0.0, 1.0)"}))
+        grid(dimensions_of({"x": "interval(0.0, 1.0)"}))
 
 
-def test_choices_over_groups_make_studies_and_choices_over_values_dimensions():
+def test_a_dimension_comes_after_those_that_its_condition_names():
+    later = {"x": {"when": {"layers": 2}, "space": "choice(1, 2)"}, "y": "0,1", "layers": "1,2"}
+    assert [dimension.key for dimension in dimensions_of(later)] == ["layers", "x", "y"]
+
+
+def test_keys_that_are_separate_make_studies_and_others_dimensions():
     arguments = ["cell=rnn,gru", "lr=interval(0.1,1)", "seed=3", "size=choice(1,2)"]
-    sweep = take_apart(arguments, {"dataset": "a,b"}, lambda key: key in ("cell", "dataset"))
+    sweep = take_apart(arguments, definitions_of({"dataset": "a,b"}), {"cell", "dataset"})
     assert sweep.studies == [
         ["seed=3", f"cell={cell}", f"dataset={dataset}"]
         for cell in ("rnn", "gru")
         for dataset in "ab"
     ]
-    assert sweep.dimensions == {"lr": "interval(0.1,1)", "size": "choice(1,2)"}
-    assert sweep.fixed == {"seed"}
+    spaces = {key: definition.space for key, definition in sweep.dimensions.items()}
+    assert spaces == {"lr": "interval(0.1,1)", "size": "choice(1,2)"}
+    assert sweep.taken == {"seed", "cell", "dataset"}
 
 
-def test_a_group_that_the_command_line_fixes_is_not_swept():
-    sweep = take_apart(["dataset=a"], {"dataset": "a,b"}, lambda key: key == "dataset")
+def test_a_separate_key_that_the_command_line_fixes_is_not_swept():
+    sweep = take_apart(["dataset=a"], definitions_of({"dataset": "a,b"}), {"dataset"})
     assert sweep.studies == [["dataset=a"]]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "fixed", "searched"),
+    [
+        (["x=1,2", "x=3"], ["x=3"], {}),
+        (["x=3", "x=1,2"], ["x=3"], {"x": "1,2"}),
+        (["x=1,2", "x=3,4"], [], {"x": "3,4"}),
+        (["+x=1,2", "++x=3"], ["++x=3"], {}),
+        (["x=1,2", "~x"], ["~x"], {}),
+    ],
+)
+def test_the_last_override_of_a_key_wins(arguments, fixed, searched):
+    sweep = take_apart(arguments, {}, set())
+    assert sweep.studies == [fixed]
+    assert {key: definition.space for key, definition in sweep.dimensions.items()} == searched

@@ -86,8 +86,9 @@ def test_known_good_points_come_first_after_the_defaults(sweep, tmp_path):
     assert params[2] == {"x": 0.75, "size": 1}, "the default of what the point does not say"
 
 
-def test_choices_over_a_group_make_a_study_each(sweep, tmp_path):
-    done = sweep("group=a,b", "hydra.sweep.dir=study-${name}", "hydra.sweeper.n_trials=2")
+def test_a_group_of_its_own_makes_a_study_for_each_option(sweep, tmp_path):
+    separate = "hydra.sweeper.separate=[group]"
+    done = sweep(separate, "group=a,b", "hydra.sweep.dir=study-${name}", "hydra.sweeper.n_trials=2")
     assert done.returncode == 0, done.stdout
     for name in "ab":
         assert states_of(tmp_path / f"study-{name}") == {"COMPLETE": 2}
@@ -95,7 +96,7 @@ def test_choices_over_a_group_make_a_study_each(sweep, tmp_path):
         assert f"name: {name}" in config
     outcome = r"study-{}  value of the best trial 0.\d+\n"
     assert re.search(f"{outcome.format('a')}.*{outcome.format('b')}", done.stdout)
-    done = sweep("group=a,b")
+    done = sweep(separate, "group=a,b")
     assert done.returncode == 1
     assert "several studies would share the folder" in done.stdout
 
@@ -103,6 +104,7 @@ def test_choices_over_a_group_make_a_study_each(sweep, tmp_path):
 def test_a_terminal_shows_all_studies_and_the_running_trials(tmp_path):
     terminal, program = pty.openpty()
     command = [*SWEEP, "group=a,b", "hydra.sweep.dir=study-${name}", "hydra.sweeper.n_trials=3"]
+    command += ["hydra.sweeper.separate=[group]"]
     environment = os.environ | {"TERM": "xterm", "COLUMNS": "120"}
     streams = dict.fromkeys(("stdin", "stdout", "stderr"), program)
     process = subprocess.Popen([*command, "seconds=0.5"], cwd=tmp_path, env=environment, **streams)

@@ -110,7 +110,7 @@ def test_points_can_be_queued_when_a_study_goes_on(sweep, tmp_path):
 def test_a_study_that_cannot_go_on_is_refused_before_another_begins(sweep, tmp_path):
     place = "hydra.sweep.dir=study-${name}"
     assert sweep("group=b", place).returncode == 0
-    done = sweep("group=a,b", place, "x=interval(0,2)")
+    done = sweep("hydra.sweeper.separate=[group]", "group=a,b", place, "x=interval(0,2)")
     assert done.returncode == 1
     assert "study-b holds a study that differs: search space: x" in done.stdout
     assert not (tmp_path / "study-a" / "0").exists()

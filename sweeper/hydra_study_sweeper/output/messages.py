@@ -7,10 +7,13 @@ from collections.abc import Iterator, Sequence
 from hydra_study_sweeper.options import NamesConf, StudySpec
 from hydra_study_sweeper.paths import shown
 from hydra_study_sweeper.records import BestTrial, SeedValues, StudyRecord
+from hydra_study_sweeper.space.dimensions import Dimension
 from hydra_study_sweeper.space.points import as_overrides
 
 
-def describe_outcome(spec: StudySpec, record: StudyRecord) -> Iterator[str]:
+def describe_outcome(
+    spec: StudySpec, dimensions: Sequence[Dimension], record: StudyRecord
+) -> Iterator[str]:
     """Says in a few lines how a study ended."""
     folder, names = shown(spec.folder), spec.names
     states = ", ".join(f"{count} {state}" for state, count in record.states.items())
@@ -23,7 +26,7 @@ def describe_outcome(spec: StudySpec, record: StudyRecord) -> Iterator[str]:
     for best in record.best:
         yield f"{names.value} of the best trial: {_values(best)}{runs}"
         yield f"  trial {best.number}, in {folder / best.folder}"
-        yield f"  {shlex.join(as_overrides(best.params))}"
+        yield f"  {shlex.join(as_overrides(best.params, dimensions))}"
     if record.best:
         yield f"its configuration: {folder / 'best.yaml'}"
     if refit := record.refit:

@@ -5,13 +5,14 @@ from collections.abc import Mapping, Sequence
 
 from hydra.errors import ConfigCompositionException
 from hydra.types import HydraContext
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from hydra_study_sweeper.records import Value
 from hydra_study_sweeper.space.dimensions import Dimension
 from hydra_study_sweeper.space.overrides import parse_override
-from hydra_study_sweeper.space.points import as_overrides
+from hydra_study_sweeper.space.points import as_overrides, groups_of
+from hydra_study_sweeper.space.values import assign
 
 
 def compose_trial(
@@ -41,12 +42,11 @@ def compose_trial(
     return config
 
 
-class TrialComposer:
-    """Composes the configurations of the trials of one study in a few milliseconds each.
+class Bases:
+    """Configurations in which the values of trials are set, one for each choice of groups.
 
-    Hydra takes tens of milliseconds, nearly all of them for the defaults list. That is the same for
-    all trials of a study, since only values are searched; so it is resolved once, and a trial's
-    values are set in a copy.
+    Hydra takes tens of milliseconds for a configuration, nearly all of them for the defaults list.
+    Only config groups change that list, so it is resolved once for each choice of them.
 
     Args:
         context: Hydra's.
@@ -61,12 +61,46 @@ class TrialComposer:
         self._context = context
         self._master = master
         self._overrides = overrides
-        self._folder = folder
-        self._base = compose_trial(context, master, overrides, folder=folder, number=0)
-        with open_dict(self._base):
-            # A job has no use for these, and Hydra copies them several times for each.
-            self._base.hydra.sweeper = {"_target_": self._base.hydra.sweeper["_target_"]}
-            self._base.hydra.hydra_logging = {}
+        self.folder = folder
+        self._made: dict[tuple[str, ...], DictConfig] = {}
+
+    def __call__(self, groups: Sequence[str] = ()) -> DictConfig:
+        """Returns the configuration with some options of groups; it must not be changed."""
+        key = tuple(groups)
+        if key not in self._made:
+            base = self.in_full(groups, 0)
+            with open_dict(base):
+                # A job has no use for these, and Hydra copies them several times for each.
+                base.hydra.sweeper = {"_target_": base.hydra.sweeper["_target_"]}
+                base.hydra.hydra_logging = {}
+            self._made[key] = base
+        return self._made[key]
+
+    def in_full(
+        self, overrides: Sequence[str], number: int, repeat: int | None = None
+    ) -> DictConfig:
+        """Has Hydra itself compose the configuration of a trial."""
+        return compose_trial(
+            self._context,
+            self._master,
+            [*self._overrides, *overrides],
+            folder=self.folder,
+            number=number,
+            repeat=repeat,
+        )
+
+
+class TrialComposer:
+    """Composes the configurations of the trials of one study in a few milliseconds each.
+
+    Args:
+        bases: Of the study.
+        dimensions: What is searched.
+    """
+
+    def __init__(self, bases: Bases, dimensions: Sequence[Dimension]) -> None:
+        self._bases = bases
+        self._dimensions = dimensions
 
     def compose(
         self,
@@ -85,58 +119,42 @@ class TrialComposer:
 
         Raises:
             HydraException: If Hydra cannot compose it, or a value does not fit its key.
+            ValueError: If something else in it took the place of a chosen value.
         """
-        lines = as_overrides(chosen)
+        lines = as_overrides(chosen, self._dimensions)
         if further:
-            return compose_trial(
-                self._context,
-                self._master,
-                [*self._overrides, *lines, *further],
-                folder=self._folder,
-                number=number,
-                repeat=repeat,
-            )
-        config = copy.deepcopy(self._base)
-        for line in lines:
-            _set(config, line)
-        with open_dict(config):
-            config.hydra.overrides.task.extend(lines)
-        _place(config, self._folder, number, repeat)
+            config = self._bases.in_full([*lines, *further], number, repeat)
+        else:
+            groups = groups_of(chosen, self._dimensions)
+            config = copy.deepcopy(self._bases(groups))
+            values = [line for line in lines if line not in groups]
+            for line in values:
+                _set(config, line, groups)
+            with open_dict(config):
+                config.hydra.overrides.task.extend(values)
+            _place(config, self._bases.folder, number, repeat)
+        self._check_that_chosen_arrived(config, chosen)
         return config
 
+    def _check_that_chosen_arrived(self, config: DictConfig, chosen: Mapping[str, Value]) -> None:
+        for dimension in self._dimensions:
+            value = chosen.get(dimension.key, ...)
+            if value is not ... and not dimension.has(value, config):
+                raise ValueError(
+                    f"{dimension.key} was chosen as {value}, "
+                    f"but the configuration has {dimension.value_in(config)}"
+                )
 
-def _set(config: DictConfig, line: str) -> None:
+
+def _set(config: DictConfig, line: str, groups: Sequence[str]) -> None:
     override = parse_override(line)
-    is_new = override.is_add() or override.is_force_add()
     try:
-        OmegaConf.update(config, override.key_or_group, override.value(), force_add=is_new)
+        is_new = override.is_add() or override.is_force_add()
+        assign(config, override.key_or_group, override.value(), is_new=is_new)
     except OmegaConfBaseException as error:
-        raise ConfigCompositionException(f"Error merging override {line}") from error
-
-
-def check_that_chosen_arrived(
-    config: DictConfig, dimensions: Sequence[Dimension], chosen: Mapping[str, Value]
-) -> None:
-    """Makes sure that a trial runs with the values that the sampler chose.
-
-    Raises:
-        ValueError: If something else in the configuration took the place of a chosen value.
-    """
-    for dimension in dimensions:
-        if dimension.key not in chosen:
-            continue
-        arrived = OmegaConf.select(config, dimension.key.lstrip("+"))
-        if OmegaConf.is_config(arrived):
-            continue  # a list or a mapping can be written in many ways
-        try:
-            as_chosen = dimension.member(arrived) == chosen[dimension.key]
-        except ValueError:
-            as_chosen = False
-        if not as_chosen:
-            raise ValueError(
-                f"{dimension.key} was chosen as {chosen[dimension.key]}, "
-                f"but the configuration has {arrived}"
-            )
+        reason = str(error).splitlines()[0]
+        where = f" with {' '.join(groups)}" if groups else ""
+        raise ConfigCompositionException(f"{line} cannot be set{where}: {reason}") from error
 
 
 def _place(config: DictConfig, folder: str, number: int, repeat: int | None) -> None:

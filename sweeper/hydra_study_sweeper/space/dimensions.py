@@ -1,30 +1,29 @@
-"""The dimensions of a search space: what can be written, and what it becomes in Optuna."""
+"""The dimensions of a search space: what is searched, and under which conditions."""
 
-import math
-from collections.abc import Mapping, Sequence
+import contextlib
+import copy
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, Protocol
 
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import (
-    IntervalSweep,
-    Override,
-    Quote,
-    QuotedString,
-    RangeSweep,
-)
-from hydra.errors import HydraException
-from omegaconf import DictConfig, OmegaConf
-from optuna.distributions import (
-    BaseDistribution,
-    CategoricalDistribution,
-    FloatDistribution,
-    IntDistribution,
-)
+from hydra.core.config_loader import ConfigLoader
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
 
 from hydra_study_sweeper.errors import ConfigError
 from hydra_study_sweeper.records import Value
-from hydra_study_sweeper.space.overrides import parse_override
+from hydra_study_sweeper.space.distributions import bounds, parse_distribution
+from hydra_study_sweeper.space.overrides import Definition
+from hydra_study_sweeper.space.values import (
+    assign,
+    has_value,
+    meant,
+    option_of,
+    same,
+    value_at,
+    would_stay,
+)
 
 
 @dataclass(frozen=True)
@@ -32,54 +31,100 @@ class Dimension:
     """Something that is searched.
 
     Attributes:
-        key: The key of the configuration.
-        distribution: Its values.
+        key: The key of the configuration, or the config group.
+        distribution: Its values, written as on a command line.
         when: It is part of a trial only if each of these keys has one of its values.
+        prefix: What its overrides begin with: `+`, `++` or nothing.
+        is_group: Whether it chooses an option of a config group.
     """
 
     key: str
     distribution: BaseDistribution
     when: Mapping[str, Sequence[Value]] = field(default_factory=dict)
+    prefix: str = ""
+    is_group: bool = False
 
     def applies(self, chosen: Mapping[str, Value]) -> bool:
         """Tells whether the values chosen so far make this dimension part of the trial."""
         return all(chosen.get(key) in values for key, values in self.when.items())
 
-    def contains(self, value: Any) -> bool:
-        """Tells whether `value` is one of its values."""
-        if isinstance(self.distribution, CategoricalDistribution):
-            # True == 1 in Python, but not in a configuration.
-            return any(
-                value == choice and isinstance(value, bool) == isinstance(choice, bool)
-                for choice in self.distribution.choices
-            )
-        low, high, step = _bounds(self.distribution)
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            return False
-        if isinstance(self.distribution, IntDistribution) and value != int(value):
-            return False
-        steps = 0.0 if step is None else (value - low) / step
-        return low <= value <= high and abs(steps - round(steps)) < 1e-8
+    def override(self, value: Value) -> str:
+        """Returns the override that sets it."""
+        return f"{self.prefix}{self.key}={'null' if value is None else value}"
 
-    def member(self, value: Any) -> Value:
-        """Returns a configuration's value as this dimension has it, quoted where choices are.
+    def value_in(self, config: DictConfig) -> Any:
+        """Returns what a composed configuration has for it; None if it has nothing."""
+        if self.is_group:
+            return option_of(config, self.key)
+        return value_at(config, self.key)
+
+    def has(self, value: Value, config: DictConfig) -> bool:
+        """Tells whether a configuration has what the override with a value gives."""
+        if self.is_group:
+            return str(value) == str(self.value_in(config))
+        return has_value(config, self.key, meant(value))
+
+    def member_in(self, config: DictConfig) -> Value:
+        """Returns which of its values a configuration has.
 
         Raises:
             ValueError: If it is none of its values.
         """
-        forms = [value, "null" if value is None else value]
-        forms += [QuotedString(str(value), quote).with_quotes() for quote in Quote]
-        for form in forms:
-            if self.contains(form):
-                return cast(Value, form)
+        present = self.value_in(config)
+        candidates = self._candidates(present)
+        # Most are found without being set in a copy of the configuration.
+        for value in candidates:
+            if same(present, meant(value)):
+                return value
+        for value in candidates:
+            if self.has(value, config):
+                return value
+        raise ValueError(f"{self.key}={present} is not in {self}")
+
+    def member(self, value: Any, config: DictConfig) -> Value:
+        """Returns which of its values gives the same as `value`, once it is set.
+
+        Args:
+            value: As in a YAML file, or as on a command line.
+            config: Where it would be set.
+
+        Raises:
+            ValueError: If none of them does.
+        """
+        for one in self._candidates(value):
+            if self._is_written(one, value):
+                return one
+        with contextlib.suppress(OmegaConfBaseException):  # then the key can never have it
+            if not self.is_group:
+                changed = copy.deepcopy(config)
+                assign(changed, self.key, value, is_new=bool(self.prefix))
+                return self.member_in(changed)
         raise ValueError(f"{self.key}={value} is not in {self}")
+
+    def _is_written(self, one: Value, value: Any) -> bool:
+        if self.is_group:
+            return str(one) == str(value)
+        return same(value, meant(one)) or (isinstance(value, str) and value == one)
+
+    def _candidates(self, value: Any) -> Sequence[Value]:
+        """Returns those of its values that may be what a configuration has as `value`."""
+        if isinstance(self.distribution, CategoricalDistribution):
+            return self.distribution.choices
+        is_whole = isinstance(self.distribution, IntDistribution)
+        try:
+            number = int(value) if is_whole else float(value)
+        except (TypeError, ValueError, OverflowError):
+            return ()
+        low, high, step = bounds(self.distribution)
+        steps = 0.0 if step is None else (number - low) / step
+        return (number,) if low <= number <= high and abs(steps - round(steps)) < 1e-8 else ()
 
     def __str__(self) -> str:
         """Says in one line what it may be."""
         if isinstance(self.distribution, CategoricalDistribution):
             text = ", ".join(map(str, self.distribution.choices))
         else:
-            low, high, step = _bounds(self.distribution)
+            low, high, step = bounds(self.distribution)
             log = getattr(self.distribution, "log", False)
             text = f"{low:g} to {high:g}{', log' if log else ''}"
             text += f", step {step:g}" if step not in (None, 1) else ""
@@ -87,156 +132,135 @@ class Dimension:
         return f"{text} (when {' and '.join(conditions)})" if conditions else text
 
 
-def parse_space(space: Mapping[str, Any]) -> list[Dimension]:
-    """Turns a search space in Hydra's sweep syntax into Optuna's distributions.
+class Configured(Protocol):
+    """Gives the configuration without the values of dimensions, for some choices of groups."""
+
+    def __call__(self, groups: Sequence[str] = ()) -> DictConfig:
+        """Returns it; `groups` are overrides, and it must not be changed."""
+
+
+def parse_space(
+    definitions: Mapping[str, Definition],
+    configured: Configured,
+    loader: ConfigLoader | None = None,
+) -> list[Dimension]:
+    """Turns definitions into dimensions: config groups first, each after those it depends on.
 
     Args:
-        space: By key: `choice(...)`, `range(...)`, `interval(...)`, `tag(log, interval(...))`,
-            values with commas, or a mapping with such a definition as `space` and a mapping of
-            keys above to values as `when`.
+        definitions: By key.
+        configured: Composes the configuration in which values and conditions are looked up.
+        loader: Hydra's, which knows the config groups.
 
     Raises:
-        ConfigError: If a definition cannot be parsed, has nothing to choose from, or depends on
-            something that is not above it.
+        ConfigError: If a definition cannot be parsed, has nothing to choose from, or has a
+            condition that can never hold.
     """
-    dimensions: dict[str, Dimension] = {}
-    for key, definition in space.items():
-        if isinstance(definition, Mapping):
-            if set(definition) != {"when", "space"}:
-                raise ConfigError(
-                    f"search space: {key}: a mapping has 'when' and 'space'; "
-                    f"this one has {', '.join(map(repr, definition)) or 'nothing'}"
-                )
-            when = _conditions(key, definition["when"], dimensions)
-            dimensions[key] = Dimension(key, _distribution(key, definition["space"]), when)
-        else:
-            dimensions[key] = Dimension(key, _distribution(key, definition))
-    return list(dimensions.values())
+    return _Parser(definitions, configured, loader).parse()
 
 
-def settle_conditions(space: Mapping[str, Any], config: DictConfig) -> dict[str, Any]:
-    """Decides conditions on keys that are not searched: they hold always, or never.
+class _Parser:
+    def __init__(
+        self,
+        definitions: Mapping[str, Definition],
+        configured: Configured,
+        loader: ConfigLoader | None,
+    ) -> None:
+        self._definitions = definitions
+        self._configured = configured
+        self._loader = loader
+        self._dimensions: dict[str, Dimension] = {}
+        # By dimension, overrides of groups under which it is part of a trial.
+        self._homes: dict[str, dict[str, str]] = {}
 
-    Args:
-        space: As for `parse_space`.
-        config: Has the values of the keys that are not searched.
-
-    Returns:
-        The space without dimensions that never apply, and without conditions that always hold.
-
-    Raises:
-        ConfigError: If a condition names no key.
-    """
-    settled: dict[str, Any] = {}
-    for key, definition in space.items():
-        conditions = definition.get("when") if isinstance(definition, Mapping) else None
-        if not isinstance(conditions, Mapping):
-            settled[key] = definition
-            continue
-        decided = {
-            name: _holds(key, name, conditions, config) for name in conditions.keys() - space
-        }
-        if not all(decided.values()):
-            continue
-        rest = {name: values for name, values in conditions.items() if name not in decided}
-        settled[key] = {**definition, "when": rest} if rest else definition["space"]
-    return settled
-
-
-def _holds(key: str, name: str, conditions: Mapping[str, Any], config: DictConfig) -> bool:
-    value = OmegaConf.select(config, name)
-    if value is None:
-        raise ConfigError(f"search space: {key} depends on {name}, which is no key")
-    values = conditions[name]
-    return value in (values if isinstance(values, list) else [values])
-
-
-def _conditions(
-    key: str, conditions: Any, above: Mapping[str, Dimension]
-) -> dict[str, Sequence[Value]]:
-    if not isinstance(conditions, Mapping) or not conditions:
-        raise ConfigError(f"search space: {key}: when: {conditions} is not a mapping of keys")
-    checked: dict[str, Sequence[Value]] = {}
-    for name, values in conditions.items():
-        if name not in above:
-            raise ConfigError(
-                f"search space: {key} depends on {name}, which is not a dimension above it"
+    def parse(self) -> list[Dimension]:
+        for key in self._ordered():
+            definition = self._definitions[key]
+            try:
+                when = self._conditions(definition.when)
+            except (ValueError, OmegaConfBaseException) as error:
+                reason = str(error).splitlines()[0]
+                raise ConfigError(f"search space: {key}: when: {reason}") from error
+            if when is None:
+                continue
+            distribution = parse_distribution(key, definition.space, self._loader)
+            self._dimensions[key] = Dimension(
+                key, distribution, when, definition.prefix, bool(self._options(key))
             )
-        listed = values if isinstance(values, list | tuple) else [values]
-        try:
-            checked[name] = [above[name].member(value) for value in listed]
-        except ValueError as error:
-            raise ConfigError(f"search space: {key}: when: {error}") from error
-    return checked
+            self._homes[key] = self._home(when)
+        return list(self._dimensions.values())
+
+    def _ordered(self) -> Iterator[str]:
+        done: set[str] = set()
+
+        def following(key: str, above: tuple[str, ...] = ()) -> Iterator[str]:
+            if key in above:
+                raise ConfigError(f"search space: {key}: when: {key} depends on itself")
+            for name in self._definitions[key].when:
+                if name in self._definitions:
+                    yield from following(name, (*above, key))
+            if key not in done:
+                done.add(key)
+                yield key
+
+        for key in sorted(self._definitions, key=lambda key: not self._options(key)):
+            yield from following(key)
+
+    def _options(self, key: str) -> list[str]:
+        """Returns the options of a config group; nothing if the key is none."""
+        return self._loader.get_group_options(key.partition("@")[0]) if self._loader else []
+
+    def _conditions(self, when: Mapping[str, Any]) -> dict[str, Sequence[Value]] | None:
+        """Returns the conditions on dimensions; None if one on something else does not hold.
+
+        Raises:
+            ValueError: If one can never hold, or names no key.
+        """
+        listed = {name: v if isinstance(v, list | tuple) else [v] for name, v in when.items()}
+        of_dimensions: dict[str, Sequence[Value]] = {}
+        for name in listed.keys() & self._dimensions.keys():
+            dimension = self._dimensions[name]
+            config = self._configured(list(self._homes[name].values()))
+            of_dimensions[name] = [dimension.member(value, config) for value in listed[name]]
+        others = listed.keys() - self._dimensions.keys()
+        home = self._home(of_dimensions)
+        # Each is looked at, so that one that can never hold is found.
+        hold = [self._holds(name, listed[name], home) for name in sorted(others)]
+        return of_dimensions if all(hold) else None
+
+    def _home(self, when: Mapping[str, Sequence[Value]]) -> dict[str, str]:
+        home: dict[str, str] = {}
+        for name, values in when.items():
+            home |= self._homes[name]
+            if self._dimensions[name].is_group:
+                home[name] = self._dimensions[name].override(values[0])
+        return home
+
+    def _holds(self, name: str, values: Sequence[Any], home: Mapping[str, str]) -> bool:
+        """Tells whether a key that is not searched has one of some values."""
+        if name in self._definitions:
+            return False  # its own condition does not hold
+        options = self._options(name)
+        if options:
+            for value in values:
+                if value is not None and str(value) not in options:
+                    raise ValueError(f"{name} has no option {value}, only {', '.join(options)}")
+            return str(option_of(self._configured(), name)) in map(str, values)
+        found = {_has_one(config, name, values) for config in self._for_each_option(home)}
+        if len(found) > 1:
+            raise ValueError(f"{name} depends on a config group that is searched; name that group")
+        return found.pop()
+
+    def _for_each_option(self, home: Mapping[str, str]) -> Iterator[DictConfig]:
+        """Yields configurations with each option of each group that is searched beside `home`."""
+        yield self._configured(list(home.values()))
+        for key, dimension in self._dimensions.items():
+            if dimension.is_group and key not in home and not dimension.when:
+                for value in getattr(dimension.distribution, "choices", ()):
+                    yield self._configured([*home.values(), dimension.override(value)])
 
 
-def _distribution(key: str, definition: object) -> BaseDistribution:
-    where = f"search space: {key}: {definition}"
-    override = parse_override(f"{key}={definition}")
-    if not override.is_sweep_override():
-        raise ConfigError(
-            f"{where} is one value, nothing to search; "
-            "write choice(...), range(...) or interval(...), or set it as a plain key"
-        )
-    try:
-        return _distribution_of(override)
-    except (ValueError, AssertionError, TypeError, HydraException) as error:
-        raise ConfigError(f"{where}: {error}") from error
-
-
-def _distribution_of(override: Override) -> BaseDistribution:
-    """Turns a sweep override into Optuna's distribution of the same values."""
-    sweep = override.value()
-    if isinstance(sweep, IntervalSweep):
-        return _interval(sweep)
-    if isinstance(sweep, RangeSweep) and not sweep.shuffle and not sweep.transformers:
-        return _range(sweep)
-    written = zip(override.sweep_iterator(), override.sweep_string_iterator(), strict=True)
-    choices = [_as_written(choice, text) for choice, text in written]
-    if len(set(choices)) < len(choices):
-        raise ValueError("a choice is there twice")
-    return CategoricalDistribution(choices)
-
-
-def _interval(sweep: IntervalSweep) -> BaseDistribution:
-    low, high, log = sweep.start, sweep.end, "log" in sweep.tags
-    if isinstance(low, int) and isinstance(high, int):
-        return IntDistribution(low, high, log=log)
-    if low is None or high is None or not (math.isfinite(low) and math.isfinite(high)):
-        raise ValueError("a bound is not finite")
-    return FloatDistribution(low, high, log=log)
-
-
-def _range(sweep: RangeSweep) -> BaseDistribution:
-    """Hydra's ranges leave out their end, Optuna's distributions have it."""
-    if sweep.step == 0:
-        raise ValueError("a range needs a step that is not 0")
-    values = sweep.range()
-    if isinstance(values, range):
-        if not values:
-            raise ValueError("a range must have at least one value")
-        low, high = sorted((values[0], values[-1]))
-        return IntDistribution(low, high, step=abs(values.step))
-    numbers = list(values)
-    if not numbers:
-        raise ValueError("a range must have at least one value")
-    return FloatDistribution(min(numbers), max(numbers), step=abs(float(sweep.step)))
-
-
-def _as_written(choice: Any, text: str) -> Value:
-    """Returns a choice as it must be on a command line: a string quoted if it has to be."""
-    if isinstance(choice, int | float):
-        return choice
-    if not isinstance(choice, str):
-        return text
-    try:
-        if OverridesParser.create().parse_override(f"key={choice}").value() == choice:
-            return choice
-    except HydraException:
-        pass
-    return QuotedString(choice, Quote.single).with_quotes()
-
-
-def _bounds(distribution: BaseDistribution) -> tuple[float, float, float | None]:
-    assert isinstance(distribution, FloatDistribution | IntDistribution), "Optuna has no more kinds"
-    return distribution.low, distribution.high, distribution.step
+def _has_one(config: DictConfig, key: str, values: Sequence[Any]) -> bool:
+    if value_at(config, key, ...) is ...:
+        raise ValueError(f"{key} is no key")
+    found = [would_stay(config, key, value) for value in values]  # each of them must fit
+    return any(found)

@@ -13,7 +13,7 @@ Fingerprint = dict[str, dict[str, str]]
 
 
 def fingerprint(
-    config: DictConfig,
+    configs: Sequence[tuple[Sequence[str], DictConfig]],
     dimensions: Sequence[Dimension],
     directions: Sequence[str],
     ignore: Sequence[str],
@@ -23,7 +23,8 @@ def fingerprint(
     """Describes a study so that a later start can be compared with it.
 
     Args:
-        config: The composed configuration, with defaults where a dimension is searched.
+        configs: Choices of config groups and the configurations that they give, with defaults where
+            a dimension is searched.
         dimensions: What is searched.
         directions: Of the objectives.
         ignore: Keys, or beginnings of keys, that do not change results.
@@ -31,11 +32,13 @@ def fingerprint(
         repeats: How often a trial is run.
     """
     searched = {dimension.key for dimension in dimensions}
-    fixed = {
-        key: value
-        for key, value in _flatten(OmegaConf.to_container(config))
-        if key not in searched and not is_below(key, ["hydra", *ignore])
-    }
+    fixed: dict[str, str] = {}
+    for groups, config in configs:
+        for key, value in _flatten(OmegaConf.to_container(config)):
+            if key in searched or is_below(key, ["hydra", *ignore]):
+                continue
+            if fixed.setdefault(key, value) != value:
+                fixed[f"{key} with {' '.join(groups)}"] = value
     if repeats.count > 1:
         fixed["hydra.sweeper.repeats"] = f"{repeats.count} with {', '.join(repeats.overrides)}"
     return {

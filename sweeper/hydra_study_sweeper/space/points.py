@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import optuna
-from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 from optuna.distributions import (
     BaseDistribution,
     CategoricalDistribution,
@@ -15,15 +15,31 @@ from optuna.distributions import (
 
 from hydra_study_sweeper.errors import ConfigError
 from hydra_study_sweeper.records import Value
-from hydra_study_sweeper.space.dimensions import Dimension
+from hydra_study_sweeper.space.dimensions import Configured, Dimension
+from hydra_study_sweeper.space.overrides import plain
 
 Point = dict[str, Value]
 """Values by the keys of dimensions."""
 
 
-def as_overrides(point: Mapping[str, Value]) -> list[str]:
+def as_overrides(point: Mapping[str, Value], dimensions: Sequence[Dimension]) -> list[str]:
     """Writes a point as overrides; strings are quoted already where they must be."""
-    return [f"{key}={value}" for key, value in point.items()]
+    by_key = {dimension.key: dimension for dimension in dimensions}
+    return [
+        by_key[key].override(value)
+        if key in by_key
+        else f"{key}={'null' if value is None else value}"
+        for key, value in point.items()
+    ]
+
+
+def groups_of(point: Mapping[str, Value], dimensions: Sequence[Dimension]) -> list[str]:
+    """Returns the overrides of a point that choose options of config groups."""
+    return [
+        dimension.override(point[dimension.key])
+        for dimension in dimensions
+        if dimension.is_group and dimension.key in point
+    ]
 
 
 def suggest(trial: optuna.trial.BaseTrial, dimensions: Sequence[Dimension]) -> Point:
@@ -112,12 +128,14 @@ def _every_value(dimension: Dimension) -> Sequence[Value]:
 
 
 def first_points(
-    config: DictConfig, dimensions: Sequence[Dimension], enqueue: Sequence[Mapping[str, Any]]
+    configured: Configured,
+    dimensions: Sequence[Dimension],
+    enqueue: Sequence[Mapping[str, Any]],
 ) -> tuple[list[Point], list[str]]:
     """Returns the points to try first: the defaults, then those that were asked for.
 
     Args:
-        config: Has the defaults.
+        configured: Gives the configuration with the defaults.
         dimensions: What is searched.
         enqueue: The points that were asked for; a key that one leaves out has its default.
 
@@ -125,46 +143,45 @@ def first_points(
         The points, and warnings of defaults that are outside of their dimensions.
 
     Raises:
-        ConfigError: If a point has something that is not searched.
+        ConfigError: If a point has something that is not searched, or a value that it cannot have.
     """
-    defaults = _completed({}, config, dimensions)
+    defaults = _completed({}, configured, dimensions)
+    config = configured(groups_of(defaults, dimensions))
     warnings = [
-        f"trial 0 has the defaults, but {dimension.key}={_default(config, dimension)} is outside "
+        f"trial 0 has the defaults, but {dimension.key}={dimension.value_in(config)} is outside "
         f"of {dimension}; the sampler chooses it"
         for dimension in dimensions
         if dimension.applies(defaults) and dimension.key not in defaults
     ]
     asked = [_asked_for(point, dimensions) for point in enqueue]
-    return [defaults, *(_completed(point, config, dimensions) for point in asked)], warnings
+    return [defaults, *(_completed(point, configured, dimensions) for point in asked)], warnings
 
 
-def _asked_for(point: Any, dimensions: Sequence[Dimension]) -> Point:
+def _asked_for(point: Any, dimensions: Sequence[Dimension]) -> dict[str, Any]:
     if not isinstance(point, Mapping):
         raise ConfigError(
             f"hydra.sweeper.enqueue is a list of points like {{KEY: VALUE}}; one is {point}"
         )
-    by_key = {dimension.key: dimension for dimension in dimensions}
-    for key in point:
-        if key not in by_key:
-            raise ConfigError(f"hydra.sweeper.enqueue: {key} is not a dimension of the search")
-    try:
-        return {key: by_key[key].member(value) for key, value in point.items()}
-    except ValueError as error:
-        raise ConfigError(f"hydra.sweeper.enqueue: {error}") from error
+    asked = {plain(str(key)): value for key, value in point.items()}
+    for key in asked.keys() - {dimension.key for dimension in dimensions}:
+        raise ConfigError(f"hydra.sweeper.enqueue: {key} is not a dimension of the search")
+    return asked
 
 
 def _completed(
-    given: Mapping[str, Value], config: DictConfig, dimensions: Sequence[Dimension]
+    asked: Mapping[str, Any], configured: Configured, dimensions: Sequence[Dimension]
 ) -> Point:
     point: Point = {}
     for dimension in dimensions:
-        if dimension.key in given:
-            point[dimension.key] = given[dimension.key]
-        elif dimension.applies(point):
-            with contextlib.suppress(ValueError):
-                point[dimension.key] = dimension.member(_default(config, dimension))
+        if not (dimension.key in asked or dimension.applies(point)):
+            continue
+        config = configured(groups_of(point, dimensions))
+        if dimension.key in asked:
+            try:
+                point[dimension.key] = dimension.member(asked[dimension.key], config)
+            except ValueError as error:
+                raise ConfigError(f"hydra.sweeper.enqueue: {error}") from error
+        else:
+            with contextlib.suppress(ValueError, OmegaConfBaseException):
+                point[dimension.key] = dimension.member_in(config)
     return point
-
-
-def _default(config: DictConfig, dimension: Dimension) -> Any:
-    return OmegaConf.select(config, dimension.key.lstrip("+"))

@@ -24,7 +24,7 @@ from hydra_study_sweeper.output.retention import Retention
 from hydra_study_sweeper.paths import StudyPaths, trial_record
 from hydra_study_sweeper.records import TrialRecord, as_values
 from hydra_study_sweeper.reporting import current
-from hydra_study_sweeper.space.composing import TrialComposer, check_that_chosen_arrived
+from hydra_study_sweeper.space.composing import Bases, TrialComposer
 from hydra_study_sweeper.space.dimensions import Dimension
 from hydra_study_sweeper.space.points import Point, suggest
 from hydra_study_sweeper.space.repeats import Repeats, mean_of_repeats
@@ -114,7 +114,8 @@ class Worker:
         trials = Trials(self.spec)
         trials.study.sampler = make_sampler(self.sampler, len(trials.all()), number)
         trials.study.pruner = make_pruner(self.pruner)
-        composer = TrialComposer(self.context, self.config, self.overrides, str(self.spec.folder))
+        bases = Bases(self.context, self.config, self.overrides, str(self.spec.folder))
+        composer = TrialComposer(bases, self.dimensions)
         retention = Retention(trials, self.repeats.below_each(self.weights), self.keep)
         ran = 0
         while True:
@@ -181,9 +182,7 @@ class Worker:
 
     def _objective(self, trial: optuna.Trial, point: Point, composer: TrialComposer) -> list[float]:
         def run(repeat: int | None, overrides: Sequence[str]) -> list[float]:
-            config = composer.compose(trial.number, point, overrides, repeat)
-            check_that_chosen_arrived(config, self.dimensions, point)
-            return self._run_job(config)
+            return self._run_job(composer.compose(trial.number, point, overrides, repeat))
 
         if self.repeats.count > 1:
             return mean_of_repeats(

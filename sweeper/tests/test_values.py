@@ -1,0 +1,183 @@
+"""Values and keys as Hydra means them: converted, referred to, prefixed, and chosen by groups."""
+
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hydra.core.config_store import ConfigStore
+from hydra.errors import HydraException
+from hydra_study_sweeper.errors import ConfigError
+from hydra_study_sweeper.space.points import as_overrides, first_points
+from omegaconf import DictConfig, OmegaConf
+from planning import STUDY, dimensions_of, make_plans_of
+
+
+class Color(Enum):
+    RED = 1
+    BLUE = 2
+
+
+@dataclass
+class App:
+    color: Color = Color.RED
+    version: str = "2"
+    flag: bool = True
+    place: Path = Path("a")
+    rate: float = 1.0
+    maybe: int | None = None
+    low: float = 0.1
+    high: float = 0.9
+    lr: float = 0.1
+    sizes: list[int] = field(default_factory=lambda: [128, 32])
+    options: dict[str, int] = field(default_factory=lambda: {"a": 1})
+    anything: Any = 1
+
+
+ConfigStore.instance().store(name="app", node=App)
+TYPED = {"config": STUDY | {"defaults": ["app", *STUDY["defaults"]]}}
+GROUPS = {
+    "config": STUDY | {"defaults": [{"model": "mlp"}, {"model/opt": "adam"}, *STUDY["defaults"]]},
+    "model/mlp": {"name": "mlp", "size": 2},
+    "model/svm": {"name": "svm", "C": 1.0},
+    "model/opt/adam": {"lr": 0.1},
+    "model/opt/sgd": {"lr": 0.1, "momentum": 0.5},
+    "extra/a": {"y": 1},
+    "extra/b": {"y": 2},
+}
+
+
+def combinations(configs: list[DictConfig]) -> dict[str, str]:
+    """A check, which tells what it was asked about."""
+    optimizers = {False: "adam", True: "sgd"}
+    found = {f"{c.model.name} {optimizers['momentum' in c.model.opt]}" for c in configs}
+    return {"combinations": ", ".join(sorted(found))}
+
+
+CONVERTED = [  # a key, its space, what its default is there, a value in YAML, what that is there
+    ("color", "choice(RED,BLUE)", "RED", "BLUE", "BLUE"),
+    ("version", "choice(1,2)", 2, "1", 1),
+    ("version", "range(1,4)", 2, 3, 3),
+    ("flag", "choice(0,1)", 1, False, 0),
+    ("place", "choice(a,b/c)", "a", "b/c", "b/c"),
+    ("rate", "choice(1,2)", 1, 2.0, 2),
+    ("rate", "interval(0.0,2.0)", 1.0, "2", 2.0),
+    ("maybe", "null,3", "null", 3, 3),
+    ("lr", "choice(${low},${high})", "${low}", 0.9, "${high}"),
+    ("sizes", "choice([128,32],[64])", "[128,32]", [64], "[64]"),
+    ("options", "choice({a:1},{a:2})", "{a:1}", {"a": 2}, "{a:2}"),
+    ("anything", "choice(true,1)", 1, True, "true"),
+]
+
+
+@pytest.mark.parametrize(("key", "space", "default", "asked", "member"), CONVERTED)
+def test_values_are_compared_after_omegaconf_converted_them(key, space, default, asked, member):
+    dimensions = dimensions_of({key: space}, App())
+    config = OmegaConf.structured(App)
+    points, warnings = first_points(lambda groups=(): config, dimensions, [{key: asked}])
+    assert [repr(point[key]) for point in points] == [repr(default), repr(member)]
+    assert not warnings
+
+
+def test_converted_values_arrive_in_trials(tmp_path):
+    spaces = {key: f"{key}={space}" for key, space, *_ in CONVERTED}
+    (plan,) = make_plans_of(tmp_path, TYPED, *spaces.values())
+    assert plan.first[0].keys() == spaces.keys(), "and each choice was composed and compared"
+
+
+@pytest.mark.parametrize(
+    ("condition", "is_searched"),
+    [
+        ({"color": "RED"}, True),
+        ({"color": ["BLUE", "RED"]}, True),
+        ({"color": "BLUE"}, False),
+        ({"version": 2}, True),
+        ({"version": 3}, False),
+        ({"maybe": None}, True),
+        ({"rate": 1}, True),
+        ({"lr": "${low}"}, True),
+        ({"place": "a", "flag": "yes"}, True),
+        ({"sizes": [[128, 32]]}, True),
+    ],
+)
+def test_a_condition_on_a_typed_key_is_decided(condition, is_searched):
+    found = dimensions_of({"high": {"when": condition, "space": "interval(0,1)"}}, App())
+    assert len(found) == is_searched
+
+
+@pytest.mark.parametrize(
+    ("condition", "message"),
+    [
+        ({"color": "BLEU"}, "Invalid value 'BLEU'"),
+        ({"flag": "maybe"}, "is not a valid bool"),
+        ({"nothing": 3}, "nothing is no key"),
+        ({"low": 5}, "low=5.0 is not in 0 to 1"),
+    ],
+)
+def test_a_condition_that_can_never_hold_is_refused(condition, message):
+    space = {"low": "interval(0.0,1.0)", "lr": {"when": condition, "space": "0.1,1.0"}}
+    with pytest.raises(ConfigError, match=f"search space: lr: when: .*{message}"):
+        dimensions_of(space, App())
+
+
+@pytest.mark.parametrize(
+    ("files", "arguments", "message"),
+    [
+        (TYPED, ["color=RED,BLUE", "hydra.sweeper.enqueue=[{color: BLEU}]"], "color=BLEU is not"),
+        (
+            GROUPS,
+            ["+hydra.sweeper.params.model.size={when: {model: bb}, space: '0,1'}"],
+            "model has no option bb, only mlp, svm",
+        ),
+        (
+            GROUPS,
+            ["model=mlp,svm", "+hydra.sweeper.params.model.C={when: {model: bb}, space: '0,1'}"],
+            "model=bb is not in mlp, svm",
+        ),
+        (
+            GROUPS,
+            [
+                "model=mlp,svm",
+                "+hydra.sweeper.params.model.C={when: {model.name: svm}, space: '0,1'}",
+            ],
+            "model.name depends on a config group that is searched",
+        ),
+        (GROUPS, ["model=svm,mlp", "model.C=0,1"], "model.C=1 cannot be set with model=mlp"),
+        (GROUPS, ["model=glob(x*)"], "nothing to choose from"),
+    ],
+)
+def test_what_can_never_be_is_refused_in_a_line(files, arguments, message, tmp_path):
+    with pytest.raises(HydraException) as caught:
+        make_plans_of(tmp_path, files, *arguments)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+OF_SVM = "+hydra.sweeper.params.model.C={when: {model: svm}, space: 'interval(0.5,2)'}"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "first", "found"),
+    [
+        (["model=mlp,svm"], "model=mlp", {"mlp adam", "svm adam"}),
+        (["model=glob(*)"], "model=mlp", {"mlp adam", "svm adam"}),
+        (["+hydra.sweeper.params.model='choice(mlp,svm)'"], "model=mlp", {"mlp adam", "svm adam"}),
+        (["model/opt=adam,sgd"], "model/opt=adam", {"mlp adam", "mlp sgd"}),
+        (
+            ["model=svm,mlp", "model/opt=sgd,adam"],
+            "model=mlp model/opt=adam",
+            {"svm sgd", "mlp adam"},
+        ),
+        (["+extra=choice(a,b)"], "", {"mlp adam"}),
+        ([OF_SVM, "model=mlp,svm"], "model=mlp", {"mlp adam", "svm adam"}),
+        ([OF_SVM, "model=svm"], "model.C=1.0", {"svm adam"}),
+        (["model.opt.lr=0.1,1", "model/opt=sgd"], "model.opt.lr=0.1", {"mlp sgd"}),
+    ],
+)
+def test_config_groups_are_dimensions(arguments, first, found, tmp_path):
+    check = "hydra.sweeper.check=test_values.combinations"
+    (plan,) = make_plans_of(tmp_path, GROUPS, *arguments, check)
+    dimensions = plan.worker.dimensions
+    assert " ".join(as_overrides(plan.first[0], dimensions)) == first
+    assert set(plan.fingerprint["data"]["combinations"].split(", ")) >= found
