@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from enum import IntEnum
 from typing import NoReturn
 
+from hydra_study_sweeper.printable import one_line
 from hydra_study_sweeper.signals import Terminated
 
 
@@ -102,6 +103,5 @@ def _lacks_memory(error: BaseException) -> bool:
 def _exit(message: str, exit_code: ExitCode) -> NoReturn:
     if os.environ.get("RNNCLF_TRACEBACK") == "1":
         traceback.print_exc()
-    one_line = " ".join(message.split())
-    print(f"error: {one_line}", file=sys.stderr)
+    print(f"error: {one_line(message)}", file=sys.stderr)
     raise SystemExit(exit_code) from None

@@ -24,7 +24,7 @@ RNNCLF = (
     {"__main__"},
 )
 SWEEPER = (
-    {"errors", "signals", "paths", "files", "reporting"},
+    {"errors", "signals", "printable", "paths", "files", "reporting"},
     {"records", "options"},
     {"intervals", "space", "storage"},
     {"output"},

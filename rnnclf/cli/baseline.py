@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from rnnclf.cli.output import echo
 from rnnclf.cli.report import DEFAULT_FOLDERS, FOLDERS
 from rnnclf.errors import SelectionError
 
@@ -39,9 +40,9 @@ def baseline(folders: tuple[Path, ...], data_folder: Path) -> None:
         path = write_baseline(measured, folders[0] / "baselines" / name)
         for model in measured.models:
             validation = model.val_accuracy
-            click.echo(
+            echo(
                 f"{name}: {model.features}: validation accuracy "
                 f"{'none' if validation is None else format(validation, '.4f')}, "
                 f"test accuracy {model.test_accuracy:.4f}, {model.seconds:.0f} s"
             )
-        click.echo(f"{name}: in {path}")
+        echo(f"{name}: in {path}")

@@ -1,6 +1,5 @@
 """Commands that take a trained model."""
 
-import csv
 import itertools
 import json
 import sys
@@ -9,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from rnnclf.cli.output import echo, echo_csv
 from rnnclf.errors import ModelError
 
 FOLDER = click.Path(file_okay=False, path_type=Path)
@@ -100,21 +100,22 @@ def _answers(model: Path, texts: Iterable[str], size: int, top: int) -> Iterator
 def _write_text(answers: Iterable[Answer]) -> None:
     for text, classes in answers:
         shown = "  ".join(f"{probability:.3f} {name}" for name, probability in classes)
-        click.echo(f"{shown}\t{' '.join(text.splitlines())}")
+        echo(f"{shown}\t{' '.join(text.splitlines())}")
 
 
 def _write_json(answers: Iterable[Answer]) -> None:
     for text, classes in answers:
         listed = [{"label": name, "probability": share} for name, share in classes]
-        click.echo(json.dumps({"text": text, "classes": listed}, ensure_ascii=False))
+        echo(json.dumps({"text": text, "classes": listed}, ensure_ascii=False))
 
 
 def _write_csv(answers: Iterable[Answer]) -> None:
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(["sentence", "rank", "label", "probability"])
+    echo_csv([["sentence", "rank", "label", "probability"]])
     for text, classes in answers:
-        for rank, (name, probability) in enumerate(classes, start=1):
-            writer.writerow([text, rank, name, f"{probability:.6f}"])
+        echo_csv(
+            [text, rank, name, f"{probability:.6f}"]
+            for rank, (name, probability) in enumerate(classes, start=1)
+        )
 
 
 WRITERS = {"text": _write_text, "json": _write_json, "csv": _write_csv}
@@ -137,7 +138,7 @@ def evaluate(model: Path, folder: Path | None) -> None:
     verified = verify(model, folder)
     for one in verified:
         verdict = "as reported" if one.agrees else "NOT AS REPORTED"
-        click.echo(
+        echo(
             f"{one.part:10}  {one.texts:6} texts  reported {one.reported:.4f}  "
             f"computed {one.computed:.4f}  {verdict}"
         )
@@ -166,11 +167,11 @@ def ensemble(models: tuple[Path, ...], to: Path, folder: Path | None) -> None:
         accuracy = getattr(together, name)
         if accuracy is not None:
             alone = [getattr(member, name) for member in members]
-            click.echo(
+            echo(
                 f"{part:10}  accuracy {accuracy:.4f}  "
                 f"(its {len(alone)} members alone: {min(alone):.4f} to {max(alone):.4f})"
             )
-    click.echo(to)
+    echo(to)
 
 
 @click.command()
@@ -193,4 +194,4 @@ def export(model: Path, path: Path | None) -> None:
 
     path = path or model / "model.onnx"
     difference = export_onnx(load(model), path)
-    click.echo(f"{path}: same labels on 100 random texts, probabilities within {difference:.1g}")
+    echo(f"{path}: same labels on 100 random texts, probabilities within {difference:.1g}")

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from rnnclf.cli.output import echo
 from rnnclf.errors import SelectionError, UserError
 
 FOLDERS = click.argument(
@@ -34,7 +35,7 @@ def report(folders: tuple[Path, ...], output: Path) -> None:
     from rnnclf.report.page import write_report
 
     found = write_report(folders or DEFAULT_FOLDERS, output)
-    click.echo(
+    echo(
         f"{output}: {len(found.runs)} runs, {len(found.studies)} studies, "
         f"{len(found.left_out)} folders left out"
     )
@@ -62,7 +63,7 @@ def dashboard(study: Path, port: int) -> None:
 
     try:
         storage = journal_for_reading(study)
-        click.echo(f"{study} on http://{LOOPBACK}:{port}/  (Ctrl-C ends it)")
+        echo(f"{study} on http://{LOOPBACK}:{port}/  (Ctrl-C ends it)")
         run_server(storage, host=LOOPBACK, port=port)
     except StudyError as error:
         raise SelectionError(str(error)) from error

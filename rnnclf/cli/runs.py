@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from rnnclf.cli.output import echo
 from rnnclf.errors import SelectionError
 
 if TYPE_CHECKING:
@@ -86,9 +87,9 @@ def compare(
     if diff:
         rows = difference(*(read_run(folder) for folder in diff))
         if not rows and kind in LISTED:
-            click.echo("no difference")
+            echo("no difference")
         else:
-            click.echo(render({"differences": rows}, kind), nl=False)
+            echo(render({"differences": rows}, kind), nl=False)
         return
     found = _find(folders, condition)
     names, tables = Names.of(found.runs), {}
@@ -98,9 +99,9 @@ def compare(
         if kind in LISTED and not grouping:
             tables[task] = with_significance(tables[task], ranked)
         if more and not top:
-            click.echo(f"{task}: {more} more; --top lists as many as you say", err=True)
+            echo(f"{task}: {more} more; --top lists as many as you say", err=True)
     width = WIDEST if wide or not sys.stdout.isatty() else shutil.get_terminal_size().columns
-    click.echo(render(tables, kind, width=width), nl=False)
+    echo(render(tables, kind, width=width), nl=False)
 
 
 @click.command()
@@ -122,8 +123,8 @@ def pick(folders: tuple[Path, ...], to: Path, condition: str | None) -> None:
     for chosen in picks:
         _say_what_was_passed_over(chosen)
     for chosen, bundle in zip(picks, write_picks(picks, to), strict=True):
-        click.echo(f"{bundle}: {_described(chosen.run)}")
-    click.echo(f'next: rnnclf predict {shlex.quote(str(bundle))} "TEXT"', err=True)
+        echo(f"{bundle}: {_described(chosen.run)}")
+    echo(f'next: rnnclf predict {shlex.quote(str(bundle))} "TEXT"', err=True)
 
 
 @click.command()
@@ -156,12 +157,12 @@ def submission(number: int, folders: tuple[Path, ...], to: Path, condition: str 
     picks = choose_for(group, _find(folders, condition).runs)
     for chosen in picks:
         _say_what_was_passed_over(chosen)
-    click.echo(write_submission(group, picks, Path(), to))
+    echo(write_submission(group, picks, Path(), to))
 
 
 def _say_what_was_passed_over(chosen: "Pick") -> None:
     for run, reason in chosen.better:
-        click.echo(f"passed over, {reason}: {_described(run)}", err=True)
+        echo(f"passed over, {reason}: {_described(run)}", err=True)
 
 
 def _described(run: "Run") -> str:
@@ -206,7 +207,7 @@ def _find(folders: Sequence[Path], condition: str | None = None) -> "Found":
 
     found = find_runs(folders or (Path("outputs"),))
     for line in _left_out(found.left_out):
-        click.echo(line, err=True)
+        echo(line, err=True)
     if not found.runs:
         raise SelectionError(f"no finished run below {_listed(folders) or 'outputs'}")
     runs = found.runs
@@ -217,7 +218,7 @@ def _find(folders: Sequence[Path], condition: str | None = None) -> "Found":
         raise SelectionError(f"none of {len(found.runs)} runs fulfils {condition!r}")
     for task, ranked in rank(runs).items():
         if warning := split_warning(ranked):
-            click.echo(f"warning: {task}: {warning}", err=True)
+            echo(f"warning: {task}: {warning}", err=True)
     return replace(found, runs=runs)
 
 

@@ -4,6 +4,7 @@ import logging
 from typing import Self
 
 from hydra_study_sweeper import announce
+from hydra_study_sweeper.printable import printable
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -15,7 +16,7 @@ from rich.progress import (
 
 from rnnclf.files.epochs import EpochMetrics
 
-console = Console()
+console = Console(markup=False)
 log = logging.getLogger(__name__)
 
 
@@ -24,7 +25,7 @@ class ConsoleHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Prints the message as it is, without colours of its own and without folding."""
-        console.print(self.format(record), markup=False, highlight=False, soft_wrap=True)
+        console.print(printable(self.format(record)), highlight=False, soft_wrap=True)
 
 
 class _EpochsProgress:

@@ -13,9 +13,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 import msgspec
+
+from hydra_study_sweeper.printable import one_line
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -88,24 +90,44 @@ def read_record(kind: type[Record], path: Path) -> Record:
         return msgspec.json.decode(read_bounded(path, LARGEST_RECORD), type=kind)
     except FileNotFoundError as error:
         raise RecordError("missing") from error
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise RecordError(f"unreadable: {' '.join(str(error).split())}") from error
+    except OSError as error:
+        raise RecordError(f"unreadable: {error.strerror}") from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise RecordError(f"unreadable: {one_line(str(error))}") from error
 
 
 def read_bounded(path: Path, limit: int) -> bytes:
-    """Reads a regular file of at most `limit` bytes; a pipe or a device would never end.
+    """Reads a regular file of at most `limit` bytes.
+
+    A pipe or a device would never end, and a link may lead to what its maker could not read.
 
     Raises:
         OSError: If it is something else, larger, or cannot be read.
     """
+    with open_regular(path) as file:
+        if os.fstat(file.fileno()).st_size > limit:
+            raise OSError(errno.EFBIG, f"larger than {limit} bytes", str(path))
+        return file.read(limit)
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Opens a regular file for reading.
+
+    Raises:
+        OSError: If it is a link, a pipe, a device or a folder, or cannot be read.
+    """
     # Opening a pipe would wait for its writer, hence O_NONBLOCK.
-    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise OSError(errno.EINVAL, "not a regular file", str(path))
-        content = file.read(limit + 1)
-    if len(content) > limit:
-        raise OSError(errno.EFBIG, f"larger than {limit} bytes", str(path))
-    return content
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW
+    try:
+        file = os.fdopen(os.open(path, flags), "rb")
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        raise OSError(errno.EINVAL, "a symbolic link", str(path)) from error
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
+    return file
 
 
 def _umask() -> int:

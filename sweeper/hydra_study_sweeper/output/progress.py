@@ -12,6 +12,7 @@ from rich.live import Live
 from rich.table import Table
 
 from hydra_study_sweeper.output.queue import Queue
+from hydra_study_sweeper.printable import printable
 from hydra_study_sweeper.reporting import DOING, STEPS
 from hydra_study_sweeper.storage.trials import LOST, OVERRIDES, REASON, ROLE, SEED, Trials, counts
 
@@ -44,7 +45,7 @@ class StudyProgress:
         self._refits = refits
         self._seen = {trial.number for trial in trials.in_state(*ENDED)}
         self._before = len(self._seen)
-        console = Console()
+        console = Console(markup=False)  # a value in brackets is no markup
         self._live = Live(console=console, transient=True, refresh_per_second=2)
         self._on_terminal = console.is_terminal
 
@@ -73,7 +74,7 @@ class StudyProgress:
 
     def _say(self, line: str) -> None:
         if self._on_terminal:
-            self._live.console.print(line, markup=False, highlight=False, soft_wrap=True)
+            self._live.console.print(printable(line), highlight=False, soft_wrap=True)
         else:
             log.info("%s", line)
 
@@ -145,7 +146,8 @@ def parameters(trial: FrozenTrial) -> str:
         return f"{trial.user_attrs[ROLE]} run, seed {trial.user_attrs[SEED]}"
     ends = [key.rpartition(".")[2] for key in trial.params]
     return " ".join(
-        f"{end if ends.count(end) == 1 else key}={f'{v:.4g}' if isinstance(v, float) else v}"
+        f"{end if ends.count(end) == 1 else key}="
+        f"{f'{v:.4g}' if isinstance(v, float) else printable(str(v))}"
         for end, (key, v) in zip(ends, trial.params.items(), strict=True)
     )
 

@@ -1,0 +1,19 @@
+"""Text from files and folders of others, made safe for a terminal."""
+
+import re
+
+# Control characters, by which a text could rule the terminal; other ends of lines; marks that turn
+# the direction of writing; halves of a pair, which cannot be encoded. Line feed and tab stay.
+_UNSAFE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+
+
+def printable(text: str) -> str:
+    r"""Writes every character that could rule a terminal as `\uXXXX`, as in JSON."""
+    return _UNSAFE.sub(lambda character: f"\\u{ord(character[0]):04x}", text)
+
+
+def one_line(text: str) -> str:
+    """Writes a text that may have several lines as a printable one."""
+    return printable(" ".join(text.split()))
