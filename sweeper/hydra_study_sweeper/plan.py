@@ -82,6 +82,11 @@ class StudyPlan:
         refit = f"; then {seeds} validation runs and {seeds} final runs" if seeds else ""
         return f"{self.workers} at a time, pruner {pruner}{refit}"
 
+    def named(self, name: str) -> "StudyPlan":
+        """Returns the plan of a study with another name in its storage."""
+        spec = replace(self.spec, name=name)
+        return replace(self, worker=replace(self.worker, spec=spec))
+
     def with_deadline(self) -> "StudyPlan":
         """Returns the plan with its `timeout` counted from now."""
         timeout = self.options.timeout

@@ -31,6 +31,7 @@ from hydra_study_sweeper.plan import StudyPlan
 from hydra_study_sweeper.records import FinalModel, RefitRecord, Role
 from hydra_study_sweeper.space.points import as_overrides
 from hydra_study_sweeper.space.repeats import Repeats
+from hydra_study_sweeper.storage.existing import existing_study
 from hydra_study_sweeper.storage.trials import OVERRIDES, REASON, ROLE, SEED, Trials
 from hydra_study_sweeper.workers.launch import run_trials, wait_for_others
 from hydra_study_sweeper.workers.pool import Pool
@@ -108,6 +109,7 @@ class _Refit:
     def __init__(self, plan: StudyPlan, winner: FrozenTrial, pool: Pool, queue: Queue) -> None:
         self._plan, self._winner, self._pool, self._queue = plan, winner, pool, queue
         self._worker = _worker(plan, winner)
+        existing_study(self._worker.spec, None)  # raises if the journal was lost
         self._worker.spec.folder.mkdir(parents=True, exist_ok=True)
         self._trials = Trials(self._worker.spec)
         wait_for_others(self._trials)

@@ -28,7 +28,7 @@ from hydra_study_sweeper.refit import refit_winner
 from hydra_study_sweeper.space.composing import compose_trial
 from hydra_study_sweeper.space.fingerprint import Fingerprint, differences
 from hydra_study_sweeper.space.points import as_overrides
-from hydra_study_sweeper.storage.journal import read_journal
+from hydra_study_sweeper.storage.existing import INSTEAD, existing_study, has_records
 from hydra_study_sweeper.storage.locks import Lock, owner_lock
 from hydra_study_sweeper.storage.trials import Trials, check_storage, open_storage
 from hydra_study_sweeper.workers.launch import run_trials, wait_for_others
@@ -56,9 +56,7 @@ def run_studies(
     if master.hydra.sweeper.dry_run:
         _log_lines(line for plan in plans for line in plan.lines())
         return []
-    for plan in plans:
-        check_storage(plan.spec)
-        _refuse_other_study(plan)
+    plans = [_continuing(plan) for plan in plans]
     queue = Queue([(plan.spec.name, plan.spec.n_trials or 0) for plan in plans])
     preload = dict.fromkeys(module for plan in plans for module in plan.options.preload)
     records = []
@@ -178,26 +176,31 @@ def _record(plan: StudyPlan, trials: Trials, refit: RefitRecord | None) -> Study
     return write_study(trials, worker.dimensions, worker.overrides, worker.repeats.count, refit)
 
 
-def _refuse_other_study(plan: StudyPlan) -> None:
-    """Makes sure, before any study begins, that an old one in its place can continue.
+def _continuing(plan: StudyPlan) -> StudyPlan:
+    """Returns the plan with the name of the study that it continues, if it continues one.
 
     Raises:
-        ConfigError: If it cannot.
+        ConfigError: If there is a study in its place that is another one.
     """
-    if StudyPaths(plan.spec.folder).journal.exists() and not plan.options.restart:
-        with contextlib.suppress(StudyError):  # opening it will tell what is wrong
-            _refuse_differences(plan, read_journal(plan.spec.folder).user_attrs.get(FINGERPRINT))
+    check_storage(plan.spec)
+    if plan.options.restart:
+        return plan
+    study = existing_study(plan.spec, plan.options.study_name)
+    if study is None:
+        return plan
+    _refuse_differences(plan, study.user_attrs.get(FINGERPRINT))
+    return plan.named(study.study_name)
 
 
 def _refuse_differences(plan: StudyPlan, old: Fingerprint | None) -> None:
-    if old is None:
-        return
-    found = differences(old, plan.fingerprint)
+    found = differences(old, plan.fingerprint, plan.options.ignore) if old else []
     if found:
         more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+        keys = ", ".join(key for one in found if (key := one.ignorable))
+        ignore = f"add {keys} to hydra.sweeper.ignore if results stay the same, " if keys else ""
         raise ConfigError(
-            f"{plan.spec.folder} holds a study that differs: {found[0]}{more}; continue it as it "
-            "was, put it aside with hydra.sweeper.restart=true, or choose another hydra.sweep.dir"
+            f"{plan.spec.folder} holds a study that differs: {found[0]}{more}; "
+            f"continue it as it was, {ignore}{INSTEAD}"
         )
 
 
@@ -206,7 +209,7 @@ def _put_aside(spec: StudySpec) -> None:
     now = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
     paths = StudyPaths(spec.folder)
     if spec.folder.exists():
-        if not (paths.journal.exists() or paths.record.exists() or spec.storage):
+        if not (paths.journal.exists() or has_records(paths) or spec.storage):
             raise ConfigError(
                 f"{spec.folder} holds no study that hydra.sweeper.restart=true could put aside"
             )

@@ -40,7 +40,9 @@ def test_the_half_of_a_line_is_left_out_by_a_reader_and_cut_by_a_writer(study, t
     ("content", "message"),
     [
         (None, "there is no study.journal"),
-        (b"no JSON\n", "cannot be read"),
+        (b"no JSON\n", "line 1, is damaged: JSONDecodeError"),
+        (b"5\n", "line 1, is damaged: TypeError"),
+        (b"[" * 100_000 + b"\n", "line 1, is damaged: RecursionError"),
         (b"", "0 studies in it"),
     ],
 )
@@ -49,3 +51,14 @@ def test_what_is_no_journal_of_a_study_is_refused(content, message, tmp_path):
         StudyPaths(tmp_path).journal.write_bytes(content)
     with pytest.raises(StudyError, match=message):
         read_journal(tmp_path)
+
+
+@pytest.mark.parametrize("damage", [b"{}\n", b"\xff\n", b'{"op_code": 4}\n', b'{"op_code"\n'])
+def test_a_damaged_line_is_named_with_its_number(damage, study, tmp_path):
+    study.tell(study.ask(), 0.1)
+    journal = StudyPaths(tmp_path).journal
+    lines = journal.read_bytes().splitlines(keepends=True)
+    journal.write_bytes(b"".join([*lines[:2], damage, *lines[2:]]))
+    with pytest.raises(StudyError, match=f"{journal}, line 3, is damaged") as caught:
+        read_journal(tmp_path)
+    assert "\n" not in str(caught.value)

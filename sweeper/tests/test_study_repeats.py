@@ -96,9 +96,13 @@ def test_what_the_runs_of_a_trial_would_replace_cannot_be_asked_for(size, sweep,
 
 def test_a_study_with_more_or_fewer_runs_of_a_trial_is_another():
     three, one = (
-        fingerprint(OmegaConf.create({}), [], ["maximize"], [], {}, repeats)
+        fingerprint([((), OmegaConf.create({}))], [], ["maximize"], [], {}, repeats)
         for repeats in (Repeats(3, ["size={repeat}"]), Repeats())
     )
     runs = "configuration: hydra.sweeper.repeats"
-    assert differences(three, one) == [f"{runs} was 3 with size={{repeat}} and is not there"]
-    assert differences(one, three) == [f"{runs} was not there and is 3 with size={{repeat}}"]
+    assert list(map(str, differences(three, one))) == [
+        f"{runs} was 3 with size={{repeat}} and is not there"
+    ]
+    assert list(map(str, differences(one, three))) == [
+        f"{runs} was not there and is 3 with size={{repeat}}"
+    ]

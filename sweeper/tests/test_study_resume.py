@@ -61,12 +61,20 @@ def test_another_study_in_the_same_place_is_refused_with_the_difference(sweep, t
     for argument, difference in (
         ("x=interval(0.0,2.0)", "search space: x was 0 to 1 and is 0 to 2"),
         ("name=other", "configuration: name was plain and is other"),
+        ("name=other", "add name to hydra.sweeper.ignore"),
+        ("hydra.sweeper.study_name=other", "study.json names study"),
     ):
         done = sweep(argument)
         assert done.returncode == 1
         assert difference in done.stdout
         assert "hydra.sweeper.restart=true" in done.stdout
     assert trials_of(tmp_path / "study") == before
+    allowed = ("name=other", "hydra.sweeper.ignore=[name]", "hydra.sweeper.n_trials=1")
+    (tmp_path / "study").rename(tmp_path / "moved")
+    done = sweep(*allowed, "hydra.sweep.dir=moved")
+    assert done.returncode == 0, done.stdout
+    assert "study study is finished" in done.stdout
+    (tmp_path / "moved").rename(tmp_path / "study")
     done = sweep("name=other", "hydra.sweeper.restart=true", "hydra.sweeper.n_trials=1")
     assert done.returncode == 0, done.stdout
     (aside,) = tmp_path.glob("study.*")

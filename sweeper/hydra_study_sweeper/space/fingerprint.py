@@ -1,6 +1,7 @@
 """What makes a study the same study: its space, its fixed configuration, and facts of its data."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -8,6 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 from hydra_study_sweeper.space.dimensions import Dimension
 from hydra_study_sweeper.space.repeats import Repeats
 
+CONFIGURATION = "configuration"
 Fingerprint = dict[str, dict[str, str]]
 """Texts by name, in the parts `search space`, `configuration`, `data` and `direction`."""
 
@@ -43,21 +45,50 @@ def fingerprint(
         fixed["hydra.sweeper.repeats"] = f"{repeats.count} with {', '.join(repeats.overrides)}"
     return {
         "search space": {dimension.key: str(dimension) for dimension in dimensions},
-        "configuration": fixed,
+        CONFIGURATION: fixed,
         "data": dict(facts),
         "direction": {str(number): direction for number, direction in enumerate(directions)},
     }
 
 
-def differences(old: Fingerprint, new: Fingerprint) -> list[str]:
-    """Names what differs between two fingerprints, each in one phrase."""
+@dataclass(frozen=True)
+class Difference:
+    """What differs between two fingerprints.
+
+    Attributes:
+        part: The part of the fingerprint.
+        key: What differs in it.
+        was: What it was; None if it was not there.
+        becomes: What it is now.
+    """
+
+    part: str
+    key: str
+    was: str | None
+    becomes: str | None
+
+    def __str__(self) -> str:
+        """Says so in one phrase."""
+        was, becomes = ("not there" if v is None else v for v in (self.was, self.becomes))
+        return f"{self.part}: {self.key} was {was} and is {becomes}"
+
+    @property
+    def ignorable(self) -> str | None:
+        """The key that `hydra.sweeper.ignore` would have to list."""
+        is_ours = is_below(self.key, ["hydra"])
+        return None if self.part != CONFIGURATION or is_ours else self.key.partition(" ")[0]
+
+
+def differences(old: Fingerprint, new: Fingerprint, ignore: Sequence[str] = ()) -> list[Difference]:
+    """Returns what differs between two fingerprints, except for keys that may change."""
     found = []
     for part in new:
         before, now = old.get(part, {}), new[part]
         for key in [*before, *(key for key in now if key not in before)]:
-            was, becomes = before.get(key, "not there"), now.get(key, "not there")
-            if was != becomes:
-                found.append(f"{part}: {key} was {was} and is {becomes}")
+            difference = Difference(part, key, before.get(key), now.get(key))
+            may_change = difference.ignorable and is_below(difference.ignorable, ignore)
+            if difference.was != difference.becomes and not may_change:
+                found.append(difference)
     return found
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -47,10 +48,14 @@ def journal_for_reading(folder: Path) -> JournalStorage:
     journal = StudyPaths(folder).journal
     if not journal.is_file():
         raise StudyError(f"{folder}: there is no {journal.name} of a study")
+    backend = _ForReading(journal)
     try:
-        return _storage(_ForReading(journal))
-    except (OSError, ValueError, KeyError, TypeError, IndexError, AssertionError) as error:
+        return _storage(backend)
+    except OSError as error:
         raise StudyError(f"{journal} cannot be read: {error}") from error
+    except (ValueError, LookupError, TypeError, AssertionError, RecursionError) as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise StudyError(f"{journal}, line {backend.line}, is damaged: {reason}") from error
 
 
 def read_journal(folder: Path) -> optuna.Study:
@@ -62,7 +67,10 @@ def read_journal(folder: Path) -> optuna.Study:
     storage = journal_for_reading(folder)
     names = optuna.get_all_study_names(storage)
     if len(names) != 1:
-        raise StudyError(f"{folder}: the journal has {len(names)} studies in it instead of one")
+        raise StudyError(
+            f"{StudyPaths(folder).journal} has {len(names)} studies in it instead of one; "
+            "its beginning may be missing"
+        )
     return optuna.load_study(study_name=names[0], storage=storage)
 
 
@@ -73,16 +81,20 @@ class _ForReading(BaseJournalBackend):
         self._path = path
         self._position = 0
         self._entries: list[dict[str, Any]] = []
+        self.line = 0  # that is being read or applied
 
-    def read_logs(self, log_number_from: int) -> list[dict[str, Any]]:
+    def read_logs(self, log_number_from: int) -> Iterator[dict[str, Any]]:
         with self._path.open("rb") as file:
             file.seek(self._position)
             for line in file:
                 if not line.endswith(b"\n"):
                     break  # it is being written, or was torn
-                self._position += len(line)
+                self.line = len(self._entries) + 1
                 self._entries.append(json.loads(line))
-        return self._entries[log_number_from:]
+                self._position += len(line)
+        for number, entry in enumerate(self._entries[log_number_from:], log_number_from + 1):
+            self.line = number
+            yield entry
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         raise StudyError("the study is open for reading only")

@@ -1,0 +1,85 @@
+"""The study that is already where a study would begin: it is continued, never begun over."""
+
+import optuna
+
+from hydra_study_sweeper.errors import ConfigError, StudyError
+from hydra_study_sweeper.files import RecordError
+from hydra_study_sweeper.options import StudySpec
+from hydra_study_sweeper.paths import StudyPaths, trial_record
+from hydra_study_sweeper.records import read_study
+from hydra_study_sweeper.storage.journal import read_journal
+from hydra_study_sweeper.storage.trials import open_storage
+
+INSTEAD = (
+    "put the old study aside with hydra.sweeper.restart=true, or choose another hydra.sweep.dir"
+)
+
+
+def existing_study(spec: StudySpec, asked_name: str | None) -> optuna.Study | None:
+    """Returns the study that is to be continued, which may have been moved or renamed since.
+
+    Args:
+        spec: The study that would begin.
+        asked_name: The name that it must have; None for whichever it has.
+
+    Raises:
+        ConfigError: If it is another study, or the storage has lost trials of which there are
+            records.
+        StudyError: If the journal is damaged.
+    """
+    paths = StudyPaths(spec.folder)
+    recorded_name, recorded_trials = _recorded(paths)  # first: both may be growing
+    found = (
+        _from_journal(paths)
+        if spec.storage is None
+        else _from_database(spec, asked_name or recorded_name or spec.name)
+    )
+    storage = "hydra.sweeper.storage" if spec.storage else paths.journal.name
+    names = {
+        paths.record.name: recorded_name,
+        storage: found.study_name if found else None,
+        "hydra.sweeper.study_name": asked_name,
+    }
+    if len(set(names.values()) - {None}) > 1:
+        told = ", ".join(f"{where} names {name}" for where, name in names.items() if name)
+        raise ConfigError(f"{spec.folder} is of another study: {told}; keep its name, {INSTEAD}")
+    stored = len(found.get_trials(deepcopy=False)) if found else 0
+    if stored < recorded_trials:
+        raise ConfigError(
+            f"{spec.folder} has records of {recorded_trials} trials of the study "
+            f"{recorded_name or spec.name}, but {storage} has {stored}; put it back, {INSTEAD}"
+        )
+    return found
+
+
+def has_records(paths: StudyPaths) -> bool:
+    """Tells whether a folder has records of a study or its trials."""
+    return paths.record.exists() or _recorded(paths)[1] > 0
+
+
+def _recorded(paths: StudyPaths) -> tuple[str | None, int]:
+    """Returns the name and the number of trials of the study whose records are in a folder."""
+    numbers = [int(path.name) for path in paths.folder.glob("[0-9]*") if path.name.isdecimal()]
+    begun = [number for number in numbers if trial_record(paths.trial(number)).exists()]
+    trials = max(begun, default=-1) + 1
+    try:
+        record = read_study(paths.folder)
+    except RecordError:  # there is none yet; one that is damaged is written anew
+        return None, trials
+    return record.name, max(trials, sum(record.states.values()) + record.lost)
+
+
+def _from_journal(paths: StudyPaths) -> optuna.Study | None:
+    if not paths.journal.is_file() or paths.journal.stat().st_size == 0:
+        return None
+    try:
+        return read_journal(paths.folder)
+    except StudyError as error:
+        raise StudyError(f"{error}; restore it, {INSTEAD}") from error
+
+
+def _from_database(spec: StudySpec, name: str) -> optuna.Study | None:
+    storage = open_storage(spec)
+    if name not in optuna.get_all_study_names(storage):
+        return None
+    return optuna.load_study(study_name=name, storage=storage)

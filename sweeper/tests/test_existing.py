@@ -1,0 +1,93 @@
+"""A study belongs to its storage: it is continued wherever it is moved, and never begun over."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hydra_study_sweeper import StudyPaths, TrialRecord
+from hydra_study_sweeper.errors import ConfigError, StudyError
+from hydra_study_sweeper.files import write_record
+from hydra_study_sweeper.options import StudySpec
+from hydra_study_sweeper.output.outcome import write_study
+from hydra_study_sweeper.paths import trial_record
+from hydra_study_sweeper.storage.existing import existing_study
+from hydra_study_sweeper.storage.trials import Trials
+
+
+def make_study(folder: Path, storage: str | None = None, name: str = "mine") -> StudySpec:
+    """Leaves a study with two trials, as a command does."""
+    spec = StudySpec(name, folder, storage, ("maximize",), 2, 5)
+    folder.mkdir()
+    trials = Trials(spec)
+    for _ in range(2):
+        trial = trials.claim()
+        trials.complete(trial, [1.0])
+        trials.paths.trial(trial.number).mkdir()
+        record = TrialRecord(trial.number, "complete", [1.0], {}, ["."], None, None)
+        write_record(trial_record(trials.paths.trial(trial.number)), record)
+    write_study(trials, [], [], 1, None)
+    return spec
+
+
+@pytest.mark.parametrize("storage", [None, "sqlite:///{}/studies.db"])
+def test_a_study_that_was_moved_is_continued(storage, tmp_path):
+    spec = make_study(tmp_path / "study", storage and storage.format(tmp_path))
+    spec.folder.rename(tmp_path / "moved")
+    moved = replace(spec, folder=tmp_path / "moved", name="moved")
+    assert existing_study(moved, None).study_name == "mine"
+    assert existing_study(moved, "mine").study_name == "mine"
+    assert existing_study(replace(spec, name="study"), None) is None, "a new one may begin"
+
+
+def behead(paths: StudyPaths) -> None:
+    lines = paths.journal.read_bytes().splitlines(keepends=True)
+    paths.journal.write_bytes(b"".join(lines[1:]))
+
+
+def halve(paths: StudyPaths) -> None:
+    lines = paths.journal.read_bytes().splitlines(keepends=True)
+    paths.journal.write_bytes(b"".join(lines[: len(lines) // 2]))
+
+
+def exchange(paths: StudyPaths) -> None:
+    other = make_study(paths.folder.with_name("other"), name="other")
+    shutil.copy(StudyPaths(other.folder).journal, paths.journal)
+
+
+def delete_journal_and_record(paths: StudyPaths) -> None:
+    paths.journal.unlink()
+    paths.record.unlink()
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda paths: paths.journal.unlink(), "records of 2 trials of the study mine"),
+        (lambda paths: paths.journal.write_bytes(b""), "study.journal has 0"),
+        (behead, "its beginning may be missing"),
+        (halve, "study.journal has 1"),
+        (exchange, "study.json names mine, study.journal names other"),
+        (delete_journal_and_record, "records of 2 trials"),
+    ],
+)
+def test_a_study_whose_journal_was_lost_is_not_begun_over(damage, message, tmp_path):
+    spec = make_study(tmp_path / "study")
+    damage(StudyPaths(spec.folder))
+    with pytest.raises((ConfigError, StudyError), match=message) as caught:
+        existing_study(spec, None)
+    assert "hydra.sweeper.restart=true" in str(caught.value)
+
+
+@pytest.mark.parametrize("storage", [None, "sqlite:///{}/studies.db"])
+def test_another_name_in_the_same_folder_is_refused_with_both(storage, tmp_path):
+    spec = make_study(tmp_path / "study", storage and storage.format(tmp_path))
+    with pytest.raises(ConfigError, match=r"study.json names mine, .*study_name names yours"):
+        existing_study(replace(spec, name="yours"), "yours")
+
+
+def test_a_database_that_lost_the_study_is_not_begun_over(tmp_path):
+    spec = make_study(tmp_path / "study", f"sqlite:///{tmp_path}/studies.db")
+    lost = replace(spec, storage=f"sqlite:///{tmp_path}/empty.db")
+    with pytest.raises(ConfigError, match=r"records of 2 trials .* hydra.sweeper.storage has 0"):
+        existing_study(lost, None)
