@@ -2,9 +2,10 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+OLDEST := .venv-oldest
 DEMO := outputs/demo-$(shell date +%Y-%m-%d_%H-%M-%S)
 
-.PHONY: setup demo test torture test-cluster check format lock reference docs
+.PHONY: setup demo test torture test-cluster test-sweeper-versions check format lock reference docs
 
 setup: $(VENV)/ready
 
@@ -29,6 +30,18 @@ test-cluster: $(VENV)/ready
 	    { apt-get update && apt-get install -y slurm-wlm munge postgresql faketime; }
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable ./sweeper --editable '.[dev,ray,postgres]'
 	$(BIN)/python -m pytest -n 0 -m cluster
+
+# The tests of the sweeper, also with the oldest Hydra, OmegaConf and Optuna that it takes.
+test-sweeper-versions: $(VENV)/ready $(OLDEST)/ready
+	$(BIN)/python -m pytest sweeper/tests
+	PYTHONPATH=sweeper $(OLDEST)/bin/python -m pytest sweeper/tests
+
+$(OLDEST)/ready: sweeper/pyproject.toml
+	$(PYTHON) -m venv $(OLDEST)
+	$(OLDEST)/bin/pip install --quiet './sweeper[figures,samplers]' \
+	    hydra-core==1.3.2 omegaconf==2.3.0 optuna==4.4.0 hydra-joblib-launcher hydra-submitit-launcher \
+	    pytest pytest-timeout pytest-xdist hypothesis
+	touch $@
 
 check: $(VENV)/ready
 	$(BIN)/ruff format --check .

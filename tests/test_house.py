@@ -24,7 +24,7 @@ RNNCLF = (
     {"__main__"},
 )
 SWEEPER = (
-    {"errors", "signals", "printable", "paths", "files", "reporting"},
+    {"errors", "signals", "printable", "paths", "files", "reporting", "versions"},
     {"records", "options"},
     {"intervals", "space", "storage"},
     {"output"},

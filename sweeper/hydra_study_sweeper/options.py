@@ -10,6 +10,7 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, DictConfig, OmegaConf
 
 from hydra_study_sweeper.errors import ConfigError
+from hydra_study_sweeper.versions import SWEEPER
 
 Direction = Literal["minimize", "maximize"]
 
@@ -99,7 +100,8 @@ class StudySweeperConf:
         restart: Put an old study aside and begin a new one. Nothing is deleted.
     """
 
-    _target_: str = "hydra_study_sweeper.plugin.StudySweeper"
+    _target_: str = SWEEPER
+    _recursive_: bool = False  # for Hydra 1.3: samplers are made by the workers
     defaults: list[Any] = field(
         default_factory=lambda: [{"sampler": "default"}, {"pruner": "asha"}]
     )
@@ -209,7 +211,7 @@ def register() -> None:
         for name, node in named.items():
             if f"{name}.yaml" not in present:
                 config_store.store(
-                    group=group, name=name, node=node, provider="hydra_study_sweeper", replace=True
+                    group=group, name=name, node=node, provider="hydra_study_sweeper"
                 )
 
 

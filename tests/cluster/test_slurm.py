@@ -2,64 +2,77 @@
 
 import json
 import signal
-import subprocess
+import sys
 from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from foreign_study import OUTPUT, trials_of
+from foreign_study import FOREIGN_APP, trials_of
 from hydra_study_sweeper.storage.trials import RETRY_OF
-from servers import Slurm, slurm, wait_until
+from servers import PATIENCE, Helper, Slurm, slurm, started, wait_until
 from smoke_study import N_TRIALS, STUDY, check_finished, lost_of, running
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(2 * PATIENCE)]
 
-SLURM = [*STUDY, "launcher=slurm", "hydra.launcher.mem_gb=1", "hydra.launcher.timeout_min=5"]
+SLURM = [*STUDY, "launcher=slurm", "hydra.launcher.mem_gb=1", "hydra.launcher.timeout_min=30"]
 URGENT = ["--partition=urgent", "--cpus-per-task=6", "--output=/dev/null", "--wrap=sleep 1"]
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory):
-    with slurm(tmp_path_factory.mktemp("slurm") / "cluster") as started:
-        yield started
+def started_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slurm]:
+    with slurm(tmp_path_factory.mktemp("slurm") / "cluster") as cluster:
+        yield cluster
 
 
 @pytest.fixture
-def study(cluster: Slurm, tmp_path: Path):
-    """A study that has begun on the cluster, its folder, and its process."""
-    process = start(cluster, tmp_path)
-    yield process, tmp_path / "study"
-    if process.poll() is None:
-        process.kill()
-        process.communicate()
-    subprocess.run(["scancel", *cluster.jobs()], env=cluster.environment, check=False)
+def cluster(started_cluster: Slurm) -> Iterator[Slurm]:
+    yield started_cluster
+    started_cluster.empty()
 
 
-def start(cluster: Slurm, folder: Path, *others: str) -> "subprocess.Popen[str]":
-    hears_ctrl_c = ["env", "--default-signal=INT"]  # also in the background of a script
-    command = [*hears_ctrl_c, *SLURM, *others]
-    process = subprocess.Popen(command, cwd=folder, env=cluster.environment, **OUTPUT)
-    wait_until(lambda: len(running(folder / "study")) == 3, "three workers in mid-trial", 90)
-    return process
+@pytest.fixture
+def start(cluster: Slurm, tmp_path: Path) -> Iterator[Callable[..., Helper]]:
+    """Starts commands with the environment of the cluster; they end with the test."""
+    with ExitStack() as running_commands:
+
+        def begin(*command: str) -> Helper:
+            hears_ctrl_c = ["env", "--default-signal=INT"]  # also in the background of a script
+            log = tmp_path / f"{len(list(tmp_path.glob('*.log')))}.log"
+            options = {"cwd": tmp_path, "env": cluster.environment}
+            return running_commands.enter_context(
+                started([*hears_ctrl_c, *command], log, **options)
+            )
+
+        yield begin
 
 
-def finish(process: "subprocess.Popen[str]", folder: Path, seconds: float = 200) -> None:
-    output, _ = process.communicate(timeout=seconds)
-    assert process.returncode == 0, output
+@pytest.fixture
+def study(start: Callable[..., Helper], tmp_path: Path) -> tuple[Helper, Path]:
+    """A study that has begun on the cluster, and its folder."""
+    command, folder = start(*SLURM), tmp_path / "study"
+    wait_until(lambda: len(running(folder)) == 3, "three workers are in mid-trial", command)
+    return command, folder
+
+
+def finish(command: Helper, folder: Path) -> None:
+    output = command.wait()
+    assert command.process.returncode == 0, output
     check_finished(folder)
 
 
 def test_a_cancelled_worker_costs_no_trial(cluster, study):
-    process, folder = study
+    command, folder = study
     cluster.ask("scancel", cluster.jobs("running")[0])
-    finish(process, folder)
+    finish(command, folder)
     assert len(lost_of(folder)) == 1
 
 
 def test_a_requeued_worker_goes_on_where_its_trial_was(cluster, study):
-    process, folder = study
+    command, folder = study
     cluster.ask("scontrol", "requeue", cluster.jobs("running")[0])
-    finish(process, folder)
+    finish(command, folder)
     (lost,) = lost_of(folder)
     (again,) = [t for t in trials_of(folder) if t.user_attrs.get(RETRY_OF) == lost]
     log = (folder / str(again.number) / "run.log").read_text()
@@ -70,9 +83,9 @@ def test_a_requeued_worker_goes_on_where_its_trial_was(cluster, study):
 
 def test_a_warned_worker_is_queued_again_and_no_trial_fails(cluster, study):
     """As at a time limit or a preemption: the signal for which submitit asks Slurm."""
-    process, folder = study
+    command, folder = study
     cluster.ask("scancel", "--signal=USR2", cluster.jobs("running")[0])
-    finish(process, folder)
+    finish(command, folder)
     (lost,) = lost_of(folder)
     trial = trials_of(folder)[lost]
     assert trial.user_attrs["reason"].startswith("Interrupted")
@@ -80,49 +93,48 @@ def test_a_warned_worker_is_queued_again_and_no_trial_fails(cluster, study):
 
 def test_a_preempted_worker_is_queued_again_and_its_trial_at_once(cluster, study):
     """SIGTERM, then time to end in; a job that used it for ending is not queued again by Slurm."""
-    process, folder = study
+    command, folder = study
     workers = cluster.jobs("running")
     cluster.ask("sbatch", *URGENT)
-    wait_until(lambda: lost_of(folder), "a trial that is given back", 30)
+    wait_until(lambda: lost_of(folder), "a trial is given back", command)
     assert set(cluster.jobs("running")) >= set(workers), "within the time of grace"
-    finish(process, folder)
+    finish(command, folder)
     (lost,) = lost_of(folder)
     assert trials_of(folder)[lost].user_attrs["reason"].startswith("Interrupted")
-    assert cluster.jobs("pending"), "the worker that made room"
+    wait_until(lambda: any(map(cluster.was_requeued, workers)), "the worker made room")
 
 
-def test_a_time_limit_strikes_and_the_study_goes_on(cluster, tmp_path):
-    """Slurm ends each worker after two minutes at most, and the study takes as long."""
-    limit = ("hydra.launcher.timeout_min=2", "hydra.launcher.signal_delay_s=30")
-    process = start(cluster, tmp_path, *limit, "epochs=400")
-    finish(process, tmp_path / "study", seconds=500)
-    lost = lost_of(tmp_path / "study")
-    assert lost, "those of workers whose time was up"
-    reasons = {trials_of(tmp_path / "study")[number].user_attrs["reason"] for number in lost}
-    assert reasons == {"Interrupted: the study was interrupted"}
+def test_a_time_limit_strikes_and_the_study_goes_on(cluster, start, tmp_path):
+    """The trial would never end by itself; its worker has two minutes, then it is queued again."""
+    requeued = "additional_parameters={requeue:true}"
+    settings = ("mem_gb=1", "timeout_min=2", "signal_delay_s=30", "max_num_timeout=9", requeued)
+    command = start(
+        *(sys.executable, str(FOREIGN_APP), "-m", "outcome=wait_once", "hydra.sweeper.n_trials=2"),
+        *("hydra/launcher=submitit_slurm", *(f"hydra.launcher.{setting}" for setting in settings)),
+    )
+    output = command.wait()
+    assert command.process.returncode == 0, output
+    trials = trials_of(tmp_path / "study")
+    assert Counter(trial.state.name for trial in trials) == {"FAIL": 1, "COMPLETE": 2}
+    assert trials[0].user_attrs["reason"] == "Interrupted: the study was interrupted"
 
 
-def test_workers_go_on_without_the_command_that_began_them(cluster, study):
-    process, folder = study
-    process.kill()
-    process.communicate()
-    wait_until(lambda: not cluster.jobs("pending,running,completing"), "an empty queue", 150)
+def test_workers_go_on_without_the_command_that_began_them(cluster, start, study):
+    command, folder = study
+    command.process.kill()
+    wait_until(lambda: not cluster.jobs(), "the queue is empty")
     trials = trials_of(folder)
     assert Counter(t.state.name for t in trials) == {"COMPLETE": N_TRIALS}
     assert not (folder / "study.json").exists(), "nobody was there to write it"
-    done = subprocess.run(SLURM, cwd=folder.parent, env=cluster.environment, **OUTPUT, check=False)
-    assert done.returncode == 0, done.stdout
-    check_finished(folder)
+    finish(start(*SLURM), folder)
 
 
-def test_ctrl_c_leaves_the_jobs_and_the_same_command_waits_for_them(cluster, study):
-    process, folder = study
-    process.send_signal(signal.SIGINT)
-    output, _ = process.communicate(timeout=60)
-    assert process.returncode == 130, output
+def test_ctrl_c_leaves_the_jobs_and_the_same_command_waits_for_them(cluster, start, study):
+    command, folder = study
+    command.process.send_signal(signal.SIGINT)
+    output = command.wait()
+    assert command.process.returncode == 130, output
     assert "trials that other workers still run" in output
     assert "the same command continues" in output
-    done = subprocess.run(SLURM, cwd=folder.parent, env=cluster.environment, **OUTPUT, check=False)
-    assert done.returncode == 0, done.stdout
-    check_finished(folder)
+    finish(start(*SLURM), folder)
     assert lost_of(folder) == []

@@ -6,6 +6,7 @@ The command writes `figures.html` into the folder of the study.
 import sys
 import warnings
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,13 +54,17 @@ def draw(study: optuna.Study, objective: str = "objective value") -> "dict[str, 
     """
     from optuna import visualization  # here: Plotly takes its time, and is an extra
 
-    draws: dict[str, Callable[..., go.Figure]] = {
-        "history": visualization.plot_optimization_history,
-        "importances": visualization.plot_param_importances,
-        "parallel_coordinates": visualization.plot_parallel_coordinate,
-    }
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        draws: dict[str, Callable[..., go.Figure]] = {
+            "history": visualization.plot_optimization_history,
+            "importances": partial(
+                visualization.plot_param_importances,
+                # The default of Optuna 5; that of Optuna 4 needs scikit-learn.
+                evaluator=optuna.importance.PedAnovaImportanceEvaluator(),
+            ),
+            "parallel_coordinates": visualization.plot_parallel_coordinate,
+        }
         return {
             name: draws[name](
                 study, **({"params": params} if params else {}), target_name=objective

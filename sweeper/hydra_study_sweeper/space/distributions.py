@@ -23,6 +23,7 @@ from optuna.distributions import (
 from hydra_study_sweeper.errors import ConfigError
 from hydra_study_sweeper.records import Value
 from hydra_study_sweeper.space.overrides import parse_override
+from hydra_study_sweeper.versions import is_plain
 
 
 def parse_distribution(
@@ -56,7 +57,7 @@ def _distribution_of(override: Override) -> BaseDistribution:
     sweep = override.value()
     if isinstance(sweep, IntervalSweep):
         return _interval(sweep)
-    if isinstance(sweep, RangeSweep) and not sweep.shuffle and not sweep.transformers:
+    if isinstance(sweep, RangeSweep) and is_plain(sweep):
         return _range(sweep)
     written = zip(override.sweep_iterator(), override.sweep_string_iterator(), strict=True)
     choices = [_as_written(choice, text) for choice, text in written]

@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 ON_THIS_MACHINE = ("BasicLauncher", "JoblibLauncher", "LocalLauncher")
 JOBS = 8  # as many workers as `auto` is elsewhere, where nothing is known of the machines
 WATCH_SECONDS = 0.5
+# Ray says no more than that it cannot connect.
+RAY_HINT = " (if the cluster asks for a token, RAY_AUTH_MODE=token in the environment sends it)"
 UNTIL_LEFT = 10.0  # seconds that jobs have for ending by themselves after the last trial
 
 
@@ -98,8 +100,9 @@ def _run_jobs(worker: Worker, trials: Trials, config: DictConfig, progress: Stud
                 problem = describe_error(error)
             wait_for_others(trials)
         if _ended(trials) == ended_before:
+            hint = RAY_HINT if "Ray cluster" in problem else ""
             raise StudyError(
-                f"the launcher's jobs end without a trial: {problem or 'no error'}; "
+                f"the launcher's jobs end without a trial: {problem or 'no error'}{hint}; "
                 "jobs that wait in a queue will run, and the same command continues"
             )
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import optuna
-from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from hydra_study_sweeper.errors import ConfigError
 from hydra_study_sweeper.options import TRUSTED
+from hydra_study_sweeper.versions import make
 
 # What Optuna imports for a sampler when it is first used.
 NEEDED = {
@@ -64,4 +64,4 @@ def check_makeable(sampler: DictConfig, pruner: DictConfig) -> None:
 def _make(config: Mapping[str, Any] | DictConfig) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        return instantiate(config, _execution_whitelist_=TRUSTED)
+        return make(config, TRUSTED)

@@ -8,11 +8,16 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
 
 AS_ROOT = os.geteuid() == 0
+PATIENCE = 900.0  # seconds; for what takes some on a machine that has nothing else to do
 
 
 def free_port() -> int:
@@ -22,10 +27,53 @@ def free_port() -> int:
     return port
 
 
-def wait_until(condition: Callable[[], object], what: str, seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"waited {seconds:g} s in vain: {what}"
+@dataclass(frozen=True)
+class Helper:
+    """A process that a test needs, and the file that it prints to."""
+
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    @property
+    def output(self) -> str:
+        return self.log.read_text(errors="replace")
+
+    def wait(self) -> str:
+        """Waits for its end; returns what it printed."""
+        self.process.wait(timeout=PATIENCE)
+        return self.output
+
+    def kill(self) -> None:
+        """Kills it and all that it started, as a power cut does."""
+        with contextlib.suppress(psutil.NoSuchProcess):
+            for child in psutil.Process(self.process.pid).children(recursive=True):
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    child.kill()
+        self.process.kill()
+        self.process.wait()
+
+
+@contextlib.contextmanager
+def started(command: Sequence[str | Path], log: Path, **options: Any) -> Iterator[Helper]:
+    """Starts a process; what still runs of it after the block is killed."""
+    with log.open("wb") as file:
+        helper = Helper(subprocess.Popen(command, stdout=file, stderr=file, **options), log)
+    try:
+        yield helper
+    finally:
+        helper.kill()
+
+
+def wait_until(condition: Callable[[], object], what: str, *needed: Helper) -> None:
+    """Waits for a condition, as long as the processes run that it needs."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        ended = [helper for helper in needed if helper.process.poll() is not None]
+        if condition():
+            return
+        for helper in ended:
+            pytest.fail(f"{helper.process.args} ended before {what}:\n{helper.output}")
+        assert time.monotonic() < deadline, f"waited {PATIENCE:g} s in vain: {what}"
         time.sleep(0.1)
 
 
@@ -109,7 +157,7 @@ SlurmdParameters=config_overrides
 NodeName={host} NodeAddr=127.0.0.1 CPUs=8 RealMemory=16000
 PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
-PartitionName=all Nodes={host} Default=YES MaxTime=INFINITE PriorityTier=1 GraceTime=10
+PartitionName=all Nodes={host} Default=YES MaxTime=INFINITE PriorityTier=1 GraceTime=30
 PartitionName=urgent Nodes={host} MaxTime=INFINITE PriorityTier=2
 """
 
@@ -130,9 +178,17 @@ class Slurm:
         )
         return done.stdout
 
-    def jobs(self, state: str = "all") -> list[str]:
+    def jobs(self, state: str = "pending,running,completing") -> list[str]:
         """Returns the numbers of the jobs that are in the queue."""
         return self.ask("squeue", "-h", "-r", "-t", state, "-o", "%i").split()
+
+    def was_requeued(self, job: str) -> bool:
+        return "Restarts=0" not in self.ask("scontrol", "show", "job", job)
+
+    def empty(self) -> None:
+        """Cancels all jobs, so that they take nothing from those of the next test."""
+        self.ask("scancel", "-u", getpass.getuser())
+        wait_until(lambda: not self.jobs(), "the queue is empty")
 
 
 @contextlib.contextmanager
@@ -151,53 +207,21 @@ def slurm(folder: Path) -> Iterator[Slurm]:
     munged += [f"--{name}-file={folder}/munge.{name}" for name in ("pid", "log", "seed")]
     commands = [munged, ["slurmctld", "-D"], ["slurmd", "-D", "-N", host]]
     with contextlib.ExitStack() as stack:
+        daemons = []
         for command in commands:
-            stack.enter_context(_daemon(command, folder / f"{command[0]}.out", cluster.environment))
+            log = folder / f"{command[0]}.out"
+            daemons.append(stack.enter_context(started(command, log, env=cluster.environment)))
             if command is munged:
-                wait_until(socket_path.exists, "munged")
-        wait_until(lambda: "idle" in cluster.ask("sinfo", "-h", "-o", "%t"), "an idle node")
+                wait_until(socket_path.exists, "munged listens", *daemons)
+        wait_until(
+            lambda: "idle" in cluster.ask("sinfo", "-h", "-o", "%t"), "an idle node", *daemons
+        )
         yield cluster
-        cluster.ask("scancel", "-u", getpass.getuser())
-        wait_until(lambda: not cluster.jobs("pending,running,completing"), "an empty queue")
 
 
 @contextlib.contextmanager
-def _daemon(command: list[str], log: Path, environment: dict[str, str]) -> Iterator[None]:
-    with log.open("wb") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=output, env=environment)
-    try:
-        yield
-    finally:
-        process.terminate()
-        process.wait(timeout=30)
-
-
-@dataclass(frozen=True)
-class RayNode:
-    """A node of a Ray cluster: a process with what it started."""
-
-    process: subprocess.Popen[bytes]
-
-    def kill(self) -> None:
-        """Kills the node and all that runs on it, as a power cut does."""
-        import psutil
-
-        everything = [*psutil.Process(self.process.pid).children(recursive=True)]
-        for process in everything:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.kill()
-        self.process.kill()
-        self.process.wait()
-
-
-@contextlib.contextmanager
-def ray_node(folder: Path, *options: str) -> Iterator[RayNode]:
+def ray_node(log: Path, *options: str, env: dict[str, str]) -> Iterator[Helper]:
     ray = Path(sys.executable).with_name("ray")
     command = [ray, "start", "--block", "--disable-usage-stats", *options]
-    with (folder / f"ray-{free_port()}.log").open("wb") as log:
-        node = RayNode(subprocess.Popen(command, stdout=log, stderr=log, cwd=folder))
-    try:
+    with started(command, log, cwd=log.parent, env=env) as node:
         yield node
-    finally:
-        if node.process.poll() is None:
-            node.kill()

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import time
 from collections import Counter
+from contextlib import ExitStack
 
 import optuna
 import pytest
@@ -12,10 +13,10 @@ from foreign_study import OUTPUT, SWEEP
 from hydra_study_sweeper.options import StudySpec
 from hydra_study_sweeper.storage import database
 from hydra_study_sweeper.storage.trials import LOST, REASON, WORKER, Trials, counts
-from servers import Postgres, postgres, wait_until
+from servers import PATIENCE, Postgres, postgres, started, wait_until
 from sqlalchemy.pool import NullPool
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(2 * PATIENCE)]
 
 
 @pytest.fixture(scope="module")
@@ -70,17 +71,17 @@ def test_eight_workers_share_a_study(server, tmp_path):
 def test_a_killed_worker_and_a_restarted_server_cost_no_trial(server, tmp_path):
     arguments = ("hydra.sweeper.workers=8", "hydra.sweeper.n_trials=60", "steps=10", "seconds=0.1")
     command = sweep_of(server, "hurt", *arguments)
-    process = subprocess.Popen(command, cwd=tmp_path, **OUTPUT)
-    wait_until(lambda: len(workers_of(server, "hurt")) == 8, "eight workers")
-    os.kill(workers_of(server, "hurt").pop(), signal.SIGKILL)
-    time.sleep(2)
-    server.control("restart", "-m", "fast")
-    time.sleep(2)
-    server.control("stop", "-m", "immediate")
-    time.sleep(3)
-    server.control("start")
-    output, _ = process.communicate(timeout=120)
-    assert process.returncode == 0, output
+    with started(command, tmp_path / "log", cwd=tmp_path) as sweep:
+        wait_until(lambda: len(workers_of(server, "hurt")) == 8, "eight workers run trials", sweep)
+        os.kill(workers_of(server, "hurt").pop(), signal.SIGKILL)
+        time.sleep(2)
+        server.control("restart", "-m", "fast")
+        time.sleep(2)
+        server.control("stop", "-m", "immediate")
+        time.sleep(3)
+        server.control("start")
+        output = sweep.wait()
+    assert sweep.process.returncode == 0, output
     assert states_of(server, "hurt") == {"COMPLETE": 60}, reasons_of(server, "hurt")
     lost = [trial for trial in trials_of(server, "hurt") if LOST in trial.user_attrs]
     assert len(lost) == 1, "the killed worker's, which was tried again once"
@@ -91,12 +92,15 @@ def test_hosts_that_share_nothing_but_the_database_run_one_study(server, tmp_pat
     arguments = ("hydra.sweeper.n_trials=24", "steps=4", "seconds=0.1")
     refit = ("hydra.sweeper.refit.seeds=2", "hydra.sweeper.refit.final=['size={seed}']")
     command = sweep_of(server, "apart", *arguments, *refit)
-    hosts = []
-    for name, clock in (("first", []), ("second", ["faketime", "-f", "-1h"])):
-        (tmp_path / name).mkdir()
-        hosts.append(subprocess.Popen([*clock, *command], cwd=tmp_path / name, **OUTPUT))
-    outputs = [host.communicate(timeout=120)[0] for host in hosts]
-    assert [host.returncode for host in hosts] == [0, 0], outputs
+    with ExitStack() as running:
+        hosts = []
+        for name, clock in (("first", []), ("second", ["faketime", "-f", "-1h"])):
+            (tmp_path / name).mkdir()
+            options = {"cwd": tmp_path / name}
+            host = started([*clock, *command], tmp_path / f"{name}.log", **options)
+            hosts.append(running.enter_context(host))
+        outputs = [host.wait() for host in hosts]
+    assert [host.process.returncode for host in hosts] == [0, 0], outputs
     assert states_of(server, "apart") == {"COMPLETE": 24}
     folders = [len(list((tmp_path / n).glob("study/[0-9]*"))) for n in ("first", "second")]
     assert sum(folders) == 24

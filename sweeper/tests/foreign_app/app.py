@@ -25,13 +25,23 @@ def fail(cfg):
     raise RuntimeError(f"x is {cfg.x:.3f}")
 
 
+def is_first(name):
+    """Tells whether no trial of the study did this before."""
+    try:
+        os.close(os.open(name, os.O_CREAT | os.O_EXCL))
+    except FileExistsError:
+        return False
+    return True
+
+
 def die_once(cfg):
     """Kills its process, as a lack of memory would, unless it did so before."""
-    try:
-        os.close(os.open("died", os.O_CREAT | os.O_EXCL))
-    except FileExistsError:
-        return cfg.x
-    return os.kill(os.getpid(), signal.SIGKILL)
+    return os.kill(os.getpid(), signal.SIGKILL) if is_first("died") else cfg.x
+
+
+def wait_once(cfg):
+    """Waits to be interrupted, unless it did so before."""
+    return time.sleep(3600) if is_first("waited") else cfg.x
 
 
 def surrogate(cfg):
@@ -51,6 +61,7 @@ OUTCOMES = {
     "die": lambda cfg: os.kill(os.getpid(), signal.SIGKILL),
     "die_once": die_once,
     "die_once_at_size_1": lambda cfg: die_once(cfg) if cfg.size == 1 else cfg.x,
+    "wait_once": wait_once,
     "gpu": lambda cfg: int(os.environ["CUDA_VISIBLE_DEVICES"]),
     "hang": lambda cfg: time.sleep(60),
 }
