@@ -34,7 +34,7 @@ test-cluster: $(VENV)/ready
 # The tests of the sweeper, also with the oldest Hydra, OmegaConf and Optuna that it takes.
 test-sweeper-versions: $(VENV)/ready $(OLDEST)/ready
 	$(BIN)/python -m pytest sweeper/tests
-	PYTHONPATH=sweeper $(OLDEST)/bin/python -m pytest sweeper/tests
+	PYTHONPATH=$(CURDIR)/sweeper $(OLDEST)/bin/python -m pytest sweeper/tests
 
 $(OLDEST)/ready: sweeper/pyproject.toml
 	$(PYTHON) -m venv $(OLDEST)
