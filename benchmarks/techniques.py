@@ -23,7 +23,7 @@ from torch.nn.functional import cross_entropy
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from rnnclf.configuration.composed import from_omegaconf, register_schema
-from rnnclf.configuration.schema import Config
+from rnnclf.configuration.schema import Config, OptimizerConfig
 from rnnclf.data.encoding import Batch, EncodedTexts, make_batch, training_batches
 from rnnclf.data.prepared import prepare
 from rnnclf.model import kernels
@@ -34,7 +34,7 @@ from rnnclf.training.reproducibility import (
     prepare_torch,
 )
 from rnnclf.training.run import build_classifier
-from rnnclf.training.updates import Updates, make_optimizer
+from rnnclf.training.updates import make_updates
 
 STEPS = {"questions": 125, "sentiment": 60, "spam": 20, "newsgroups": 20}
 
@@ -77,8 +77,7 @@ def variant(
     model = build_classifier(config, data).model
     if packed:
         model.recurrent = Packed(model.recurrent.forwards[0])
-    optimizer = make_optimizer("adam", model, lr=0.001, weight_decay=weight_decay)
-    updates = Updates.of(model, optimizer, precision)
+    updates = make_updates(model, OptimizerConfig("adam", 0.001, weight_decay, 0.0), precision)
     steps = STEPS[config.dataset.name]
     chosen = [batch for batch, _ in zip(batches(data.training, config), range(steps), strict=False)]
     words = sum(int(batch.lengths.sum()) for batch in chosen)

@@ -196,7 +196,7 @@ def test_hostile_archives_are_refused(tmp_path, hostile, message):
 
 
 def test_a_member_that_stands_there_twice_is_refused(tmp_path):
-    with pytest.raises(DataError, match="stands there twice"):
+    with pytest.raises(DataError, match="twice"):
         read_archive(archive(tmp_path / "a.tar.gz", member("a/b"), member("a/b")))
 
 

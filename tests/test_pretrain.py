@@ -6,11 +6,12 @@ import torch
 from project import training_config
 from torch.nn.functional import cross_entropy
 
+from rnnclf.configuration.schema import OptimizerConfig
 from rnnclf.data.encoding import encode, make_batch
 from rnnclf.data.vocabulary import Vocabulary
 from rnnclf.model.network import RecurrentClassifier
 from rnnclf.training.pretrain import NextWords, pretrain
-from rnnclf.training.updates import make_optimizer
+from rnnclf.training.updates import make_updates
 
 WORDS = ["<unk>", "<pad>", *"abcdefgh"]
 TEXTS = ["a b c d", "c", "b a", "e f g h a b c d"]
@@ -60,10 +61,9 @@ def test_the_loss_falls_and_the_classifier_keeps_what_was_learnt():
     pretrain(
         model,
         encoded(["a b c d e f g h", "h g f e d c b a"] * 8),
-        lambda module: make_optimizer("adam", module, lr=0.01),
-        training_config(pretrain_epochs=20, batch_size=4, clip_norm=1.0),
+        lambda module: make_updates(module, OptimizerConfig("adam", 0.01, 0, 0), clip_norm=1.0),
+        training_config(pretrain_epochs=20, batch_size=4),
         order=np.random.default_rng(0),
-        precision=torch.float32,
         device=torch.device("cpu"),
         on_epoch=lambda epoch, loss: losses.append(loss),
     )

@@ -79,7 +79,7 @@ def test_a_run_that_was_ended_goes_on_as_if_it_had_not(
     (half / "checkpoint.safetensors").write_bytes(b"half")
     done = run_py("resume=run")
     assert done.returncode == 0, done.stderr
-    assert "going on after epoch" in done.stdout
+    assert "continuing after epoch" in done.stdout
     assert "pretraining" not in done.stdout
     check_same(tmp_path / "run", whole)
 
@@ -114,7 +114,7 @@ def test_a_trial_whose_worker_was_killed_goes_on_in_its_folder(start_run_py, tmp
     assert not (tmp_path / "study" / "0").exists()
     metrics, _ = without_times(tmp_path / "study" / "1")
     assert [line["epoch"] for line in metrics] == list(range(1, 13))
-    assert "going on after epoch" in (tmp_path / "study" / "1" / "run.log").read_text()
+    assert "continuing after epoch" in (tmp_path / "study" / "1" / "run.log").read_text()
     values = trials_of(tmp_path / "study")[1].intermediate_values
     assert list(values) == list(range(1, 13)), "what was reported before is reported again"
 
@@ -174,7 +174,7 @@ def test_a_checkpoint_that_cannot_be_used_is_said_to_be_one(
     change(checkpoint)
     done = run_py("resume=run")
     assert done.returncode == 1
-    assert done.stderr == f"error: {checkpoint}: {message}; delete it to begin anew\n"
+    assert done.stderr == f"error: {checkpoint}: {message}; delete it to start again\n"
 
 
 def without_optimizer(path: Path) -> dict:

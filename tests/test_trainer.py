@@ -10,6 +10,7 @@ from project import training_config
 from torch import nn
 from torch.optim import SGD, Adam, Optimizer
 
+from rnnclf.configuration.schema import OptimizerConfig
 from rnnclf.data.encoding import EncodedTexts, encode
 from rnnclf.data.torchtext_adapter import tokenize
 from rnnclf.data.vocabulary import Vocabulary
@@ -20,7 +21,7 @@ from rnnclf.model.network import RecurrentClassifier
 from rnnclf.training.checkpoint import load_checkpoint, save_checkpoint
 from rnnclf.training.deferred_adam import DeferredAdam
 from rnnclf.training.trainer import Trainer
-from rnnclf.training.updates import make_optimizer, schedule_factor
+from rnnclf.training.updates import Updates, make_updates, schedule_factor
 
 VOCABULARY = Vocabulary(["<unk>", "<pad>", "yes", "no", "so", "and"])
 
@@ -48,13 +49,11 @@ def make_trainer(
         len(VOCABULARY), 2, cell="gru", embedding_size=8, hidden_size=8, dropout=0.1
     )
     return Trainer(
-        model,
+        make_updates(model, OptimizerConfig(optimizer, lr, weight_decay, 0.0), precision),
         texts(200, 0),
         texts(50, 1),
-        make_optimizer(optimizer, model, lr=lr, weight_decay=weight_decay),
         training_config(**{"epochs": 3, "batch_size": 16} | settings),
         order=np.random.default_rng(0),
-        precision=precision,
     )
 
 
@@ -74,7 +73,7 @@ def run(**options) -> tuple[nn.Module, list, EpochMetrics]:
 def test_it_learns_to_look_at_the_last_word(precision):
     model, _, best = run(epochs=8, precision=precision)
     unseen = texts(200, 2)
-    scores = score(predict_logits(model, unseen, 7, torch.device("cpu")), unseen.labels)
+    scores = score(predict_logits(model, unseen, 7), unseen.labels)
     assert scores.accuracy > 0.97
     assert best.val_accuracy > 0.97
 
@@ -150,9 +149,7 @@ def test_the_running_mean_of_the_weights_is_what_is_evaluated_and_kept():
     best = trainer.run(on_step=follow)
     assert best.epoch == 2, "this test wants the mean after all steps"
     torch.testing.assert_close(trainer.model.state_dict(), means[-1])
-    scores = score(
-        predict_logits(trainer.model, texts(50, 1), 7, torch.device("cpu")), texts(50, 1).labels
-    )
+    scores = score(predict_logits(trainer.model, texts(50, 1), 7), texts(50, 1).labels)
     assert (best.val_accuracy, best.val_loss) == pytest.approx((scores.accuracy, scores.loss))
 
 
@@ -203,12 +200,12 @@ def test_clipping_bounds_the_gradient_of_a_step():
 
     model = RecurrentClassifier(len(VOCABULARY), 2, cell="gru", embedding_size=8, hidden_size=8)
     for clip_norm in (None, 1e-3):
+        optimizer = Watching(model.parameters(), lr=0.1)
         Trainer(
-            model,
+            Updates(model, optimizer, clip_norm=clip_norm),
             texts(32, 0),
             None,
-            Watching(model.parameters(), lr=0.1),
-            training_config(epochs=1, batch_size=16, clip_norm=clip_norm),
+            training_config(epochs=1, batch_size=16),
             order=np.random.default_rng(0),
         ).run()
     free, clipped = norms[:2], norms[2:]
@@ -227,7 +224,7 @@ def test_clipping_bounds_the_gradient_of_a_step():
 )
 def test_optimizers_by_name(name, weight_decay, kind):
     model = RecurrentClassifier(9, 2, cell="gru", embedding_size=4, hidden_size=4)
-    optimizer = make_optimizer(name, model, lr=0.1, weight_decay=weight_decay, momentum=0.3)
+    optimizer = make_updates(model, OptimizerConfig(name, 0.1, weight_decay, 0.3)).optimizer
     group = optimizer.param_groups[0]
     assert type(optimizer) is kind
     assert (group["lr"], group["weight_decay"]) == (0.1, weight_decay)
@@ -241,12 +238,13 @@ def test_training_with_deferred_moves_is_training_with_torchs_adam(clip_norm):
         sizes = {"embedding_size": 8, "hidden_size": 8}
         model = RecurrentClassifier(len(VOCABULARY), 2, cell="gru", word_dropout=0.2, **sizes)
         model.double()
-        optimizer = (
-            kind(model.parameters(), lr=0.01) if kind else make_optimizer("adam", model, lr=0.01)
-        )
-        settings = training_config(epochs=3, batch_size=4, clip_norm=clip_norm)
-        order = np.random.default_rng(0)
-        Trainer(model, texts(100, 0), None, optimizer, settings, order=order).run()
+        if kind:
+            updates = Updates(model, kind(model.parameters(), lr=0.01), clip_norm=clip_norm)
+        else:
+            adam = OptimizerConfig("adam", 0.01, 0.0, 0.0)
+            updates = make_updates(model, adam, clip_norm=clip_norm)
+        settings = training_config(epochs=3, batch_size=4)
+        Trainer(updates, texts(100, 0), None, settings, order=np.random.default_rng(0)).run()
         return model
 
     stock, ours = trained(Adam), trained(None)
@@ -256,5 +254,5 @@ def test_training_with_deferred_moves_is_training_with_torchs_adam(clip_norm):
 def test_logits_come_in_the_order_of_the_texts_whatever_the_batch_size():
     model, _, _ = run(epochs=1)
     some = texts(23, 3)
-    alone = predict_logits(model, some, 1, torch.device("cpu"))
-    torch.testing.assert_close(predict_logits(model, some, 10, torch.device("cpu")), alone)
+    alone = predict_logits(model, some, 1)
+    torch.testing.assert_close(predict_logits(model, some, 10), alone)

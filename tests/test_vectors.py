@@ -104,7 +104,7 @@ def test_a_file_that_does_not_fit_says_why(path):
     with pytest.raises(DataError, match=r"vectors\.txt: no such file \(model\.vectors\)"):
         read_vectors(path, vocabulary("what"), 3)
     path.write_text("what 1 2 3\nwho 4 5 6\n")
-    with pytest.raises(DataError, match=r"width 3, but .* is 4; say embedding_size=3"):
+    with pytest.raises(DataError, match=r"width 3, but .* is 4; set embedding_size=3"):
         read_vectors(path, vocabulary("what"), 4)
     with pytest.raises(DataError, match="none of the 3 words"):
         read_vectors(path, vocabulary("WHAT"), 3)

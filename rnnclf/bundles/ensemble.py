@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from rnnclf.bundles.bundle import check_replaceable, reported, save_bundle
-from rnnclf.bundles.verify import measure, texts_of
+from rnnclf.bundles.verify import texts_of
 from rnnclf.configuration.identity import identity
 from rnnclf.errors import ModelError
 from rnnclf.files.bundle import Member
@@ -48,7 +48,7 @@ def write_ensemble(
     measured: dict[str, float | None] = {}
     for prefix, part in (("val", "validation"), ("test", "test")):
         all_measured = all(getattr(one, f"{prefix}_accuracy") is not None for one in results)
-        scores = measure(together, texts[part]) if all_measured else None
+        scores = together.score(texts[part]) if all_measured else None
         for name in ("accuracy", "macro_f1", "loss"):
             measured[f"{prefix}_{name}"] = getattr(scores, name) if scores else None
     result = replace(results[0], parameters=count_parameters(model), **measured)  # type: ignore[arg-type]

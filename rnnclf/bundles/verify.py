@@ -3,8 +3,6 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import torch
-
 from rnnclf.bundles.bundle import reported
 from rnnclf.data.corpus import Texts
 from rnnclf.data.prepared import load as load_corpus
@@ -13,8 +11,6 @@ from rnnclf.data.splits import hold_out
 from rnnclf.errors import DataError
 from rnnclf.files.result import TextCounts
 from rnnclf.model.classifier import Classifier
-from rnnclf.model.evaluate import EVALUATION_BATCH_SIZE, predict_logits, score
-from rnnclf.model.metrics import Scores
 from rnnclf.model.store import load
 
 TOLERATED = 0.001  # of the texts: another processor may round differently
@@ -53,7 +49,7 @@ def verify(folder: Path, data_folder: Path | None) -> list[Verified]:
     parts = texts_of(classifier, result.texts, data_folder)
     accuracies = {"validation": result.val_accuracy, "test": result.test_accuracy}
     return [
-        Verified(part, len(parts[part]), accuracy, measure(classifier, parts[part]).accuracy)
+        Verified(part, len(parts[part]), accuracy, classifier.score(parts[part]).accuracy)
         for part, accuracy in accuracies.items()
         if accuracy is not None
     ]
@@ -98,10 +94,3 @@ def texts_of(
                 f"{getattr(counts, part)}; the model was made with other data"
             )
     return parts
-
-
-def measure(classifier: Classifier, texts: Texts) -> Scores:
-    """Scores the answers of a classifier to labelled texts."""
-    encoded = classifier.encode(texts.texts)
-    logits = predict_logits(classifier.model, encoded, EVALUATION_BATCH_SIZE, torch.device("cpu"))
-    return score(logits, classifier.class_indices(texts.labels))

@@ -1,4 +1,4 @@
-"""Reading tar archives without trusting them."""
+"""Tar archives from others, read without trust."""
 
 import hashlib
 import tarfile
@@ -11,14 +11,11 @@ LARGEST_CONTENT = 2**30
 
 
 def read_archive(path: Path) -> dict[str, bytes]:
-    """Reads all files of a gzipped tar archive into memory; nothing is written to disk.
-
-    Returns:
-        Contents by member name, sorted by name.
+    """Reads all files of a gzipped tar archive into memory, by name and sorted.
 
     Raises:
-        DataError: If the archive is truncated or damaged, has a member that is neither a file nor
-            a folder, a name outside the archive's own folder or twice, or more than 1 GiB in all.
+        DataError: If the archive is damaged, has links, devices, names outside of its folder, a
+            name twice, or more than 1 GiB of content.
     """
     contents: dict[str, bytes] = {}
     size = 0
@@ -29,7 +26,7 @@ def read_archive(path: Path) -> dict[str, bytes]:
                     continue
                 _check_member(member, path)
                 if member.name in contents:
-                    raise DataError(f"{path}: member {member.name} stands there twice")
+                    raise DataError(f"{path}: has {member.name} twice")
                 size += member.size
                 if size > LARGEST_CONTENT:
                     raise DataError(f"{path}: more than {LARGEST_CONTENT} bytes of content")
@@ -42,10 +39,10 @@ def read_archive(path: Path) -> dict[str, bytes]:
 
 
 def members_digest(contents: dict[str, bytes]) -> str:
-    """Digests the members of an archive, whatever their order, times and compression.
+    """Hashes the members of an archive, whatever their order, times and compression.
 
     Returns:
-        SHA-256 of the lines that `sha256sum` prints for the files, sorted by name.
+        The SHA-256 of what `sha256sum` prints for the files, sorted by name.
     """
     digest = hashlib.sha256()
     for name, content in sorted(contents.items()):

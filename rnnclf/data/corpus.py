@@ -9,12 +9,7 @@ import numpy.typing as npt
 
 @dataclass(frozen=True)
 class Texts:
-    """Texts and their classes, side by side.
-
-    Attributes:
-        texts: One string a text.
-        labels: One class name a text.
-    """
+    """Texts and the names of their classes, side by side."""
 
     texts: list[str]
     labels: list[str]
@@ -34,8 +29,8 @@ class Corpus:
 
     Attributes:
         name: The name of the data set.
-        classes: All class names, sorted; their positions are the class indices.
-        train: The training split (validation texts are taken out of it).
+        classes: All class names, sorted by index.
+        train: The training split, with the validation part.
         test: The test split.
     """
 
@@ -46,6 +41,6 @@ class Corpus:
 
 
 def class_indices(labels: Iterable[str], classes: Sequence[str]) -> npt.NDArray[np.int64]:
-    """Returns the positions of labels among the classes."""
+    """Returns the index of each label among the classes."""
     index = {name: position for position, name in enumerate(classes)}
     return np.array([index[name] for name in labels], dtype=np.int64)

@@ -18,17 +18,17 @@ def read_csv(path: Path) -> Texts:
     length and may contain line ends inside quotes.
 
     Raises:
-        DataError: If the file is missing, is not UTF-8, contains a NUL, lacks the header, or has
-            a record without exactly two fields that are not blank; the message names the line.
+        DataError: If the file cannot be read, is not UTF-8, contains a NUL, lacks the header, or
+            has a record without exactly two fields that are not blank.
     """
     return parse_csv(_decode(path), str(path))
 
 
 def read_sentences(path: Path) -> list[str]:
-    """Reads the column `sentence` of a CSV file that may have others; a sentence may be empty.
+    """Reads the column `sentence` of a CSV file; a sentence may be empty.
 
     Raises:
-        DataError: If the file is missing, is not UTF-8, contains a NUL, or lacks the column.
+        DataError: If the file cannot be read, is not UTF-8, contains a NUL, or lacks the column.
     """
     csv.field_size_limit(LONGEST_FIELD)
     reader = csv.DictReader(io.StringIO(_decode(path), newline=""), strict=True)
@@ -41,7 +41,7 @@ def read_sentences(path: Path) -> list[str]:
 
 
 def parse_csv(content: str, origin: str) -> Texts:
-    """Parses the content of a file for `read_csv`; `origin` names it in messages."""
+    """Parses the content of a file for `read_csv`; messages name it by `origin`."""
     csv.field_size_limit(LONGEST_FIELD)
     reader = csv.reader(io.StringIO(content, newline=""), strict=True)
     texts, labels = [], []
@@ -67,15 +67,15 @@ def parse_csv(content: str, origin: str) -> Texts:
 def _check_record(record: list[str], where: str) -> tuple[str, str]:
     if len(record) != len(HEADER):
         raise DataError(
-            f"{where}: {len(record)} fields where {','.join(HEADER)} are wanted "
-            "(a sentence with a comma must stand in quotes)"
+            f"{where}: {len(record)} fields instead of {','.join(HEADER)} "
+            "(a sentence with a comma needs quotes)"
         )
     sentence, label = record
     for name, value in zip(HEADER, (sentence, label), strict=True):
         if not value.strip():
             raise DataError(f"{where}: the {name} is empty")
     if "\n" in label or "\r" in label:
-        raise DataError(f"{where}: the label has a line end in it")
+        raise DataError(f"{where}: the label contains a line end")
     return sentence, label.strip()
 
 

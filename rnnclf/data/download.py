@@ -1,21 +1,18 @@
-"""Raw files: found in the data folder or fetched from upstream, and verified either way."""
+"""Raw files: found in the data folder or downloaded, and verified either way."""
 
 import hashlib
 import shutil
 import tempfile
 import urllib.error
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import pooch
 import requests
-from filelock import FileLock
 from hydra_study_sweeper.files import replacing
-from hydra_study_sweeper.paths import host_lock
 
 from rnnclf.data.archives import members_digest, read_archive
+from rnnclf.data.cache import one_process_at_a_time
 from rnnclf.errors import DataError
 
 
@@ -25,11 +22,12 @@ class RawFile:
 
     Attributes:
         name: Its name in the data folder.
-        urls: Where to fetch it, in the order in which they are tried.
-        sha256: The checksum of upstream's own file; None where it is not known. A file of which
-            neither this nor the next is known is taken as it is.
-        members_sha256: For an archive, `members_digest` of what is in it: accepts the same
-            documents in another packing.
+        urls: Its mirrors, in the order in which they are tried.
+        sha256: The checksum of upstream's own file, if it is known.
+        members_sha256: For an archive, the `members_digest` of its content, if it is known: it
+            accepts the same documents in another packing.
+
+    A file without a known checksum is accepted as it is.
     """
 
     name: str
@@ -42,7 +40,7 @@ def fetch(raw_file: RawFile, folder: Path) -> Path:
     """Returns the path of a verified raw file, which is downloaded if it is not in `folder`.
 
     Raises:
-        DataError: If what is there is damaged, or nothing is there and it cannot be fetched.
+        DataError: If the file there is damaged, or is missing and cannot be downloaded.
     """
     path = locate(raw_file, folder)
     try:
@@ -55,11 +53,11 @@ def fetch(raw_file: RawFile, folder: Path) -> Path:
 def locate(raw_file: RawFile, folder: Path) -> Path:
     """Returns the path of a raw file, which is downloaded if it is not in `folder`.
 
-    A download reaches its final name only when it is whole and verified; of several processes of
-    this machine that miss a file at once, one fetches it. What is there already is not verified.
+    A download reaches its final name only when it is whole and verified. A file that is there
+    already is not verified.
 
     Raises:
-        DataError: If nothing is there and it cannot be fetched.
+        DataError: If the file is missing and cannot be downloaded.
     """
     path = folder / raw_file.name
     try:
@@ -67,20 +65,10 @@ def locate(raw_file: RawFile, folder: Path) -> Path:
     except PermissionError as error:
         raise _unreadable(path, error) from error
     if not present:
-        with _others_waiting(path):
+        with one_process_at_a_time(path):
             if not path.exists():
                 _download(raw_file, path)
     return path
-
-
-@contextmanager
-def _others_waiting(path: Path) -> Iterator[None]:
-    """Has other processes of this machine that want a file wait, if there is a place for locks."""
-    place = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:16]
-    with ExitStack() as stack:
-        with suppress(OSError):
-            stack.enter_context(FileLock(host_lock(f"download-{place}")))
-        yield
 
 
 def _unreadable(path: Path, error: OSError) -> DataError:
@@ -88,7 +76,7 @@ def _unreadable(path: Path, error: OSError) -> DataError:
 
 
 def verify(raw_file: RawFile, path: Path) -> None:
-    """Checks that `path` holds what upstream published.
+    """Checks that a file has the published content.
 
     Raises:
         DataError: If neither the file's checksum nor its members' digest is the known one.

@@ -20,7 +20,7 @@ from rnnclf.data.vocabulary import (
 
 BATCHES_IN_A_BUCKET = 50
 LARGEST_BATCH = 2**17  # words with padding; 256 texts of 512 words
-LONG, STRIDE = 64, 8  # batches longer than this many words come in multiples of the second
+LONG, STRIDE = 64, 8  # a batch of more than LONG words is padded to a multiple of STRIDE
 
 
 @dataclass(frozen=True)
@@ -28,14 +28,14 @@ class EncodedTexts:
     """Texts of any length in one array.
 
     Attributes:
-        words: Word indices of all texts, one text after the other (int32); -1 is the first of
-            `oov`, -2 the second.
-        starts: Where each text begins in `words` (int64).
-        lengths: Words in each text (int64).
-        labels: Class indices (int64).
+        words: Word indices of all texts, one text after the other; -1 is the first of `oov`, -2
+            the second.
+        starts: The position of each text's first word in `words`.
+        lengths: Words in each text.
+        labels: Class indices.
         oov: The out-of-vocabulary words of these texts.
-        subwords: The n-grams of the vocabulary and, after them, of `oov`, for a model that
-            reads those; None for one to which each of those is `<unk>`.
+        subwords: The n-grams of the vocabulary and, after them, of `oov`; None for a model to
+            which each of `oov` is `<unk>`.
     """
 
     words: npt.NDArray[np.int32]
@@ -51,9 +51,7 @@ class EncodedTexts:
     def cut(self, max_length: int | None, truncation: str = "head") -> "EncodedTexts":
         """Returns the same texts with at most `max_length` words of each; None keeps all.
 
-        Args:
-            max_length: How many words.
-            truncation: `head` keeps the first, `head_tail` the first half and the last.
+        `head` keeps the first words, `head_tail` the first half and the last.
         """
         if max_length is None or not (self.lengths > max_length).any():
             return self
@@ -73,8 +71,8 @@ class BatchSubwords(NamedTuple):
 
     Attributes:
         own: The row of each word itself (words); `<unk>` and `<pad>` are the first two.
-        ngrams: The rows of all n-grams, those of one word after those of another.
-        offsets: Where those of each word begin in `ngrams` (words).
+        ngrams: The rows of all n-grams, word by word.
+        offsets: The position of each word's first n-gram in `ngrams` (words).
     """
 
     own: Tensor
@@ -87,8 +85,8 @@ class Batch:
     """Texts side by side.
 
     Attributes:
-        words: (sequence, batch): rows of the embedding, or where there are `subwords` numbers of
-            its words; short texts are filled with `<pad>` at their end.
+        words: (sequence, batch), padded at the end with `<pad>`: rows of the embedding, or with
+            `subwords` positions in those.
         lengths: Words in each text (batch).
         labels: Class indices (batch).
         subwords: The words with their n-grams, for a model that reads those.
@@ -107,14 +105,14 @@ class Batch:
 
     @property
     def inputs(self) -> tuple[Tensor, Tensor] | tuple[Tensor, Tensor, BatchSubwords]:
-        """What a model is called with."""
+        """The arguments of a model."""
         if self.subwords is None:
             return self.words, self.lengths
         return self.words, self.lengths, self.subwords
 
     @property
     def rows(self) -> Tensor:
-        """All rows of the embedding that the batch reads, in no order, some several times."""
+        """All rows of the embedding that the batch reads, unsorted and with repetitions."""
         if self.subwords is None:
             return self.words
         return torch.cat([self.subwords.own, self.subwords.ngrams])
@@ -133,14 +131,7 @@ def encode(
     tokenize: Tokenizer,
     vocabulary: Vocabulary,
 ) -> EncodedTexts:
-    """Turns texts into indices.
-
-    Args:
-        texts: The texts.
-        labels: Their class indices.
-        tokenize: Splits a text into words.
-        vocabulary: Gives each word its index.
-    """
+    """Turns texts into word indices; `labels` are their class indices."""
     oov: dict[str, int] = {}
     encoded = [vocabulary.encode(tokenize(text), oov) for text in texts]
     lengths = np.array([len(words) for words in encoded], dtype=np.int64)
@@ -171,10 +162,10 @@ def training_batches(
 def ordered_batches(
     texts: EncodedTexts, batch_size: int
 ) -> Iterator[tuple[npt.NDArray[np.int64], Batch]]:
-    """Yields all texts once, from short to long, with the positions from which they come.
+    """Yields all texts once, from short to long, with their positions.
 
-    A batch has fewer texts where it would have more than `LARGEST_BATCH` words with its padding, so
-    that one long text among short ones does not take the memory of as many long ones.
+    A batch has at most `LARGEST_BATCH` words with its padding, or a single text: one long text must
+    not make many short ones as long.
     """
     order = np.argsort(texts.lengths, kind="stable")
     lengths = texts.lengths[order]
@@ -209,10 +200,7 @@ def make_batch(texts: EncodedTexts, positions: npt.NDArray[np.int64]) -> Batch:
 
 
 def _padded(lengths: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Returns how long batches are whose longest texts have these lengths.
-
-    There are few of them, since oneDNN keeps a matrix product for each that it has met.
-    """
+    """Returns the padded lengths; there are few, because oneDNN keeps a product for each."""
     return np.where(lengths > LONG, -(-lengths // STRIDE) * STRIDE, lengths)
 
 

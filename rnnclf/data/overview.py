@@ -1,4 +1,4 @@
-"""Table 1 of the hand-out, for what is on disk."""
+"""Table 1 of the hand-out, for the data sets on disk."""
 
 from pathlib import Path
 
@@ -18,10 +18,10 @@ SPECIAL_WORDS = 2
 
 
 def print_overview(folder: Path) -> None:
-    """Prints classes, vocabulary sizes, counts, and how many test texts are also in train.
+    """Prints classes, vocabulary sizes, text counts, and test texts that are also in train.
 
-    The vocabulary is that of the whole training split, every word counted, as in the hand-out;
-    the size there depends on a tokenizer that the hand-out does not name.
+    The vocabulary has every word of the training split, as in the hand-out, which does not name
+    its tokenizer.
 
     Raises:
         DataError: If a raw file is damaged.

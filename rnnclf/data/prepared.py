@@ -24,16 +24,16 @@ ENCODED = ("words", "starts", "lengths", "labels")
 
 @dataclass(frozen=True)
 class PreparedTexts:
-    """What training needs of a data set.
+    """A data set without its test texts.
 
     Attributes:
-        digest: Of the texts and labels of both splits; see `digest`.
-        classes: All class names; their positions are the class indices.
+        digest: A hash of both splits; see `digest`.
+        classes: All class names, sorted by index.
         vocabulary: The words of the training texts.
         training: The training texts without the validation part.
         validation: The validation part, which may be empty.
         validation_texts: The same, as text.
-        num_test: How many test texts there are.
+        num_test: The number of test texts.
     """
 
     digest: str
@@ -46,7 +46,7 @@ class PreparedTexts:
 
 
 def prepare(config: DatasetConfig, data_folder: Path) -> PreparedTexts:
-    """Loads, splits, counts and encodes, or takes what an earlier run kept of that.
+    """Loads, splits, counts and encodes a data set, or finds it in the cache.
 
     Raises:
         DataError: If the data set cannot be had or has too few texts.
@@ -94,7 +94,7 @@ def _build(config: DatasetConfig, data_folder: Path) -> Entry:
 
 
 def load_test(config: DatasetConfig, data_folder: Path) -> Texts:
-    """Loads the test split, or takes what an earlier run kept of it.
+    """Loads the test split, or finds it in the cache.
 
     Raises:
         DataError: If the data set cannot be had.
@@ -109,7 +109,7 @@ def load_test(config: DatasetConfig, data_folder: Path) -> Texts:
 
 
 def _made_from(config: DatasetConfig, data_folder: Path) -> dict[str, Any]:
-    """Returns all that prepared texts depend on beside the code: settings and files."""
+    """Returns the settings and files that prepared texts depend on."""
     settings = asdict(config)
     for unused in ("folder", "max_length", "truncation"):  # texts are cut when they are read
         del settings[unused]
@@ -130,11 +130,7 @@ def load(config: DatasetConfig, data_folder: Path) -> Corpus:
 
 
 def digest(corpus: Corpus) -> str:
-    """Hashes the texts and labels of both splits in their order.
-
-    Returns:
-        12 hexadecimal digits of a SHA-256.
-    """
+    """Hashes the texts and labels of both splits in their order (12 hexadecimal digits)."""
     hashed = hashlib.sha256()
     for split in (corpus.train, corpus.test):
         for text, label in zip(split.texts, split.labels, strict=True):

@@ -1,4 +1,4 @@
-"""The data sets by name: their raw files and how these are read."""
+"""The data sets by name, with their raw files and readers."""
 
 import importlib.resources
 import os
@@ -18,12 +18,7 @@ CSV_FILES = ("train.csv", "test.csv")
 
 @dataclass(frozen=True)
 class Source:
-    """A published data set.
-
-    Attributes:
-        raw_files: What must be in the data folder.
-        read: Turns the paths of the raw files into labelled texts in upstream's order.
-    """
+    """A published data set: its raw files, and what reads their texts in upstream's order."""
 
     raw_files: tuple[RawFile, ...]
     read: Callable[[list[Path]], Texts]
@@ -47,11 +42,10 @@ def load_corpus(
 
     Args:
         name: A key of `SOURCES`, `sample`, or any name with `csv_folder`.
-        data_folder: Where raw files are, or are downloaded to.
-        labels: For `questions`, `fine` (default) or `coarse`.
-        csv_folder: The folder with `train.csv` and `test.csv` of a data set that is not published.
-        train_fraction: Share of the texts that is the training split (Table 1 of the hand-out:
-            0.75); CSV files come split.
+        data_folder: The folder of the raw files, to which missing ones are downloaded.
+        labels: `coarse` for the coarse classes of `questions`.
+        csv_folder: The folder of `train.csv` and `test.csv`, which come split.
+        train_fraction: Share of the training split (0.75 in Table 1 of the hand-out).
         split_seed: Seed of the shuffle before the split.
 
     Raises:
@@ -71,9 +65,7 @@ def load_corpus(
 
 
 def source_files(name: str, data_folder: Path, csv_folder: str | None) -> list[Path]:
-    """Returns the files that a data set is read from; `sample` has none outside the package.
-
-    Raw files are downloaded where they are missing.
+    """Returns the files of a data set, downloaded where missing; `sample` has none of its own.
 
     Raises:
         DataError: If a raw file cannot be had.

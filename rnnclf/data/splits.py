@@ -10,16 +10,7 @@ from rnnclf.errors import DataError
 
 
 def shuffled_split(texts: Texts, train_fraction: float, seed: int) -> tuple[Texts, Texts]:
-    """Shuffles the texts and cuts them in two.
-
-    Args:
-        texts: All texts, in upstream's order.
-        train_fraction: Share of the first part; its size is rounded down.
-        seed: Seed of `random.Random`.
-
-    Returns:
-        The training and the test split. They are not stratified.
-    """
+    """Shuffles texts and splits them into training and test, the first rounded down."""
     order = list(range(len(texts)))
     random.Random(seed).shuffle(order)
     cut = int(len(texts) * train_fraction)
@@ -27,34 +18,23 @@ def shuffled_split(texts: Texts, train_fraction: float, seed: int) -> tuple[Text
 
 
 def hold_out(texts: Texts, config: DatasetConfig) -> tuple[Texts, Texts]:
-    """Takes the validation part out of the training split as a configuration says.
-
-    Returns:
-        What remains for training and the validation part.
+    """Splits the training split into texts for training and for validation.
 
     Raises:
-        DataError: See `stratified_split`.
+        DataError: If there are too few texts for the validation part to have any.
     """
     seed = config.split_seed if config.validation_seed is None else config.validation_seed
     return stratified_split(texts, config.validation_fraction, seed)
 
 
 def stratified_split(texts: Texts, fraction: float, seed: int) -> tuple[Texts, Texts]:
-    """Takes a part out of the texts that has the classes in the same proportions.
+    """Draws a part with the classes in the same proportions; returns the rest and the part.
 
-    Every class gives its share rounded down; the places that are left go to the largest
-    remainders (Hamilton's method). A class never gives all its texts.
-
-    Args:
-        texts: The training split.
-        fraction: Share of the part to take out; 0 takes nothing.
-        seed: Seed of `random.Random`.
-
-    Returns:
-        What remains and the part that was taken out, both in their former order.
+    Every class gives its share rounded down; the remaining places go to the largest remainders
+    (Hamilton's method). A class never gives all its texts. Both keep the order of the texts.
 
     Raises:
-        DataError: If there are too few texts for the part to have any.
+        DataError: If the part would be empty, unless `fraction` is 0.
     """
     members: dict[str, list[int]] = defaultdict(list)
     for index, label in enumerate(texts.labels):

@@ -1,7 +1,7 @@
-"""Hashed character n-grams of words: what parts of a rare or unknown word say of it.
+"""Hashed character n-grams, by which a model knows something of rare and unknown words.
 
-Each word, between a `<` and a `>`, has n-grams of 3 to 5 characters, and each n-gram a bucket of a
-fixed number of them (Bojanowski et al. 2017, "Enriching Word Vectors with Subword Information").
+A word between `<` and `>` has n-grams of 3 to 5 characters, and a hash gives each n-gram one of a
+fixed number of buckets (Bojanowski et al. 2017, "Enriching Word Vectors with Subword Information").
 """
 
 from collections.abc import Sequence
@@ -23,22 +23,22 @@ class Subwords:
     """The n-grams of numbered words.
 
     Attributes:
-        buckets: The buckets of all n-grams, one word after the other.
-        ends: Where the n-grams of each word end in `buckets`.
+        buckets: The buckets of all n-grams, word by word.
+        ends: The end of each word's n-grams in `buckets`.
     """
 
     buckets: Numbers
     ends: Numbers
 
     def __add__(self, other: "Subwords") -> "Subwords":
-        """Returns the n-grams of these words and, numbered after them, of others."""
+        """Returns the n-grams of these words followed by others."""
         moved = other.ends + len(self.buckets)
         return Subwords(
             np.concatenate([self.buckets, other.buckets]), np.concatenate([self.ends, moved])
         )
 
     def of(self, words: Numbers) -> tuple[Numbers, Numbers]:
-        """Returns the buckets of the n-grams of some words, and where those of each begin."""
+        """Returns the buckets of the n-grams of some words, and where each word's begin."""
         starts = np.concatenate([[0], self.ends])[words]
         counts = self.ends[words] - starts
         offsets = np.cumsum(counts) - counts
@@ -47,13 +47,13 @@ class Subwords:
 
 
 def subwords_of_vocabulary(words: Sequence[str], num_buckets: int) -> Subwords:
-    """Finds the n-grams of a vocabulary, whose first two words stand for others and have none."""
+    """Finds the n-grams of a vocabulary; `<unk>` and `<pad>` have none."""
     special = Subwords(np.empty(0, np.int64), np.zeros(NUM_SPECIAL_WORDS, np.int64))
     return special + subwords_of(words[NUM_SPECIAL_WORDS:], num_buckets)
 
 
 def subwords_of(words: Sequence[str], num_buckets: int) -> Subwords:
-    """Finds the n-grams of words, and the bucket of each by the hash FNV-1a of its characters."""
+    """Finds the n-grams of words and their buckets, by the hash FNV-1a of the characters."""
     marked = [f"<{word}>" for word in words]
     lengths = np.array([len(word) for word in marked], dtype=np.int64)
     characters = np.frombuffer("".join(marked).encode("utf-32-le", "surrogatepass"), np.uint32)

@@ -1,6 +1,6 @@
-"""What torchtext does here; no other module imports it.
+"""The only module that imports torchtext.
 
-The tokenizer, the order of the words, pretrained vectors, and the hand-out's iterators.
+It provides the tokenizer, the order of the words, pretrained vectors, and the hand-out's iterators.
 """
 
 import contextlib
@@ -27,11 +27,9 @@ tokenize = get_tokenizer("basic_english")
 
 
 def count_words(texts: Iterable[str], min_frequency: int = 1) -> list[str]:
-    """Returns the words of the texts: `<unk>`, `<pad>`, then by falling frequency and alphabet.
+    """Returns `<unk>`, `<pad>`, and the words of the texts, sorted by frequency and alphabet.
 
-    Args:
-        texts: The training texts.
-        min_frequency: Words that occur less often are left out.
+    Words that occur less than `min_frequency` times are left out.
     """
     counter = Counter(word for text in texts for word in tokenize(text))
     vocab = Vocab(counter, min_freq=min_frequency, specials=(UNKNOWN, PADDING))
@@ -40,14 +38,10 @@ def count_words(texts: Iterable[str], min_frequency: int = 1) -> list[str]:
 
 
 def find_vectors(path: Path, words: list[str]) -> tuple[list[int], Tensor]:
-    """Looks words up in a file of pretrained vectors.
-
-    Args:
-        path: A text file with a word and its numbers on each line (GloVe, word2vec).
-        words: The words.
+    """Looks words up in a text file of pretrained vectors (GloVe, word2vec).
 
     Returns:
-        The positions, in `words`, of those that the file has, and their vectors (found, width).
+        The positions in `words` of the words found, and their vectors (found, width).
 
     Raises:
         DataError: If the file is malformed.
@@ -63,11 +57,10 @@ def find_vectors(path: Path, words: list[str]) -> tuple[list[int], Tensor]:
 
 
 def _load_vectors(path: Path) -> Vectors:
-    """Reads a file with `torchtext.vocab.Vectors`, without what that does beside reading.
+    """Reads a file with `torchtext.vocab.Vectors`, without its side effects.
 
-    It would leave a copy beside the file and read that the next time, even if the file had changed;
-    it turns off the verification of certificates in the whole process; it draws a bar; and it tells
-    where its copy is.
+    It caches the file and reads that copy even after the file has changed, turns off the
+    verification of certificates in the whole process, draws a bar, and logs.
     """
     logging.getLogger(Vectors.__module__).setLevel(logging.WARNING)
     context = ssl._create_default_https_context
@@ -86,13 +79,13 @@ def load_dataset(
     Args:
         name: `sample`, `sentiment`, `spam`, `questions` or `newsgroups`.
         batch_size: Texts in a batch.
-        data_folder: Where the raw files are or go; default: `$RNNCLF_DATA`, or `data`.
+        data_folder: The folder of the raw files; default: `$RNNCLF_DATA`, or `data`.
 
     Returns:
-        The iterators over the training and the test split. Their batches have `.sentence`, a
-        LongTensor of word indices (sequence, batch), and `.label`, a LongTensor of class indices
-        (batch) from 0. The vocabulary is `train_iterator.dataset.fields["sentence"].vocab`, the
-        class names are `train_iterator.dataset.classes`.
+        The iterators over the training and the test split. A batch has `.sentence`, word indices
+        (sequence, batch), and `.label`, class indices (batch), both int64. The vocabulary is
+        `train_iterator.dataset.fields["sentence"].vocab`, the class names are
+        `train_iterator.dataset.classes`.
 
     Raises:
         DataError: If the data set is unknown, missing or damaged.

@@ -15,11 +15,11 @@ class Vocabulary:
     """The words that a model knows.
 
     Args:
-        words: All words in the order of their indices; the first is `<unk>`, which stands for
-            every other word, the second `<pad>`, which fills batches.
+        words: `<unk>`, which stands for every other word, `<pad>`, which fills batches, and all
+            words, sorted by index.
 
     Raises:
-        ModelError: If a word stands there twice or the first two are not `<unk>` and `<pad>`.
+        ModelError: If the first two words are others, or a word is listed twice.
     """
 
     def __init__(self, words: list[str]) -> None:
@@ -28,16 +28,16 @@ class Vocabulary:
         self.words = words
         self._index = {word: index for index, word in enumerate(words)}
         if len(self._index) != len(words):
-            raise ModelError("a vocabulary with a word that stands there twice")
+            raise ModelError("a vocabulary lists a word twice")
 
     def __len__(self) -> int:
         return len(self.words)
 
     def encode(self, words: Iterable[str], oov: dict[str, int]) -> npt.NDArray[np.int32]:
-        """Returns the indices of the words of a text.
+        """Returns the indices of the words of a text; one without words becomes one `<unk>`.
 
-        A text without words becomes one `<unk>`. A word that is not here gets a negative number of
-        its own: -1 for the first of `oov`, which is extended, -2 for the second.
+        An out-of-vocabulary word is added to `oov` and gets a negative index: -1 for the first of
+        `oov`, -2 for the second.
         """
         indices = []
         for word in words:

@@ -1,4 +1,4 @@
-"""A trained model with its words and labels, asked for classes."""
+"""A trained model with its words and labels."""
 
 from collections.abc import Sequence
 from copy import deepcopy
@@ -9,14 +9,16 @@ from typing import cast
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from rnnclf.configuration.schema import Config, ModelConfig
-from rnnclf.data.corpus import class_indices
+from rnnclf.data.corpus import Texts, class_indices
 from rnnclf.data.encoding import EncodedTexts, encode, make_batch
 from rnnclf.data.subwords import Subwords, subwords_of, subwords_of_vocabulary
 from rnnclf.data.torchtext_adapter import tokenize
 from rnnclf.data.vocabulary import Vocabulary
-from rnnclf.model.evaluate import predict_logits
+from rnnclf.model.evaluate import BATCH_SIZE, predict_logits, score
+from rnnclf.model.metrics import Scores
 from rnnclf.model.network import EMBEDDING, Ensemble, RecurrentClassifier
 
 
@@ -51,14 +53,14 @@ class Classifier:
         return cast("list[RecurrentClassifier]", list(self.model.members))
 
     def encode(self, texts: Sequence[str], labels: Sequence[str] | None = None) -> EncodedTexts:
-        """Turns texts (and their class names, if they are known) into indices."""
+        """Turns texts into word indices, and their labels, if there are any, into class indices."""
         indices = self.class_indices(labels) if labels else np.zeros(len(texts), dtype=np.int64)
         dataset = self.config.dataset
         encoded = encode(texts, indices, tokenize, self.vocabulary)
         return self.with_subwords(encoded.cut(dataset.max_length, dataset.truncation))
 
     def with_subwords(self, texts: EncodedTexts) -> EncodedTexts:
-        """Adds the subwords of their words to texts, if the model reads those."""
+        """Adds subwords to texts, if the model reads those."""
         if self._subwords is None:
             return texts
         oov = subwords_of(texts.oov, self.config.model.ngram_buckets)
@@ -70,9 +72,9 @@ class Classifier:
         return subwords_of_vocabulary(self.vocabulary.words, buckets) if buckets else None
 
     def without_ngrams(self) -> "Classifier":
-        """Returns a classifier that has the n-grams of the words it knows in their own vectors.
+        """Returns the classifier with the n-grams of known words folded into their vectors.
 
-        It gives the same answers, except that every word that it does not know is `<unk>`.
+        It gives the same answers, except that out-of-vocabulary words are `<unk>`.
         """
         if self._subwords is None:
             return self
@@ -99,10 +101,20 @@ class Classifier:
         """Returns the positions of class names among the model's outputs."""
         return class_indices(labels, self.classes)
 
-    def predict_proba(self, texts: Sequence[str], batch_size: int = 256) -> npt.NDArray[np.float32]:
+    def logits(self, texts: Sequence[str], batch_size: int = BATCH_SIZE) -> Tensor:
+        """Returns the logits of texts (texts, classes)."""
+        return predict_logits(self.model, self.encode(texts), batch_size)
+
+    def score(self, texts: Texts) -> Scores:
+        """Compares the answers to labelled texts with their labels."""
+        return score(self.logits(texts.texts), self.class_indices(texts.labels))
+
+    def predict_proba(
+        self, texts: Sequence[str], batch_size: int = BATCH_SIZE
+    ) -> npt.NDArray[np.float32]:
         """Returns the probability of each class for each text (texts, classes).
 
-        Any string is answered; one without a known word like a single unknown word.
+        Every string gets an answer; one without known words is a single `<unk>`.
 
         Raises:
             TypeError: If `texts` is one string, which would be taken for one-letter texts.
@@ -111,12 +123,10 @@ class Classifier:
             raise TypeError("texts is a list of strings, not a string")
         if not texts:
             return np.empty((0, len(self.classes)), dtype=np.float32)
-        encoded = self.encode(texts)
-        logits = predict_logits(self.model, encoded, batch_size, torch.device("cpu"))
-        probabilities: npt.NDArray[np.float32] = logits.softmax(1).numpy()
+        probabilities: npt.NDArray[np.float32] = self.logits(texts, batch_size).softmax(1).numpy()
         return probabilities
 
-    def predict(self, texts: Sequence[str], batch_size: int = 256) -> list[str]:
+    def predict(self, texts: Sequence[str], batch_size: int = BATCH_SIZE) -> list[str]:
         """Returns the most probable class of each text."""
         best = self.predict_proba(texts, batch_size).argmax(1)
         return [self.classes[index] for index in best]

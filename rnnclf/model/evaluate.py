@@ -1,4 +1,4 @@
-"""Predictions of a model and how good they are."""
+"""Predictions of a model and their scores."""
 
 import numpy as np
 import torch
@@ -7,24 +7,22 @@ from torch import Tensor, nn
 from rnnclf.data.encoding import EncodedTexts, ordered_batches
 from rnnclf.model.metrics import Indices, Scores, accuracy, confusion_matrix, macro_f1
 
-EVALUATION_BATCH_SIZE = 256
+BATCH_SIZE = 256
 
 
-def predict_logits(
-    model: nn.Module, texts: EncodedTexts, batch_size: int, device: torch.device
-) -> Tensor:
-    """Runs the model over texts, without dropout and without gradients.
+def predict_logits(model: nn.Module, texts: EncodedTexts, batch_size: int = BATCH_SIZE) -> Tensor:
+    """Runs a model over texts, without dropout and without gradients.
 
     Args:
         model: Takes the inputs of a batch, returns logits (batch, classes).
-        texts: What to classify.
-        batch_size: Texts in a batch at most; changes the speed only.
-        device: Where the model is.
+        texts: The texts.
+        batch_size: Texts in a batch at most; it changes the speed only.
 
     Returns:
         (texts, classes) on the CPU, in the order of the texts.
     """
     model.eval()
+    device = next(model.parameters()).device
     rows: list[Tensor] = []
     positions: list[Indices] = []
     with torch.inference_mode():

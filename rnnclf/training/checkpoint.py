@@ -42,7 +42,7 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
             names = file.keys()
             return dict(_put_in(structure, {name: file.get_tensor(name) for name in names}))
     except (SafetensorError, KeyError, TypeError, ValueError, RecursionError) as error:
-        raise ModelError(f"{path}: not a whole checkpoint; delete it to begin anew") from error
+        raise ModelError(f"{path}: not a whole checkpoint; delete it to start again") from error
 
 
 def _take_out(node: Any, tensors: dict[str, Tensor]) -> Any:

@@ -1,8 +1,8 @@
-"""Language modelling on the training texts, from which a classifier's recurrent layers start.
+"""Pretraining of a classifier's recurrent layers as a language model on the training texts.
 
 Each direction learns to predict the word that it reads next (Dai and Le 2015, "Semi-supervised
-Sequence Learning"). The softmax is over the words of the batch alone, with their own vectors as its
-weights (Press and Wolf 2017), so that a step costs the same for a vocabulary of any size.
+Sequence Learning"). The softmax is over the words of the batch only, whose vectors are its weights
+(Press and Wolf 2017), so that a step costs the same for a vocabulary of any size.
 """
 
 from collections.abc import Callable
@@ -10,7 +10,6 @@ from collections.abc import Callable
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.optim import Optimizer
 
 from rnnclf.configuration.schema import TrainingConfig
 from rnnclf.data.encoding import BatchSubwords, EncodedTexts, training_batches
@@ -20,11 +19,11 @@ from rnnclf.training.updates import Updates
 
 
 class NextWords(nn.Module):
-    """What predicts words from the states of a classifier; its output is the loss.
+    """Predicts words from the states of a classifier; its output is the loss.
 
     Args:
-        model: The classifier, with one layer where that is bidirectional: in a second one each
-            direction has already seen the word that it should predict.
+        model: The classifier. If it is bidirectional it must have one layer, because a second one
+            has already seen the word that it should predict.
     """
 
     def __init__(self, model: RecurrentClassifier) -> None:
@@ -61,11 +60,10 @@ class NextWords(nn.Module):
 def pretrain(
     model: RecurrentClassifier,
     texts: EncodedTexts,
-    make_optimizer: Callable[[nn.Module], Optimizer],
+    make_updates: Callable[[nn.Module], Updates],
     settings: TrainingConfig,
     *,
     order: np.random.Generator,
-    precision: torch.dtype,
     device: torch.device,
     on_step: Callable[[int], None] = lambda step: None,
     on_epoch: Callable[[int, float], None] = lambda epoch, loss: None,
@@ -75,21 +73,18 @@ def pretrain(
     Args:
         model: The classifier, on the device.
         texts: The training part.
-        make_optimizer: Makes the optimizer for a module.
-        settings: Epochs, batch size and the largest norm of the gradient.
+        make_updates: Makes the updates of a module.
+        settings: Epochs and batch size.
         order: Shuffles the texts.
-        precision: Of the network's products.
-        device: Where to compute.
-        on_step: Is called with the number of the step (from 1, in this epoch) after each step.
-        on_epoch: Is called after each epoch with its number (from 1) and its mean loss.
+        device: The device.
+        on_step: Is called after each step with its number in the epoch, from 1.
+        on_epoch: Is called after each epoch with its number, from 1, and its mean loss.
 
     Raises:
         TrainingError: If the loss becomes NaN or infinite.
     """
-    predictor = NextWords(model).to(device)
-    updates = Updates.of(predictor, make_optimizer(predictor), precision, settings.clip_norm)
+    updates = make_updates(NextWords(model).to(device).train())
     lr = float(updates.optimizer.param_groups[0]["lr"])
-    predictor.train()
     for epoch in range(1, settings.pretrain_epochs + 1):
         losses = []
         for step, batch in enumerate(training_batches(texts, settings.batch_size, order), start=1):

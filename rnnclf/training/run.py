@@ -13,12 +13,11 @@ from typing import Any
 import numpy as np
 import torch
 from filelock import FileLock, Timeout
-from hydra_study_sweeper import report
+from hydra_study_sweeper import announce, report
 from hydra_study_sweeper.files import discard_unfinished, write_record
 
 from rnnclf.configuration.identity import identity
 from rnnclf.configuration.schema import Config
-from rnnclf.data.corpus import Texts
 from rnnclf.data.prepared import PreparedTexts, load_test, prepare
 from rnnclf.data.vectors import STD_WITHOUT, read_vectors
 from rnnclf.errors import ConfigError, ModelError, TrainingError
@@ -27,12 +26,10 @@ from rnnclf.files.paths import RunPaths
 from rnnclf.files.predictions import write_predictions
 from rnnclf.files.result import Seconds, TextCounts
 from rnnclf.model.classifier import Classifier, build_model
-from rnnclf.model.evaluate import EVALUATION_BATCH_SIZE, predict_logits, score
-from rnnclf.model.metrics import Scores
 from rnnclf.model.store import save_description, save_weights
 from rnnclf.training.checkpoint import load_checkpoint, save_checkpoint
 from rnnclf.training.pretrain import pretrain
-from rnnclf.training.progress import PretrainingProgress, TrainingProgress
+from rnnclf.training.progress import EpochProgress, describe_epoch
 from rnnclf.training.record import predictions_of, result_of, summary
 from rnnclf.training.reproducibility import (
     choose_device,
@@ -41,7 +38,7 @@ from rnnclf.training.reproducibility import (
     seed_everything,
 )
 from rnnclf.training.trainer import Trainer
-from rnnclf.training.updates import make_optimizer
+from rnnclf.training.updates import make_updates
 
 PRECISIONS = {"float32": torch.float32, "bf16": torch.bfloat16}
 
@@ -51,16 +48,16 @@ log = logging.getLogger(__name__)
 def train(config: Config, folder: Path) -> float:
     """Trains one classifier and leaves its record in `folder`.
 
-    Where a run of the same configuration has left a checkpoint there, it goes on after the last
-    finished epoch, and the result is that of a run without a break.
+    If a run of the same configuration has left a checkpoint there, this one continues after the
+    last finished epoch, with the result of a run without interruption.
 
     Args:
         config: A checked configuration with `evaluate_test` settled.
-        folder: Where the files of `RunPaths` go; it exists and has no result yet.
+        folder: The folder of the `RunPaths`; it exists and has no result yet.
 
     Returns:
-        The best validation accuracy; without a validation part the test accuracy, or where the
-        test split is not read the training accuracy.
+        The best validation accuracy. Without a validation part, the test accuracy, or if that is
+        not measured, the training accuracy.
 
     Raises:
         optuna.TrialPruned: If the run is a trial of a study that prunes it.
@@ -108,11 +105,13 @@ def _train(config: Config, paths: RunPaths) -> float:
     clock.append(time.perf_counter())
 
     test = load_test(config.dataset, Path(config.paths.data)) if config.evaluate_test else None
-    test_scores = _test(classifier, test, device) if test else None
+    test_scores = classifier.score(test) if test else None
+    if test_scores and not math.isfinite(test_scores.loss):
+        raise TrainingError(f"the test loss is {test_scores.loss}; try a lower lr")
     shown = test if test and not len(data.validation_texts) else data.validation_texts
     if len(shown):
-        logits = _logits(classifier, shown, device)
-        write_predictions(paths.predictions, predictions_of(classifier, shown, logits))
+        predictions = predictions_of(classifier, shown, classifier.logits(shown.texts))
+        write_predictions(paths.predictions, predictions)
     clock.append(time.perf_counter())
 
     load, fit, evaluate = np.diff(clock).round(3).tolist()
@@ -130,14 +129,9 @@ def _train(config: Config, paths: RunPaths) -> float:
     paths.checkpoint.unlink(missing_ok=True)
     for line in summary(result, paths.folder):
         log.info("%s", line)
-    return _objective(best, test_scores)
-
-
-def _objective(best: EpochMetrics, test: Scores | None) -> float:
-    """Returns what a search would look at; without a validation part that is the test."""
     if best.val_accuracy is not None:
         return best.val_accuracy
-    return best.train_accuracy if test is None else test.accuracy
+    return best.train_accuracy if test_scores is None else test_scores.accuracy
 
 
 def build_classifier(config: Config, data: PreparedTexts) -> Classifier:
@@ -169,7 +163,7 @@ def _fit(
     validation = classifier.with_subwords(data.validation)
     (network,) = classifier.networks
     config, model = classifier.config, network.to(device)
-    settings, precision = config.training, PRECISIONS[config.precision]
+    settings = config.training
     steps = -(-len(training) // settings.batch_size)
     log.info(
         f"{config.dataset.name}: {len(data.training)} training and {len(data.validation)} "
@@ -177,41 +171,42 @@ def _fit(
     )
     log.info("training a %s on %s", config.model.cell, describe(device))
     make = partial(
-        make_optimizer,
-        config.optimizer.name,
-        lr=config.optimizer.lr,
-        weight_decay=config.optimizer.weight_decay,
-        momentum=config.optimizer.momentum,
+        make_updates,
+        settings=config.optimizer,
+        precision=PRECISIONS[config.precision],
+        clip_norm=settings.clip_norm,
     )
     checkpoint = _checkpoint_of(config, device, paths)
     if settings.pretrain_epochs and not checkpoint:
-        with PretrainingProgress(settings.pretrain_epochs, steps) as progress:
+        with EpochProgress("pretraining epoch", settings.pretrain_epochs, steps) as progress:
+
+            def on_epoch(epoch: int, loss: float) -> None:
+                progress.on_epoch(epoch, f"loss {loss:.4f}")
+                announce(f"{progress.name(epoch)} done")
+
             pretrain(
                 model,
                 training,
                 make,
                 settings,
                 order=order,
-                precision=precision,
                 device=device,
                 on_step=progress.on_step,
-                on_epoch=progress.on_epoch,
+                on_epoch=on_epoch,
             )
     trainer = Trainer(
-        model,
+        make(model),
         training,
         validation if len(validation) else None,
-        make(model),
         settings,
         order=order,
-        precision=precision,
         device=device,
     )
     if checkpoint:
         _go_on(trainer, checkpoint, paths, settings.epochs)
-    _run(trainer, config, paths, TrainingProgress(settings.epochs, steps, len(trainer.epochs)))
-    assert trainer.best is not None, "there is at least one epoch"
-    return trainer.epochs, trainer.best
+    progress = EpochProgress("epoch", settings.epochs, steps, done=len(trainer.epochs))
+    best = _run(trainer, config, paths, progress)
+    return trainer.epochs, best
 
 
 def _checkpoint_of(config: Config, device: torch.device, paths: RunPaths) -> dict[str, Any] | None:
@@ -221,12 +216,12 @@ def _checkpoint_of(config: Config, device: torch.device, paths: RunPaths) -> dic
     except FileNotFoundError:
         return None
     if checkpoint.get("identity") != identity(config):
-        log.info("the checkpoint in %s is of another configuration; it is left out", paths.folder)
+        log.info("ignoring the checkpoint in %s: its configuration differs", paths.folder)
         return None
     if checkpoint["device"] != device.type:
         raise ConfigError(
             f"{paths.checkpoint} was begun on {checkpoint['device']}, this is {device.type}; "
-            f"go on there, or delete it to begin anew"
+            "continue there, or delete it to start again"
         )
     return checkpoint
 
@@ -236,49 +231,39 @@ def _go_on(trainer: Trainer, checkpoint: dict[str, Any], paths: RunPaths, epochs
         trainer.load_state_dict(checkpoint["trainer"])
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise ModelError(
-            f"{paths.checkpoint}: it does not fit this model; delete it to begin anew"
+            f"{paths.checkpoint}: does not fit this model; delete it to start again"
         ) from error
     save_weights(trainer.best_weights, paths.weights)
-    log.info("going on after epoch %d", len(trainer.epochs))
+    log.info("continuing after epoch %d", len(trainer.epochs))
     for metrics in trainer.epochs:
         _report(metrics, epochs)
 
 
-def _run(trainer: Trainer, config: Config, paths: RunPaths, progress: TrainingProgress) -> None:
-    """Runs the trainer and leaves its state after each epoch."""
+def _run(
+    trainer: Trainer, config: Config, paths: RunPaths, progress: EpochProgress
+) -> EpochMetrics:
+    """Runs the trainer, leaves its state after each epoch, and returns the best epoch."""
     origin = {"identity": identity(config), "device": trainer.device.type}
+
+    def on_epoch(metrics: EpochMetrics, is_best: bool) -> None:
+        if is_best:
+            save_weights(trainer.best_weights, paths.weights)
+        write_epochs(paths.metrics, [metrics], append=True)
+        save_checkpoint(origin | {"trainer": trainer.state_dict()}, paths.checkpoint)
+        progress.on_epoch(metrics.epoch, describe_epoch(metrics, is_best=is_best))
+        _report(metrics, config.training.epochs)
+
     write_epochs(paths.metrics, trainer.epochs)
-    with progress:
-
-        def on_epoch(metrics: EpochMetrics, is_best: bool) -> None:
-            if is_best:
-                save_weights(trainer.best_weights, paths.weights)
-            write_epochs(paths.metrics, [metrics], append=True)
-            save_checkpoint(origin | {"trainer": trainer.state_dict()}, paths.checkpoint)
-            progress.on_epoch(metrics, is_best)
-            _report(metrics, config.training.epochs)
-
-        try:
-            trainer.run(progress.on_step, on_epoch)
-        except KeyboardInterrupt as error:
-            raise type(error)(
-                f"{str(error) or 'interrupted'} after {len(trainer.epochs)} of "
-                f"{config.training.epochs} epochs; python run.py resume={paths.folder} goes on"
-            ) from error
+    try:
+        with progress:
+            return trainer.run(progress.on_step, on_epoch)
+    except KeyboardInterrupt as error:
+        raise type(error)(
+            f"{str(error) or 'interrupted'} after {len(trainer.epochs)} of "
+            f"{config.training.epochs} epochs; python run.py resume={paths.folder} continues"
+        ) from error
 
 
 def _report(metrics: EpochMetrics, epochs: int) -> None:
     if metrics.val_accuracy is not None:
         report(metrics.val_accuracy, metrics.epoch, epochs)
-
-
-def _test(classifier: Classifier, test: Texts, device: torch.device) -> Scores:
-    scores = score(_logits(classifier, test, device), classifier.class_indices(test.labels))
-    if not math.isfinite(scores.loss):
-        raise TrainingError(f"the test loss is {scores.loss}; try a lower lr")
-    return scores
-
-
-def _logits(classifier: Classifier, texts: Texts, device: torch.device) -> torch.Tensor:
-    encoded = classifier.encode(texts.texts)
-    return predict_logits(classifier.model, encoded, EVALUATION_BATCH_SIZE, device)

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
@@ -18,7 +17,7 @@ from rnnclf.configuration.schema import TrainingConfig
 from rnnclf.data.encoding import Batch, EncodedTexts, training_batches
 from rnnclf.errors import TrainingError
 from rnnclf.files.epochs import EpochMetrics
-from rnnclf.model.evaluate import EVALUATION_BATCH_SIZE, predict_logits, score
+from rnnclf.model.evaluate import predict_logits, score
 from rnnclf.model.metrics import Scores
 from rnnclf.training.updates import Updates, schedule_factor
 
@@ -29,21 +28,18 @@ class Trainer:
     """Trains a model and keeps the weights of its best epoch.
 
     Args:
-        model: Takes words (sequence, batch) and lengths (batch), returns logits (batch, classes);
-            is on `device`.
+        updates: The updates of the model, which takes words (sequence, batch) and lengths (batch)
+            and returns logits (batch, classes).
         train: Training texts.
-        validation: Validation texts; the best epoch is the one with the highest accuracy on them
-            (with the lower loss among equals), or if there are none the last one before training
-            diverged.
-        optimizer: Changes the model's parameters.
+        validation: Validation texts; None for no validation. The best epoch is decided by
+            `EpochMetrics.better_than`.
         settings: Epochs, batch size, schedule and so on.
         order: Draws the order of the batches.
-        precision: What the network computes in where torch's autocast deems it safe.
-        device: Where to compute; default: the CPU.
+        device: The device of the model; default: the CPU.
 
     Attributes:
         model: The model; after `run` with the weights of its best epoch.
-        device: Where it computes.
+        device: Its device.
         epochs: The metrics of the finished epochs.
         best: The metrics of the best of them.
         best_weights: The weights after it.
@@ -51,48 +47,43 @@ class Trainer:
 
     def __init__(
         self,
-        model: nn.Module,
+        updates: Updates,
         train: EncodedTexts,
         validation: EncodedTexts | None,
-        optimizer: Optimizer,
         settings: TrainingConfig,
         *,
         order: np.random.Generator,
-        precision: torch.dtype = torch.float32,
         device: torch.device | None = None,
     ) -> None:
-        self.model = model
+        self.model = updates.model
+        self.device = device or torch.device("cpu")
         self.epochs: list[EpochMetrics] = []
         self.best: EpochMetrics | None = None
         self.best_weights: dict[str, Tensor] = {}
+        self._updates = updates
         self._train = train
         self._validation = validation
-        self._updates = Updates.of(model, optimizer, precision, settings.clip_norm)
         self._settings = settings
         self._order = order
-        self.device = device or torch.device("cpu")
         steps = -(-len(train) // settings.batch_size) * settings.epochs
         schedule = schedule_factor(settings.schedule, settings.warmup, steps)
-        self._scheduler = LambdaLR(optimizer, schedule)
-        self._average = _running_average(model, settings.ema_decay) if settings.ema_decay else None
+        self._scheduler = LambdaLR(updates.optimizer, schedule)
+        decay = settings.ema_decay
+        self._average = _running_average(self.model, decay) if decay else None
 
     def run(
         self,
         on_step: Callable[[int], None] = lambda step: None,
         on_epoch: Callable[[EpochMetrics, bool], None] = lambda metrics, is_best: None,
     ) -> EpochMetrics:
-        """Trains the epochs that are missing, and gives the model the weights of the best.
+        """Trains the missing epochs, gives the model the weights of the best, and returns that.
 
         Args:
-            on_step: Is called with the number of the step (from 1, in its epoch) after each step.
+            on_step: Is called after each step with its number in the epoch, from 1.
             on_epoch: Is called after each epoch with its metrics and whether it is the best so far.
 
-        Returns:
-            The metrics of the best epoch.
-
         Raises:
-            TrainingError: If the loss on the training or the validation texts becomes NaN or
-                infinite.
+            TrainingError: If the loss on training or validation texts becomes NaN or infinite.
         """
         while not self._is_finished():
             metrics = self._run_epoch(on_step)
@@ -106,7 +97,7 @@ class Trainer:
         return self.best
 
     def state_dict(self) -> dict[str, Any]:
-        """Returns all that the next epoch depends on, beside the arguments of the trainer."""
+        """Returns everything that the next epoch depends on, besides the trainer's arguments."""
         assert self.best is not None, "an epoch is finished"
         on_gpu = self.device.type == "cuda"
         last_is_best = self.best is self.epochs[-1]
@@ -124,7 +115,7 @@ class Trainer:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Goes on where a trainer with the same arguments was when it gave its `state_dict`."""
+        """Continues from the `state_dict` of a trainer with the same arguments."""
         self.epochs = [EpochMetrics(**metrics) for metrics in state["epochs"]]
         self.best = self.epochs[state["best_epoch"] - 1]
         self.model.load_state_dict(state["model"])
@@ -188,7 +179,7 @@ class Trainer:
             self._average.update_parameters(self.model)
 
     def _evaluated(self) -> nn.Module:
-        """Returns what is evaluated and kept: the model, or the average once it has begun."""
+        """Returns the model to evaluate and keep: the average, once it has begun."""
         if self._average and self._average.n_averaged:
             return self._average.module
         return self.model
@@ -196,16 +187,13 @@ class Trainer:
     def _validate(self) -> Scores | None:
         if self._validation is None:
             return None
-        logits = predict_logits(
-            self._evaluated(), self._validation, EVALUATION_BATCH_SIZE, self.device
-        )
-        return score(logits, self._validation.labels)
+        return score(predict_logits(self._evaluated(), self._validation), self._validation.labels)
 
 
 def _running_average(model: nn.Module, decay: float) -> AveragedModel:
-    """Makes a mean in which weights count `decay` times those of the next step.
+    """Makes an average in which the weights of a step count `decay` times those of the next.
 
-    It takes in each tenth step, since all weights of a large embedding take long to go through.
+    It takes in every tenth step, because going through a large embedding takes long.
     """
     update = get_ema_multi_avg_fn(decay**STEPS_BETWEEN_AVERAGES)  # type: ignore[no-untyped-call]
     return AveragedModel(model, multi_avg_fn=update)

@@ -1,4 +1,4 @@
-"""How a model changes in training: optimizers and schedules by name, and the steps they take."""
+"""Optimizers and schedules by name, and the steps that they take on a model."""
 
 import math
 from collections.abc import Callable, Iterable
@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
+from rnnclf.configuration.schema import OptimizerConfig
 from rnnclf.data.encoding import Batch
 from rnnclf.data.vocabulary import NUM_SPECIAL_WORDS
 from rnnclf.model.network import EMBEDDING
@@ -18,10 +19,10 @@ class Updates:
     """The steps of an optimizer on a model.
 
     Args:
-        model: Takes the inputs of a batch.
-        optimizer: Changes its parameters.
+        model: The model, called with the inputs of a batch.
+        optimizer: The optimizer of its parameters.
         precision: What the model computes in where torch's autocast deems it safe.
-        clip_norm: Gradients with a larger norm are scaled down to it; None leaves them.
+        clip_norm: Gradients with a larger norm are scaled down to it; None scales none.
     """
 
     def __init__(
@@ -36,20 +37,8 @@ class Updates:
         self._precision = precision
         self._clip_norm = clip_norm
 
-    @classmethod
-    def of(
-        cls,
-        model: nn.Module,
-        optimizer: Optimizer,
-        precision: torch.dtype = torch.float32,
-        clip_norm: float | None = None,
-    ) -> "Updates":
-        """Returns the updates that an optimizer needs."""
-        kind = _DeferredUpdates if isinstance(optimizer, DeferredAdam) else Updates
-        return kind(model, optimizer, precision, clip_norm)
-
     def forward(self, batch: Batch) -> Tensor:
-        """Calls the model with a batch, and with the weights as the optimizer has them."""
+        """Calls the model with a batch."""
         enabled = self._precision != torch.float32
         with torch.autocast(batch.words.device.type, self._precision, enabled=enabled):
             return self._call(batch)
@@ -63,7 +52,7 @@ class Updates:
         self.optimizer.step()
 
     def flush(self) -> None:
-        """Makes the model's weights current; between steps some may lag behind."""
+        """Makes all weights of the model current; between steps some may lag behind."""
 
     def _call(self, batch: Batch) -> Tensor:
         output: Tensor = self.model(*batch.inputs)
@@ -91,36 +80,33 @@ class _DeferredUpdates(Updates):
         return self.optimizer.parameters
 
 
-def make_optimizer(
-    name: str,
+def make_updates(
     model: nn.Module,
-    *,
-    lr: float,
-    weight_decay: float = 0.0,
-    momentum: float = 0.0,
-) -> Optimizer:
-    """Makes the optimizer `adam`, `adamw` or `sgd`.
+    settings: OptimizerConfig,
+    precision: torch.dtype = torch.float32,
+    clip_norm: float | None = None,
+) -> Updates:
+    """Makes the updates of a model on its device; for the arguments see `Updates`.
 
-    On a CPU, where a step over all word vectors would take longer than all else, the first two are
-    a `DeferredAdam`; `adam` with a weight decay is not, since its decay is a part of the gradient.
-
-    Args:
-        name: Its name.
-        model: What it changes.
-        lr: Learning rate.
-        weight_decay: L2 penalty (decoupled in `adamw`).
-        momentum: For `sgd`.
+    On a CPU, a step over all word vectors would take longer than everything else, so Adam and AdamW
+    are a `DeferredAdam` there. The exception is Adam with a weight decay, which is a part of the
+    gradient of every vector.
     """
+    name, lr, decay = settings.name, settings.lr, settings.weight_decay
     parameters = dict(model.named_parameters())
     on_cpu = parameters[EMBEDDING].device.type == "cpu"
-    if on_cpu and (name == "adamw" or (name == "adam" and not weight_decay)):
+    if on_cpu and (name == "adamw" or (name == "adam" and not decay)):
         embedding = parameters.pop(EMBEDDING)
-        return DeferredAdam(embedding, parameters.values(), lr=lr, weight_decay=weight_decay)
-    if name == "adam":
-        return Adam(model.parameters(), lr=lr, weight_decay=weight_decay)
-    if name == "adamw":
-        return AdamW(model.parameters(), lr=lr, weight_decay=weight_decay)
-    return SGD(model.parameters(), lr=lr, weight_decay=weight_decay, momentum=momentum)
+        deferred = DeferredAdam(embedding, parameters.values(), lr=lr, weight_decay=decay)
+        return _DeferredUpdates(model, deferred, precision, clip_norm)
+    optimizer: Optimizer
+    if name == "sgd":
+        momentum = settings.momentum
+        optimizer = SGD(model.parameters(), lr=lr, weight_decay=decay, momentum=momentum)
+    else:
+        kind = Adam if name == "adam" else AdamW
+        optimizer = kind(model.parameters(), lr=lr, weight_decay=decay)
+    return Updates(model, optimizer, precision, clip_norm)
 
 
 def schedule_factor(name: str, warmup: float, num_steps: int) -> Callable[[int], float]:
@@ -128,7 +114,7 @@ def schedule_factor(name: str, warmup: float, num_steps: int) -> Callable[[int],
 
     Args:
         name: `none` (1 after the warm-up), `linear` or `cosine` (from 1 down to 0).
-        warmup: Share of the steps during which the factor rises along a line from 0 to 1.
+        warmup: Share of the steps during which the factor rises linearly from 0 to 1.
         num_steps: Steps of the whole training.
     """
     rising = round(warmup * num_steps)
