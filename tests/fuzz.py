@@ -21,7 +21,7 @@ with atheris.instrument_imports(include=["rnnclf", "csv", "yaml", "omegaconf"]):
     from rnnclf.data.vocabulary import Vocabulary
     from rnnclf.errors import DataError, ModelError
     from rnnclf.files.paths import BundlePaths
-    from rnnclf.model.classifier import build_model
+    from rnnclf.model.network import RecurrentClassifier
     from rnnclf.model.store import load, save_description, save_weights
     from rnnclf.training.checkpoint import load_checkpoint, save_checkpoint
 
@@ -72,7 +72,7 @@ def whole_bundle() -> list[bytes]:
     torch.manual_seed(0)
     paths = BundlePaths(FOLDER)
     save_description(config, Vocabulary(["<unk>", "<pad>", "a"]), ["yes", "no"], paths)
-    save_weights(build_model(config.model, 3, 2).state_dict(), paths.weights)
+    save_weights(RecurrentClassifier(config.model, 3, 2).state_dict(), paths.weights)
     load(FOLDER)
     return [bytes([number]) + path.read_bytes() for number, path in enumerate(paths.all)]
 

@@ -13,7 +13,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
 from rnnclf.configuration.composed import from_omegaconf, register_schema
-from rnnclf.configuration.schema import Config, TrainingConfig
+from rnnclf.configuration.schema import Config, ModelConfig, TrainingConfig
 from rnnclf.data.sources import SOURCES
 
 REPO = Path(__file__).resolve().parents[1]
@@ -51,6 +51,11 @@ def _composed(overrides: tuple[str, ...]) -> Config:
     register_schema()
     with initialize_config_dir(str(REPO / "conf")):
         return from_omegaconf(compose("config", list(overrides)))
+
+
+def model_config(**settings: object) -> ModelConfig:
+    """The section `model` of the configuration, with other values."""
+    return replace(composed().model, **settings)
 
 
 def training_config(**settings: object) -> TrainingConfig:

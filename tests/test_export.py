@@ -14,7 +14,8 @@ from rnnclf.data.encoding import make_batch
 from rnnclf.data.vocabulary import Vocabulary
 from rnnclf.errors import ModelError
 from rnnclf.files.paths import ModelPaths
-from rnnclf.model.classifier import Classifier, build_model
+from rnnclf.model.classifier import Classifier
+from rnnclf.model.network import RecurrentClassifier
 from rnnclf.model.store import save_description, save_weights
 
 WORDS = ["<unk>", "<pad>", *(f"word{number}" for number in range(30))]
@@ -23,7 +24,7 @@ WORDS = ["<unk>", "<pad>", *(f"word{number}" for number in range(30))]
 def classifier(*overrides: str) -> Classifier:
     config = composed("hidden_size=5", "embedding_size=4", *overrides)
     torch.manual_seed(0)
-    model = build_model(config.model, len(WORDS), 3)
+    model = RecurrentClassifier(config.model, len(WORDS), 3)
     return Classifier(config, Vocabulary(WORDS), ["a", "b", "c"], model.eval())
 
 

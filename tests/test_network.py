@@ -4,6 +4,7 @@ import itertools
 
 import pytest
 import torch
+from project import model_config
 from torch import nn
 
 from rnnclf.data.vocabulary import PADDING_INDEX, UNKNOWN_INDEX
@@ -13,8 +14,8 @@ from rnnclf.model.pooling import POOLINGS, States
 
 
 def make(**options) -> RecurrentClassifier:
-    settings = {"cell": "gru", "embedding_size": 5, "hidden_size": 4} | options
-    return RecurrentClassifier(20, 3, **settings)
+    settings = {"embedding_size": 5, "hidden_size": 4} | options
+    return RecurrentClassifier(model_config(**settings), 20, 3)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from project import training_config
+from project import model_config, training_config
 from torch.nn.functional import cross_entropy
 
 from rnnclf.configuration.schema import OptimizerConfig
@@ -19,8 +19,8 @@ TEXTS = ["a b c d", "c", "b a", "e f g h a b c d"]
 
 def make(**options) -> RecurrentClassifier:
     torch.manual_seed(0)
-    sizes = {"cell": "gru", "embedding_size": 6, "hidden_size": 5}
-    return RecurrentClassifier(len(WORDS), 2, **sizes | options)
+    sizes = {"embedding_size": 6, "hidden_size": 5}
+    return RecurrentClassifier(model_config(**sizes | options), len(WORDS), 2)
 
 
 def encoded(texts: list[str] = TEXTS):

@@ -20,7 +20,8 @@ from rnnclf.data.torchtext_adapter import tokenize
 from rnnclf.data.vocabulary import Vocabulary
 from rnnclf.errors import ConfigError, DataError, ModelError
 from rnnclf.files.paths import ModelPaths
-from rnnclf.model.classifier import Classifier, build_model
+from rnnclf.model.classifier import Classifier
+from rnnclf.model.network import RecurrentClassifier
 from rnnclf.model.store import load as load_model
 from rnnclf.model.store import save_description, save_weights
 from rnnclf.training.checkpoint import load_checkpoint, save_checkpoint
@@ -81,7 +82,7 @@ def make_classifier(words: list[str], classes: list[str], ngram_buckets: int) ->
     sizes = ("model.embedding_size=3", "model.hidden_size=3", "dataset.max_length=5")
     config = composed(*sizes, f"model.ngram_buckets={ngram_buckets}")
     torch.manual_seed(0)
-    model = build_model(config.model, len(words) + 2, len(classes)).eval()
+    model = RecurrentClassifier(config.model, len(words) + 2, len(classes)).eval()
     return Classifier(config, Vocabulary(["<unk>", "<pad>", *words]), classes, model)
 
 

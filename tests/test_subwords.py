@@ -11,8 +11,9 @@ from rnnclf.configuration.schema import OptimizerConfig
 from rnnclf.data.encoding import make_batch
 from rnnclf.data.subwords import SIZES, subwords_of, subwords_of_vocabulary
 from rnnclf.data.vocabulary import PADDING_INDEX, UNKNOWN_INDEX, Vocabulary
-from rnnclf.model.classifier import Classifier, build_model
+from rnnclf.model.classifier import Classifier
 from rnnclf.model.evaluate import predict_logits
+from rnnclf.model.network import RecurrentClassifier
 from rnnclf.training.updates import make_updates
 
 BUCKETS = 50
@@ -53,7 +54,7 @@ def test_the_two_special_words_have_none():
 def classifier() -> Classifier:
     torch.manual_seed(0)
     config = composed("hidden_size=4", "embedding_size=3", f"model.ngram_buckets={BUCKETS}")
-    model = build_model(config.model, len(WORDS), 2)
+    model = RecurrentClassifier(config.model, len(WORDS), 2)
     return Classifier(config, Vocabulary(WORDS), ["no", "yes"], model.eval())
 
 
@@ -100,7 +101,7 @@ def test_the_deferred_optimizer_moves_the_rows_that_torchs_moves(classifier):
     batch = make_batch(texts, np.arange(len(TEXTS)))
     weights = []
     for decay in (0.0, 1e-30):  # with a decay it is torch's own
-        model = build_model(classifier.config.model, len(WORDS), 2)
+        model = RecurrentClassifier(classifier.config.model, len(WORDS), 2)
         model.load_state_dict(classifier.model.state_dict())
         updates = make_updates(model, OptimizerConfig("adam", 0.01, decay, 0.0))
         logits = updates.forward(batch)

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from project import training_config
+from project import model_config, training_config
 from torch import nn
 from torch.optim import SGD, Adam, Optimizer
 
@@ -37,6 +37,11 @@ def texts(count: int, seed: int) -> EncodedTexts:
     return encode([" ".join(row) for row in rows], labels, tokenize, VOCABULARY)
 
 
+def network(**settings: object) -> RecurrentClassifier:
+    config = model_config(embedding_size=8, hidden_size=8, **settings)
+    return RecurrentClassifier(config, len(VOCABULARY), 2)
+
+
 def make_trainer(
     lr: float = 0.05,
     optimizer: str = "adam",
@@ -45,11 +50,10 @@ def make_trainer(
     **settings,
 ) -> Trainer:
     torch.manual_seed(0)
-    model = RecurrentClassifier(
-        len(VOCABULARY), 2, cell="gru", embedding_size=8, hidden_size=8, dropout=0.1
-    )
     return Trainer(
-        make_updates(model, OptimizerConfig(optimizer, lr, weight_decay, 0.0), precision),
+        make_updates(
+            network(dropout=0.1), OptimizerConfig(optimizer, lr, weight_decay, 0.0), precision
+        ),
         texts(200, 0),
         texts(50, 1),
         training_config(**{"epochs": 3, "batch_size": 16} | settings),
@@ -198,7 +202,7 @@ def test_clipping_bounds_the_gradient_of_a_step():
             parameters = [p for group in self.param_groups for p in group["params"]]
             norms.append(nn.utils.get_total_norm([p.grad for p in parameters]).item())
 
-    model = RecurrentClassifier(len(VOCABULARY), 2, cell="gru", embedding_size=8, hidden_size=8)
+    model = network()
     for clip_norm in (None, 1e-3):
         optimizer = Watching(model.parameters(), lr=0.1)
         Trainer(
@@ -223,7 +227,7 @@ def test_clipping_bounds_the_gradient_of_a_step():
     ],
 )
 def test_optimizers_by_name(name, weight_decay, kind):
-    model = RecurrentClassifier(9, 2, cell="gru", embedding_size=4, hidden_size=4)
+    model = network()
     optimizer = make_updates(model, OptimizerConfig(name, 0.1, weight_decay, 0.3)).optimizer
     group = optimizer.param_groups[0]
     assert type(optimizer) is kind
@@ -235,9 +239,7 @@ def test_optimizers_by_name(name, weight_decay, kind):
 def test_training_with_deferred_moves_is_training_with_torchs_adam(clip_norm):
     def trained(kind: type[Optimizer] | None) -> nn.Module:
         torch.manual_seed(0)
-        sizes = {"embedding_size": 8, "hidden_size": 8}
-        model = RecurrentClassifier(len(VOCABULARY), 2, cell="gru", word_dropout=0.2, **sizes)
-        model.double()
+        model = network(word_dropout=0.2).double()
         if kind:
             updates = Updates(model, kind(model.parameters(), lr=0.01), clip_norm=clip_norm)
         else:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from copy import deepcopy
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import cast
 
@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from rnnclf.configuration.schema import Config, ModelConfig
+from rnnclf.configuration.schema import Config
 from rnnclf.data.corpus import Texts, class_indices
 from rnnclf.data.encoding import EncodedTexts, encode, make_batch
 from rnnclf.data.subwords import Subwords, subwords_of, subwords_of_vocabulary
@@ -22,13 +22,6 @@ from rnnclf.model.metrics import Scores
 from rnnclf.model.network import EMBEDDING, Ensemble, RecurrentClassifier
 
 
-def build_model(config: ModelConfig, vocabulary_size: int, num_classes: int) -> RecurrentClassifier:
-    """Makes an untrained model as the configuration describes it."""
-    settings = asdict(config)
-    del settings["vectors"]  # initial values, which the network does not know
-    return RecurrentClassifier(vocabulary_size, num_classes, **settings)
-
-
 @dataclass(frozen=True)
 class Classifier:
     """Predicts the classes of texts.
@@ -37,7 +30,7 @@ class Classifier:
         config: The configuration of the run that trained the model.
         vocabulary: The words that it knows.
         classes: The class names in the order of the model's outputs.
-        model: The network, or several that vote, on the CPU.
+        model: The network or the ensemble.
     """
 
     config: Config
@@ -47,7 +40,7 @@ class Classifier:
 
     @property
     def networks(self) -> list[RecurrentClassifier]:
-        """The networks that vote, or the only one."""
+        """The networks of an ensemble, or the only one."""
         if isinstance(self.model, RecurrentClassifier):
             return [self.model]
         return cast("list[RecurrentClassifier]", list(self.model.members))
@@ -89,7 +82,7 @@ class Classifier:
             weights = network.state_dict()
             with torch.inference_mode():
                 weights[EMBEDDING] = network.vectors_of(batch.words[0], batch.subwords).clone()
-            converted = build_model(config.model, len(self.vocabulary), len(self.classes))
+            converted = RecurrentClassifier(config.model, len(self.vocabulary), len(self.classes))
             converted.load_state_dict(weights)
             return converted
 

@@ -1,12 +1,12 @@
 """The RNN and the GRU on a CPU, with their gradients through time written out.
 
-torch's own layers record a dozen operations for each step of a sequence and, on the way back, add
-up the gradient of the weights step by step. Here a step writes into memory that is there already,
-and what does not depend on the step before is one operation for many steps or for all: the products
-with the inputs, the derivatives of the gates, and the gradients of weights and inputs.
+torch's own layers record a dozen operations for each step of a sequence and accumulate the gradient
+of the weights step by step. Here a step writes into allocated memory, and everything that does not
+depend on the previous step is one operation for many steps: the products with the inputs, the
+derivatives of the gates, and the gradients of weights and inputs.
 
-tanh(a) is taken as 2 sigmoid(2 a) - 1, of which torch's CPU kernel is several times faster; the
-factor 2 goes into weights and biases, where it rounds nothing.
+tanh(a) is computed as 2 sigmoid(2 a) - 1, because torch's sigmoid is several times faster on a CPU;
+the factor 2 is folded into weights and biases, where it rounds nothing.
 """
 
 from collections.abc import Callable, Iterator
@@ -15,18 +15,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-ELEMENTS_AT_ONCE = 2**16  # of one operation over several steps: what stays in the cache
+ELEMENTS_AT_ONCE = 2**16  # of one operation over several steps: they fit into the cache
 
 
 def states_of(layer: nn.Module, vectors: Tensor) -> Tensor:
-    """Runs one layer over sequences from a state of zeros.
+    """Returns `layer(vectors)[0]` up to rounding.
 
     Args:
         layer: A single layer in one direction, with biases; an `nn.RNN` has the tanh.
         vectors: (sequence, batch, input_size).
-
-    Returns:
-        (sequence, batch, hidden_size), the same as `layer(vectors)[0]` up to rounding.
     """
     function = _OURS.get(type(layer))
     by_hand = vectors.device.type == "cpu" and not torch.is_autocast_enabled("cpu")
@@ -149,7 +146,7 @@ class _GRU(torch.autograd.Function):
 
 
 def _derivatives(activations: Tensor, recurrent: Tensor, before: Tensor, out: Tensor) -> None:
-    """Writes the derivatives of a GRU's states by what the gates get (steps, batch, 4, size).
+    """Writes the derivatives of a GRU's states by the gates' arguments (steps, batch, 4, size).
 
     With n = 2 sigmoid(a) - 1: by U h + c in a, by r's and z's arguments, and by W x + b in a.
     """
@@ -163,13 +160,13 @@ def _derivatives(activations: Tensor, recurrent: Tensor, before: Tensor, out: Te
 
 
 def _steps(*along_time: Tensor, backwards: bool = False) -> Iterator[tuple[Tensor, ...]]:
-    """Goes through tensors along their first axis side by side."""
+    """Iterates over tensors along their first axis."""
     lists = (tensor.unbind(0) for tensor in along_time)
     return zip(*(reversed(one) if backwards else one for one in lists), strict=True)
 
 
 def _parts(gradients: Tensor) -> Iterator[slice]:
-    """Yields the steps from the last to the first, as many at once as fit into the cache."""
+    """Yields slices of steps that fit into the cache, from the last to the first."""
     steps = max(1, ELEMENTS_AT_ONCE // gradients[0].numel())
     for end in range(len(gradients), 0, -steps):
         yield slice(max(0, end - steps), end)
@@ -181,7 +178,7 @@ def _products(vectors: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 
 
 def _empty_states(inputs: Tensor, size: int) -> tuple[Tensor, Tensor]:
-    """Returns room for the states, the first of zeros, and a -1 for each number of a state."""
+    """Returns memory for the states, the first zero, and a tensor of -1 as large as a state."""
     length, batch_size, _ = inputs.shape
     states = inputs.new_empty(length + 1, batch_size, size)
     states[0] = 0

@@ -1,9 +1,8 @@
 """Recurrent layers over padded batches.
 
-`torch.nn` wants batches of texts of unequal length packed, and on a CPU the backward pass of
-`pack_padded_sequence` is quadratic in the length. The layers here take the padded batch and give
-the same states: left to right the words come before the padding anyway; the reverse direction
-turns each text around within its own length.
+`torch.nn` packs texts of unequal length, and on a CPU the backward pass of `pack_padded_sequence`
+is quadratic in the length. The layers here give the same states from padded batches: left to right
+the words come before the padding, and the other direction reverses each text within its length.
 """
 
 import torch
@@ -21,14 +20,13 @@ CELLS: dict[str, type[nn.Module]] = {
 
 
 class RecurrentLayers(nn.Module):
-    """A stack of layers of a cell in one or two directions.
+    """A stack of layers of a cell in one or two directions, with initial states of zero.
 
-    With a cell of torch the function is that of the stock layer with `num_layers` and
-    `bidirectional` on packed sequences; the initial states are zero.
+    With a cell of torch the function is that of torch's layer on packed sequences.
 
     Args:
         cell: A key of `CELLS`.
-        input_size: Width of the vectors that come in.
+        input_size: Width of the input.
         hidden_size: Width of the hidden state, for each direction.
         num_layers: Layers in the stack.
         bidirectional: Whether each layer also reads from the end.
@@ -63,9 +61,8 @@ class RecurrentLayers(nn.Module):
             lengths: Words in each text (batch), at least 1.
 
         Returns:
-            The states of the last layer at every position (sequence, batch, output_size), which
-            mean nothing beyond a text's length; and the last state of each text (batch,
-            output_size): where a direction has read the whole text.
+            The states of the last layer (sequence, batch, output_size), without meaning beyond a
+            text's length; and for each text the state after its last word (batch, output_size).
         """
         states = vectors
         last = vectors[0]
@@ -84,15 +81,7 @@ class RecurrentLayers(nn.Module):
 
 
 def reverse(vectors: Tensor, lengths: Tensor) -> Tensor:
-    """Turns each text around within its length; the padding stays at the end.
-
-    Args:
-        vectors: (sequence, batch, width).
-        lengths: (batch).
-
-    Returns:
-        (sequence, batch, width).
-    """
+    """Reverses each text (sequence, batch, width) within its length; the padding stays."""
     positions = torch.arange(vectors.shape[0], device=vectors.device).unsqueeze(1)
     source = torch.where(positions < lengths, lengths - 1 - positions, positions)
     return vectors.gather(0, source.unsqueeze(-1).expand_as(vectors))

@@ -10,11 +10,11 @@ Indices = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Scores:
-    """How well predictions fit.
+    """The scores of predictions.
 
     Attributes:
         loss: Mean cross-entropy (nats).
-        accuracy: Share of right predictions.
+        accuracy: Share of correct predictions.
         macro_f1: Mean over the classes of the harmonic mean of precision and recall.
     """
 

@@ -1,4 +1,4 @@
-"""The classifier: embedding, recurrent layers, pooling, linear layer; and several that vote."""
+"""The network (embedding, recurrent layers, pooling, linear layer) and ensembles of it."""
 
 import math
 from collections.abc import Iterable
@@ -6,6 +6,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
+from rnnclf.configuration.schema import ModelConfig
 from rnnclf.data.encoding import BatchSubwords
 from rnnclf.data.vocabulary import PADDING_INDEX, UNKNOWN_INDEX
 from rnnclf.model.layers import RecurrentLayers
@@ -15,79 +16,48 @@ EMBEDDING = "embedding.weight"
 
 
 class RecurrentClassifier(nn.Module):
-    """Classifies texts by what recurrent layers make of them.
+    """Classifies texts by the states of recurrent layers.
 
-    With the defaults it is the hand-out's network (section 3.2): random word vectors, one layer
-    read from left to right from a zero state, the last state, a linear layer. "Last" is each
-    text's own last word, not the end of the padded batch.
+    With one layer, one direction and the pooling `last` it is the hand-out's network (section 3.2):
+    the last state is that of each text's own last word, not of the end of the padded batch.
 
     Args:
-        vocabulary_size: Words, with `<unk>` and `<pad>`.
+        config: The key `vectors` is not used.
+        vocabulary_size: Words, with `<unk>` and `<pad>`. In the embedding, the vectors of character
+            n-grams follow theirs.
         num_classes: Classes.
-        cell: A key of `CELLS`.
-        embedding_size: Width of the word vectors.
-        hidden_size: Width of the hidden state, for each direction.
-        num_layers: Stacked recurrent layers.
-        bidirectional: Whether texts are also read from their end.
-        pooling: A key of `POOLINGS`.
-        ngram_buckets: Vectors of character n-grams, which the embedding has after those of the
-            words; a word's vector is its own plus the mean of those of its n-grams.
-        word_dropout: Probability that a word becomes `<unk>` in training.
-        embedding_dropout: Dropout on word vectors.
-        layer_dropout: Dropout between recurrent layers.
-        dropout: Dropout before the linear layer.
     """
 
-    def __init__(
-        self,
-        vocabulary_size: int,
-        num_classes: int,
-        *,
-        cell: str,
-        embedding_size: int,
-        hidden_size: int,
-        num_layers: int = 1,
-        bidirectional: bool = False,
-        pooling: str = "last",
-        ngram_buckets: int = 0,
-        word_dropout: float = 0.0,
-        embedding_dropout: float = 0.0,
-        layer_dropout: float = 0.0,
-        dropout: float = 0.0,
-    ) -> None:
+    def __init__(self, config: ModelConfig, vocabulary_size: int, num_classes: int) -> None:
         super().__init__()
-        self.word_dropout = word_dropout
-        self.poolings = POOLINGS[pooling]
+        self.word_dropout = config.word_dropout
+        self.poolings = POOLINGS[config.pooling]
         self.embedding = nn.Embedding(
-            vocabulary_size + ngram_buckets, embedding_size, padding_idx=PADDING_INDEX
+            vocabulary_size + config.ngram_buckets, config.embedding_size, padding_idx=PADDING_INDEX
         )
-        self.embedding_dropout = nn.Dropout(embedding_dropout)
+        self.embedding_dropout = nn.Dropout(config.embedding_dropout)
         self.recurrent = RecurrentLayers(
-            cell,
-            embedding_size,
-            hidden_size,
-            num_layers=num_layers,
-            bidirectional=bidirectional,
-            dropout=layer_dropout,
+            config.cell,
+            config.embedding_size,
+            config.hidden_size,
+            num_layers=config.num_layers,
+            bidirectional=config.bidirectional,
+            dropout=config.layer_dropout,
         )
         width = self.recurrent.output_size
         self.attention = nn.Linear(width, 1, bias=False) if attention in self.poolings else None
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = nn.Dropout(config.dropout)
         self.linear = nn.Linear(len(self.poolings) * width, num_classes)
 
     def forward(
         self, words: Tensor, lengths: Tensor, subwords: BatchSubwords | None = None
     ) -> Tensor:
-        """Computes the logits.
+        """Returns the logits (batch, classes).
 
         Args:
-            words: (sequence, batch), padded at the end: word indices, or numbers of the words
-                of `subwords`.
+            words: (sequence, batch), padded at the end: word indices, or positions in `subwords`.
             lengths: Words in each text (batch), at least 1.
-            subwords: The words with their n-grams, if the model reads those.
-
-        Returns:
-            (batch, classes).
+            subwords: The words with their n-grams, for a model that reads those.
         """
         states, last = self.read(words, lengths, subwords)
         scores = None if self.attention is None else self.attention(states)
@@ -99,7 +69,7 @@ class RecurrentClassifier(nn.Module):
     def read(
         self, words: Tensor, lengths: Tensor, subwords: BatchSubwords | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Computes the states of the recurrent layers, and the last ones, as those return them."""
+        """Returns what `RecurrentLayers` returns: all states and the last ones."""
         if self.training and self.word_dropout:
             dropped = torch.rand(words.shape, device=words.device) < self.word_dropout
             words = words.masked_fill(dropped & (words != PADDING_INDEX), UNKNOWN_INDEX)
@@ -119,11 +89,7 @@ class RecurrentClassifier(nn.Module):
 
 
 class Ensemble(nn.Module):
-    """Classifies texts by the mean of the probabilities that several networks give.
-
-    Args:
-        members: The networks, which read the same words and tell the same classes apart.
-    """
+    """Classifies texts by the mean probabilities of networks with the same words and classes."""
 
     def __init__(self, members: Iterable[RecurrentClassifier]) -> None:
         super().__init__()
@@ -132,14 +98,11 @@ class Ensemble(nn.Module):
     def forward(
         self, words: Tensor, lengths: Tensor, subwords: BatchSubwords | None = None
     ) -> Tensor:
-        """Computes the logarithms of the mean probabilities (batch, classes).
-
-        The arguments are those of `RecurrentClassifier.forward`.
-        """
+        """Returns the logarithms of the mean probabilities; see `RecurrentClassifier.forward`."""
         answers = [member(words, lengths, subwords).log_softmax(-1) for member in self.members]
         return torch.stack(answers).logsumexp(0) - math.log(len(answers))
 
 
 def count_parameters(model: nn.Module) -> int:
-    """Returns how many numbers training may change."""
+    """Returns the number of trainable parameters."""
     return sum(p.numel() for p in model.parameters() if p.requires_grad)

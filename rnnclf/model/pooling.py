@@ -1,4 +1,4 @@
-"""Poolings: how the states of a text become one vector."""
+"""Poolings, which make one vector of the states of a text."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ class States:
         all: At every position (sequence, batch, width); without meaning beyond a text's length.
         last: After the last word that each direction reads (batch, width).
         lengths: Words in each text (batch).
-        scores: What attention gives each position (sequence, batch, 1); None without attention.
+        scores: The attention scores (sequence, batch, 1); None without attention.
     """
 
     all: Tensor
@@ -43,13 +43,13 @@ def _max(states: States) -> Tensor:
 
 
 def attention(states: States) -> Tensor:
-    """Returns the mean that is weighted by the softmax of the scores."""
+    """Returns the mean weighted by the softmax of the scores."""
     assert states.scores is not None, "the network computes them for this pooling"
     weights = states.scores.where(states.is_word, -torch.inf).softmax(0)
     return (weights * states.all).sum(0)
 
 
-# A pooling gives (batch, width); of several, the vectors are put side by side.
+# A pooling gives (batch, width); the vectors of several are concatenated.
 POOLINGS: dict[str, tuple[Callable[[States], Tensor], ...]] = {
     "last": (_last,),
     "mean": (_mean,),

@@ -23,7 +23,7 @@ from rnnclf.data.vocabulary import Vocabulary
 from rnnclf.errors import ConfigError, ModelError
 from rnnclf.files.bundle import BundleRecord
 from rnnclf.files.paths import BundlePaths, ModelPaths
-from rnnclf.model.classifier import Classifier, build_model
+from rnnclf.model.classifier import Classifier
 from rnnclf.model.network import Ensemble, RecurrentClassifier
 
 
@@ -126,7 +126,7 @@ def _built(
         raise ModelError(f"{misfit}{paths.labels.name}: too few tensors for its layers")
     try:
         with torch.device("meta"), _Uninitialised():
-            networks = [build_model(config.model, words, classes) for _ in members or {"0"}]
+            networks = [RecurrentClassifier(config.model, words, classes) for _ in members or {"0"}]
             model = Ensemble(networks) if members else networks[0]
         expected = model.state_dict()
         model.load_state_dict(weights, assign=True)

@@ -1,7 +1,6 @@
-"""The checkpoint of a run: all that its next epoch depends on, as data and never as code.
+"""The checkpoint of a run: everything that its next epoch depends on, as data and never as code.
 
-It is a safetensors file. Its tensors are numbered, and its metadata holds the structure that they
-belong to as JSON.
+It is a safetensors file with numbered tensors; its metadata has the structure around them as JSON.
 """
 
 import json
@@ -33,8 +32,8 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     """Reads what `save_checkpoint` wrote.
 
     Raises:
-        ModelError: If the file is damaged or something else.
-        FileNotFoundError: If it is not there.
+        ModelError: If the file is not a whole checkpoint.
+        FileNotFoundError: If it is missing.
     """
     try:
         with safe_open(path, "pt") as file:
@@ -46,7 +45,7 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
 
 
 def _take_out(node: Any, tensors: dict[str, Tensor]) -> Any:
-    """Replaces tensors by their names; dicts become lists of pairs, since JSON's have strings."""
+    """Replaces tensors by names, and dicts by lists of pairs, because JSON's keys are strings."""
     if isinstance(node, Tensor):
         name = str(len(tensors))
         tensors[name] = node.detach().contiguous()

@@ -1,19 +1,19 @@
-"""Adam that touches only the word vectors of the batch, with the result of touching all.
+"""Adam that updates only the word vectors of the batch, with the result of updating all.
 
-Most words of a vocabulary are not in a batch and their gradient is zero, but Adam moves them all
-the same, by what is left of their earlier gradients. Such moves can wait until the word is read
-again, since they have a closed form. For a vector whose last gradient came in step s, with the
-moments m and v after that step, Adam (Kingma and Ba 2015, algorithm 1) with decoupled weight decay
-w (Loshchilov and Hutter 2019) has in step t
+Most words of a vocabulary are not in a batch. Their gradient is zero, but Adam still moves them by
+their earlier gradients. These moves have a closed form, so they can wait until the word is read
+again. For a vector whose last gradient came in step s, with the moments m and v after that step,
+Adam (Kingma and Ba 2015, algorithm 1) with decoupled weight decay w (Loshchilov and Hutter 2019)
+has in step t
 
     p_t = D(s, t) p_s - A(s, t) m / (sqrt(v) + epsilon A(s, t) / B(s, t))
     D(s, t) = product of 1 - lr_u w over s < u <= t
     A(s, t) = sum of D(u, t) lr_u sqrt(1 - b2^u) / (1 - b1^u) (b1 / sqrt(b2))^(u - s) over the same
     B(s, t) = sum of D(u, t) lr_u / (1 - b1^u) b1^(u - s) over the same
 
-These are numbers for each step s, not for each vector. The sum of Adam's moves is taken as one
-fraction. That is exact for an epsilon of zero and for one that is large beside the gradients, and
-close between: within 2e-4 of the way that the weights go (tests/test_deferred_adam.py).
+D, A and B depend on the step s, not on the vector. Adam's moves are summed as one fraction,
+which is exact if epsilon is zero or large beside the gradients, and close otherwise: within 2e-4 of
+the distance that the weights travel (tests/test_deferred_adam.py).
 """
 
 import inspect
@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.adam import adam
 
-NEGLIGIBLE = 1e-20  # the part of a first move at which later ones are left out
+NEGLIGIBLE = 1e-20  # moves that are a smaller part of the first one are left out
 ROWS_AT_ONCE = 2**16
 
 
@@ -45,8 +45,8 @@ class _Moments(NamedTuple):
 class DeferredAdam(Optimizer):
     """Adam (AdamW with a `weight_decay`) for a model with an embedding, on a CPU.
 
-    For each batch the model is called with the rows that `take_rows` gives in place of the
-    embedding's weight. That weight is what Adam would have made of it after `flush`.
+    For each batch the model is called with the rows of `take_rows` in place of the embedding's
+    weight, which is current only after `flush`.
 
     Args:
         embedding: The weight of the embedding (vocabulary, width).
@@ -55,8 +55,7 @@ class DeferredAdam(Optimizer):
         weight_decay: Decoupled weight decay.
     """
 
-    # At the first call of a method that torch keeps from its compiler it imports the compiler,
-    # which takes a second. Nothing is compiled here.
+    # The first call of these methods would import torch's compiler, which takes a second.
     add_param_group = inspect.unwrap(Optimizer.add_param_group)
     zero_grad = inspect.unwrap(Optimizer.zero_grad)
 
@@ -82,7 +81,7 @@ class DeferredAdam(Optimizer):
 
         Args:
             words: Word indices of any shape.
-            always: How many of the first rows of the embedding are always handed out, and first.
+            always: The number of first rows of the embedding that come first in any case.
 
         Returns:
             For each word the number of its row; and the rows, a leaf that takes the gradient.
@@ -96,13 +95,13 @@ class DeferredAdam(Optimizer):
 
     @property
     def parameters(self) -> list[Tensor]:
-        """What has a gradient: the other parameters, and the rows that are handed out."""
+        """The other parameters and the rows that are handed out."""
         rows = [self._taken[1].weights] if self._taken else []
         return [*self.param_groups[0]["params"], *rows]
 
     @torch.no_grad()
     def step(self) -> None:  # type: ignore[override]
-        """Changes the other parameters and the rows that are handed out, which it takes back."""
+        """Updates the other parameters and the rows that are handed out, and takes those back."""
         assert self._taken is not None, "take_rows comes first"
         (indices, rows), self._taken = self._taken, None
         group = self.param_groups[0]
@@ -137,7 +136,7 @@ class DeferredAdam(Optimizer):
             self._put_back(indices, self._up_to_date(indices))
 
     def state_dict(self) -> dict[str, Any]:
-        """Returns what the next steps depend on, beside the weights."""
+        """Returns what the next steps depend on, besides the weights."""
         return {
             "moments": [moments[1:] for moments in (self._table, *self._others)],
             "last": self._last,
@@ -147,7 +146,7 @@ class DeferredAdam(Optimizer):
 
     @torch.no_grad()
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Takes what `state_dict` returned; the weights must be those of that time."""
+        """Takes a `state_dict`; the weights must be those of the same step."""
         for moments, (means, squares) in zip(
             (self._table, *self._others), state["moments"], strict=True
         ):
@@ -177,7 +176,7 @@ class DeferredAdam(Optimizer):
 
 
 class _DeferredMoves:
-    """What is due to rows since the step s in which they were last up to date, for each s."""
+    """The moves that are due to rows last updated in step s, for each s."""
 
     def __init__(self, beta1: float, beta2: float) -> None:
         self.steps = 0
@@ -187,7 +186,7 @@ class _DeferredMoves:
         self._log_kept = _column()  # log D(0, s)
 
     def count(self, lr: float, decay: float) -> None:
-        """Notes a step."""
+        """Counts a step."""
         beta1, beta2 = self._betas
         step = self.steps = self.steps + 1
         if step == len(self._log_kept):
@@ -202,7 +201,7 @@ class _DeferredMoves:
         self._log_kept[step] = self._log_kept[step - 1] + math.log1p(-lr * decay)
 
     def since(self, steps: Tensor, epsilon: float) -> tuple[Tensor, ...]:
-        """Returns D, A, epsilon A / B, and what is left of both moments, for each of the steps."""
+        """Returns D, A, epsilon A / B, and the decay of both moments, for each of the steps."""
         beta1, beta2 = self._betas
         passed = (self.steps - steps).double()
         scaled, plain = (sums[steps] for sums in self._sums)
@@ -215,11 +214,11 @@ class _DeferredMoves:
         )
 
     def state_dict(self) -> dict[str, Any]:
-        """Returns the steps so far and what they came to."""
+        """Returns the steps so far and their sums."""
         return {"steps": self.steps, "sums": self._sums, "log_kept": self._log_kept}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Takes what `state_dict` returned."""
+        """Takes a `state_dict`."""
         self.steps, self._sums = state["steps"], list(state["sums"])
         self._log_kept = state["log_kept"]
 

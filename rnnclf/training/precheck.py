@@ -1,4 +1,4 @@
-"""What a study makes sure of before its first trial."""
+"""The check of a study before its first trial."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,13 +12,13 @@ from rnnclf.data.vectors import read_vectors
 
 
 def check_trials(nodes: Sequence[DictConfig]) -> Mapping[str, str]:
-    """Checks sampled configurations of trials, and prepares data set and word vectors once for all.
+    """Checks configurations of trials, and prepares the data set and word vectors of all.
 
     Args:
         nodes: Composed configurations that together have each choice and each bound.
 
     Returns:
-        What must be the same when the study is continued: the digest of the data set.
+        The digest of the data set, which must not change until the study is continued.
 
     Raises:
         ConfigError: If one of them is wrong, or asks for the test split.

@@ -1,4 +1,4 @@
-"""What a run writes about itself, and says when it has ended."""
+"""The record of a run, and its summary on screen."""
 
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -19,7 +19,7 @@ from rnnclf.training.reproducibility import git_revision, package_versions
 
 
 def predictions_of(classifier: Classifier, texts: Texts, logits: Tensor) -> Iterator[Prediction]:
-    """Yields each text with its class, the predicted class and that one's probability."""
+    """Yields a prediction for each text."""
     probabilities, predicted = logits.softmax(1).max(1)
     for text, label, index, probability in zip(
         texts.texts, texts.labels, predicted.tolist(), probabilities.tolist(), strict=True
@@ -38,7 +38,7 @@ def result_of(
     started: str,
     seconds: Seconds,
 ) -> RunResult:
-    """Gathers what `result.json` says of the model and how it came about."""
+    """Gathers the result of a run."""
     config = classifier.config
     return RunResult(
         dataset=config.dataset.name,
@@ -67,7 +67,7 @@ def result_of(
 
 
 def summary(result: RunResult, folder: Path) -> Iterator[str]:
-    """Says in a few lines how a run ended and where its files are."""
+    """Yields the accuracies, the time and the folder of a run."""
     if result.val_accuracy is not None:
         yield (
             f"validation accuracy {result.val_accuracy:.4f}  macro-F1 {result.val_macro_f1:.4f}  "

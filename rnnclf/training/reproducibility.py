@@ -1,4 +1,4 @@
-"""What makes a run repeatable, and what is written down so that it can be repeated."""
+"""Seeds, settings of torch, and versions: everything that makes a run repeatable."""
 
 import contextlib
 import ctypes
@@ -21,11 +21,7 @@ RECORDED_PACKAGES = ("rnnclf", "torch", "torchtext", "numpy", "hydra-core", "ome
 
 
 def seed_everything(seed: int) -> np.random.Generator:
-    """Seeds Python's, NumPy's and torch's global generators, on all devices.
-
-    Returns:
-        A generator of its own for the order of the batches.
-    """
+    """Seeds the global generators, and returns one of its own for the order of the batches."""
     random.seed(seed)
     np.random.seed(seed)
     torch.manual_seed(seed)
@@ -33,16 +29,16 @@ def seed_everything(seed: int) -> np.random.Generator:
 
 
 def prepare_torch(threads: int = 1, device: torch.device | None = None) -> None:
-    """Sets what torch does the same way each time, before any computation.
+    """Sets up torch, before any computation, to be fast and repeatable.
 
-    Numbers too small for float32's normal range become zero: over long texts gradients vanish
-    into that range, where a matrix product is many times slower. Matrix products are oneDNN's
-    where it keeps float32's accuracy, and freed memory is kept (docs/performance.md). Operations
-    whose result depends on chance are replaced or warned of.
+    Denormal numbers become zero: over long texts gradients vanish into them, and a matrix product
+    is many times slower with them. Matrix products are oneDNN's where it keeps float32's accuracy,
+    and freed memory is kept (docs/performance.md). Nondeterministic operations are replaced, or
+    torch warns of them.
 
     Args:
-        threads: Threads within an operation on the CPU.
-        device: Where to compute; default: the CPU.
+        threads: CPU threads of an operation.
+        device: The device; default: the CPU.
     """
     torch.set_flush_denormal(True)
     torch.set_num_threads(threads)
@@ -54,10 +50,10 @@ def prepare_torch(threads: int = 1, device: torch.device | None = None) -> None:
 
 
 def _choose_products() -> None:
-    """Lets oneDNN multiply float32 matrices on a CPU, unless it rounds them to bfloat16 for that.
+    """Lets oneDNN multiply float32 matrices on a CPU, unless it rounds them to bfloat16.
 
-    Otherwise torch takes MKL, which uses half of the vector width of AMD's processors. The setting
-    that admits oneDNN permits the rounding, too, which it does on processors with AMX.
+    By default torch takes MKL, which uses half of the vector width of AMD's processors. The setting
+    that enables oneDNN also permits the rounding, which oneDNN does on processors with AMX.
     """
     torch.backends.mkldnn.matmul.fp32_precision = "bf16"  # type: ignore[attr-defined]
     fractions = torch.arange(1.0, 2.0, 2.0**-12).view(64, 64)
@@ -67,10 +63,10 @@ def _choose_products() -> None:
 
 
 def _keep_freed_memory() -> None:
-    """Has glibc, where that is the C library, keep freed memory for the next batch.
+    """Makes glibc, if it is the C library, keep freed memory for the next batch.
 
-    It would give back every large block and get it again, zeroed page by page; a batch of long
-    texts takes hundreds of megabytes in such blocks.
+    Otherwise it returns large blocks, and gets them again zeroed page by page: hundreds of
+    megabytes for a batch of long texts.
     """
     with contextlib.suppress(AttributeError, OSError):
         mallopt = ctypes.CDLL(None).mallopt

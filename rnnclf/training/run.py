@@ -25,7 +25,8 @@ from rnnclf.files.epochs import EpochMetrics, write_epochs
 from rnnclf.files.paths import RunPaths
 from rnnclf.files.predictions import write_predictions
 from rnnclf.files.result import Seconds, TextCounts
-from rnnclf.model.classifier import Classifier, build_model
+from rnnclf.model.classifier import Classifier
+from rnnclf.model.network import RecurrentClassifier
 from rnnclf.model.store import save_description, save_weights
 from rnnclf.training.checkpoint import load_checkpoint, save_checkpoint
 from rnnclf.training.pretrain import pretrain
@@ -141,7 +142,7 @@ def build_classifier(config: Config, data: PreparedTexts) -> Classifier:
         DataError: If `model.vectors` names a file that does not fit.
     """
     vocabulary, classes = data.vocabulary, data.classes
-    model = build_model(config.model, len(vocabulary), len(classes))
+    model = RecurrentClassifier(config.model, len(vocabulary), len(classes))
     if config.model.vectors:
         vectors = read_vectors(Path(config.model.vectors), vocabulary, config.model.embedding_size)
         with torch.no_grad():
