@@ -41,7 +41,7 @@ def test_a_field_of_200_000_characters_is_read(tmp_path):
         (b"sentence,label\na,x\nb\xe9,y\n", "line 3: byte 0xe9 is not UTF-8"),
         ("sentence,label\na\0b,x\n", "line 2: a NUL"),
         ('sentence,label\n"a,x\n', "is a quote missing"),
-        ('sentence,label\na,"x\ny"\n', "the label has a line end"),
+        ('sentence,label\na,"x\ny"\n', "the label contains a line end"),
     ],
 )
 def test_malformed_files_are_refused_with_their_line(tmp_path, content, message):

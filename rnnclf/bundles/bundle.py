@@ -23,13 +23,8 @@ def write_bundle(
 ) -> None:
     """Makes a bundle of a run's model.
 
-    The bundle appears as a whole or not at all; one that is there already is replaced.
-
-    Args:
-        model_folder: The folder of the run.
-        to: The bundle.
-        study: The name of the study that found the model, if one did.
-        refit: The result of the refit that trained the model, if one did.
+    The bundle appears as a whole or not at all; one that is there already is replaced. `study` and
+    `refit` tell which study found the model, if one did.
 
     Raises:
         ModelError: If the model is damaged, or something other than a bundle is at `to`.

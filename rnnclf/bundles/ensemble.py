@@ -29,11 +29,10 @@ def write_ensemble(
         data_folder: See `texts_of`.
 
     Returns:
-        What the models achieve together, and each alone.
+        The result of the models together, and each alone.
 
     Raises:
         ModelError: If a model is damaged, there are fewer than two, or they do not fit together.
-        DataError: If the data cannot be had or is not the models'.
     """
     check_replaceable(to)
     if len(folders) < 2:

@@ -34,11 +34,7 @@ class Pick:
 
 
 def choose(runs: Iterable[Run], *, tested: bool = False) -> list[Pick]:
-    """Chooses the best run of each task and cell, by validation accuracy.
-
-    Args:
-        runs: The runs.
-        tested: Whether to take only models with a test accuracy.
+    """Chooses the best run of each task and cell, by validation accuracy; `tested`, a tested one.
 
     Raises:
         SelectionError: If no run of a task and cell can be used.
@@ -74,11 +70,7 @@ def _why_not(run: Run, *, tested: bool) -> str | None:
 
 
 def write_picks(picks: Iterable[Pick], folder: Path) -> list[Path]:
-    """Writes a bundle for each choice below a folder and returns where.
-
-    Raises:
-        ModelError: If a model is damaged, or a folder of that name is not a bundle.
-    """
+    """Writes a bundle for each choice below a folder and returns the bundles."""
     written = []
     for pick in picks:
         study = pick.run.study.record.name if pick.run.study else None

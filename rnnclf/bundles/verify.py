@@ -35,15 +35,8 @@ class Verified:
 def verify(folder: Path, data_folder: Path | None) -> list[Verified]:
     """Computes again the accuracies that a bundle or the folder of a run reports.
 
-    The test split is read only if the model was tested before.
-
-    Args:
-        folder: The model.
-        data_folder: See `texts_of`.
-
-    Raises:
-        ModelError: If the model is damaged.
-        DataError: If the data cannot be had or is not the model's.
+    The test split is read only if the model was tested before. For the data folder and errors see
+    `texts_of`.
     """
     classifier, result = load(folder), reported(folder)
     parts = texts_of(classifier, result.texts, data_folder)

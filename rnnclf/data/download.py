@@ -37,11 +37,7 @@ class RawFile:
 
 
 def fetch(raw_file: RawFile, folder: Path) -> Path:
-    """Returns the path of a verified raw file, which is downloaded if it is not in `folder`.
-
-    Raises:
-        DataError: If the file there is damaged, or is missing and cannot be downloaded.
-    """
+    """Returns the path of a raw file as `locate` does, verified."""
     path = locate(raw_file, folder)
     try:
         verify(raw_file, path)

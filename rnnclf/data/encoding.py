@@ -28,12 +28,11 @@ class EncodedTexts:
     """Texts of any length in one array.
 
     Attributes:
-        words: Word indices of all texts, one text after the other; -1 is the first of `oov`, -2
-            the second.
+        words: Word indices of all texts, text by text; -1 is the first of `oov`, -2 the second.
         starts: The position of each text's first word in `words`.
         lengths: Words in each text.
         labels: Class indices.
-        oov: The out-of-vocabulary words of these texts.
+        oov: The out-of-vocabulary words.
         subwords: The n-grams of the vocabulary and, after them, of `oov`; None for a model to
             which each of `oov` is `<unk>`.
     """

@@ -22,9 +22,6 @@ def print_overview(folder: Path) -> None:
 
     The vocabulary has every word of the training split, as in the hand-out, which does not name
     its tokenizer.
-
-    Raises:
-        DataError: If a raw file is damaged.
     """
     table = Table(title=f"Data sets ({folder})")
     for heading in ("data set", "classes", "vocabulary", "hand-out's", "train", "test", "in both"):

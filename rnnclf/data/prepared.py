@@ -46,11 +46,7 @@ class PreparedTexts:
 
 
 def prepare(config: DatasetConfig, data_folder: Path) -> PreparedTexts:
-    """Loads, splits, counts and encodes a data set, or finds it in the cache.
-
-    Raises:
-        DataError: If the data set cannot be had or has too few texts.
-    """
+    """Loads, splits, counts and encodes a data set, or finds it in the cache."""
     return _prepare(astuple(config), data_folder)
 
 
@@ -94,11 +90,7 @@ def _build(config: DatasetConfig, data_folder: Path) -> Entry:
 
 
 def load_test(config: DatasetConfig, data_folder: Path) -> Texts:
-    """Loads the test split, or finds it in the cache.
-
-    Raises:
-        DataError: If the data set cannot be had.
-    """
+    """Loads the test split, or finds it in the cache."""
 
     def build() -> Entry:
         test = load(config, data_folder).test

@@ -45,7 +45,7 @@ def load_corpus(
         data_folder: The folder of the raw files, to which missing ones are downloaded.
         labels: `coarse` for the coarse classes of `questions`.
         csv_folder: The folder of `train.csv` and `test.csv`, which come split.
-        train_fraction: Share of the training split (0.75 in Table 1 of the hand-out).
+        train_fraction: Share of the training split.
         split_seed: Seed of the shuffle before the split.
 
     Raises:
@@ -65,11 +65,7 @@ def load_corpus(
 
 
 def source_files(name: str, data_folder: Path, csv_folder: str | None) -> list[Path]:
-    """Returns the files of a data set, downloaded where missing; `sample` has none of its own.
-
-    Raises:
-        DataError: If a raw file cannot be had.
-    """
+    """Returns the files of a data set, downloaded if they are missing; `sample` has none."""
     if csv_folder is not None:
         return [Path(csv_folder, file) for file in CSV_FILES]
     if name == "sample":

@@ -27,8 +27,7 @@ def read_vectors(path: Path, vocabulary: Vocabulary, embedding_size: int) -> Ten
         the row of `<pad>` is zero.
 
     Raises:
-        DataError: If the file is missing, malformed, has vectors of another width, or has none of
-            the words.
+        DataError: If the file is missing, malformed, of another width, or has none of the words.
     """
     words = vocabulary.words
 

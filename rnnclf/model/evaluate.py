@@ -11,15 +11,10 @@ BATCH_SIZE = 256
 
 
 def predict_logits(model: nn.Module, texts: EncodedTexts, batch_size: int = BATCH_SIZE) -> Tensor:
-    """Runs a model over texts, without dropout and without gradients.
+    """Returns the logits of texts (texts, classes), on the CPU.
 
-    Args:
-        model: Takes the inputs of a batch, returns logits (batch, classes).
-        texts: The texts.
-        batch_size: Texts in a batch at most; it changes the speed only.
-
-    Returns:
-        (texts, classes) on the CPU, in the order of the texts.
+    The model computes without dropout and gradients. `batch_size`, the number of texts in a batch
+    at most, changes the speed only.
     """
     model.eval()
     device = next(model.parameters()).device

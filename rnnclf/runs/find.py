@@ -93,10 +93,7 @@ class _Finder:
     def walk(self, folder: Path, parent: Study | None = None, *, below_study: bool = False) -> None:
         """Reads a folder and all folders below it.
 
-        Args:
-            folder: The folder.
-            parent: The study of which it may be a trial.
-            below_study: Whether it is in the folder of a study, recorded or not.
+        `parent` is the study around it, if that has a record; `below_study` is true even if not.
         """
         resolved = os.path.realpath(folder)
         if resolved in self._seen:
@@ -120,11 +117,7 @@ class _Finder:
                 self.walk(folder / name, study, below_study=is_study)
 
     def read(self, folder: Path, study: Study | None) -> Collection[str]:
-        """Reads the run or the trial that a folder may be.
-
-        Returns:
-            The folders of a trial's runs, which need not be read again.
-        """
+        """Reads the run or the trial in a folder, if any; returns the folders of a trial's runs."""
         try:
             if trial_record(folder).exists():
                 return self._read_trial(folder, study)

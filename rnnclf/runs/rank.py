@@ -156,20 +156,13 @@ def with_significance(listed: Sequence[Row], ranked: Sequence[Ranked]) -> list[R
     runs = {str(one.run.folder): one.run for one in ranked}
     best = ranked[0].run
     refit = next((one.run for one in ranked if one.run.refit), best)
-    tests = {
-        "val_accuracy": ("p_val", best, p_of_validation),
-        "refit_test": ("p_test", refit, p_of_test),
-    }
+    columns = ("rank", "val_accuracy", "p_val", "refit_val", "refit_test", "p_test")
     marked: list[Row] = []
     for row in listed:
-        run = runs.get(row["folder"])
-        marked.append({})
-        for name, value in row.items():
-            marked[-1][name] = value
-            if name in tests:
-                p_name, reference, p = tests[name]
-                compared = run is not None and run is not reference
-                marked[-1][p_name] = p(reference, run) if compared and run else None
+        marked.append(dict.fromkeys(columns) | row)
+        if run := runs.get(row["folder"]):
+            marked[-1]["p_val"] = None if run is best else p_of_validation(best, run)
+            marked[-1]["p_test"] = None if run is refit else p_of_test(refit, run)
     return marked
 
 

@@ -41,9 +41,8 @@ def render(
 
     Args:
         tables: Rows by the titles of their tables.
-        kind: For people, `table` and `md` write each table by itself, with rounded numbers, a dash
-            for no value, and without empty columns. For programs, `csv` and `json` write one list
-            of exact values.
+        kind: For people, `table` and `md` write each table by itself, round numbers and leave out
+            empty columns; for programs, `csv` and `json` write one list of exact values.
         title: The column in which `csv` and `json` name the table.
         width: The width of a `table` in characters; columns that do not fit are left out.
     """

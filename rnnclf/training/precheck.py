@@ -18,7 +18,7 @@ def check_trials(nodes: Sequence[DictConfig]) -> Mapping[str, str]:
         nodes: Composed configurations that together have each choice and each bound.
 
     Returns:
-        The digest of the data set, which must not change until the study is continued.
+        The digest of the data set, which must be the same when the study is continued.
 
     Raises:
         ConfigError: If one of them is wrong, or asks for the test split.

@@ -74,8 +74,8 @@ def pretrain(
         model: The classifier, on the device.
         texts: The training part.
         make_updates: Makes the updates of a module.
-        settings: Epochs and batch size.
-        order: Shuffles the texts.
+        settings: The section `training`.
+        order: Draws the order of the batches.
         device: The device.
         on_step: Is called after each step with its number in the epoch, from 1.
         on_epoch: Is called after each epoch with its number, from 1, and its mean loss.

@@ -29,11 +29,7 @@ class ConsoleHandler(logging.Handler):
 class EpochProgress(Progress):
     """A bar for the steps of an epoch, on a terminal; a context manager around all epochs.
 
-    Args:
-        what: The kind of epoch.
-        epochs: Epochs at most.
-        steps: Steps in an epoch.
-        done: Epochs that are finished already.
+    `what` is the kind of epoch, and `done` counts the epochs that are finished already.
     """
 
     def __init__(self, what: str, epochs: int, steps: int, done: int = 0) -> None:

@@ -52,18 +52,14 @@ def train(config: Config, folder: Path) -> float:
     If a run of the same configuration has left a checkpoint there, this one continues after the
     last finished epoch, with the result of a run without interruption.
 
-    Args:
-        config: A checked configuration with `evaluate_test` settled.
-        folder: The folder of the `RunPaths`; it exists and has no result yet.
-
     Returns:
         The best validation accuracy. Without a validation part, the test accuracy, or if that is
         not measured, the training accuracy.
 
     Raises:
         optuna.TrialPruned: If the run is a trial of a study that prunes it.
-        ConfigError: If `folder` holds a finished run or another process trains there, or if the
-            device does not exist or is not that of the checkpoint.
+        ConfigError: If `folder` holds a finished run, another process trains there, or the device
+            does not exist or is not that of the checkpoint.
         DataError: If the data set cannot be had.
         TrainingError: If the loss becomes NaN or infinite.
         ModelError: If the checkpoint is damaged.
@@ -136,11 +132,7 @@ def _train(config: Config, paths: RunPaths) -> float:
 
 
 def build_classifier(config: Config, data: PreparedTexts) -> Classifier:
-    """Makes an untrained classifier with the words of the training texts.
-
-    Raises:
-        DataError: If `model.vectors` names a file that does not fit.
-    """
+    """Makes an untrained classifier with the words of the training texts."""
     vocabulary, classes = data.vocabulary, data.classes
     model = RecurrentClassifier(config.model, len(vocabulary), len(classes))
     if config.model.vectors:

@@ -28,21 +28,17 @@ class Trainer:
     """Trains a model and keeps the weights of its best epoch.
 
     Args:
-        updates: The updates of the model, which takes words (sequence, batch) and lengths (batch)
-            and returns logits (batch, classes).
+        updates: The updates of the model, which returns logits (batch, classes).
         train: Training texts.
-        validation: Validation texts; None for no validation. The best epoch is decided by
-            `EpochMetrics.better_than`.
-        settings: Epochs, batch size, schedule and so on.
+        validation: Validation texts, if there are any.
+        settings: The section `training`.
         order: Draws the order of the batches.
         device: The device of the model; default: the CPU.
 
     Attributes:
-        model: The model; after `run` with the weights of its best epoch.
-        device: Its device.
         epochs: The metrics of the finished epochs.
-        best: The metrics of the best of them.
-        best_weights: The weights after it.
+        best: The metrics of the best epoch, as `EpochMetrics.better_than` decides.
+        best_weights: The weights after the best epoch.
     """
 
     def __init__(

@@ -72,19 +72,13 @@ def choose_for(group: Group, runs: Sequence[Run]) -> list[Pick]:
 
 
 def write_submission(group: Group, picks: Sequence[Pick], project: Path, to: Path) -> Path:
-    """Writes `GROUP_N_PROJECT_PART2.zip` with the group's models, as `choose_for` returns them.
+    """Writes `GROUP_N_PROJECT_PART2.zip` into a folder and returns it.
 
     Args:
         group: The group.
-        picks: The models.
+        picks: Its models, as `choose_for` returns them.
         project: The folder of `run.py`, from which the code is taken.
         to: The folder of the zip.
-
-    Returns:
-        The zip.
-
-    Raises:
-        ModelError: If a model is damaged.
     """
     name = f"GROUP_{group.number}_PROJECT_PART2"
     with tempfile.TemporaryDirectory(dir=to, prefix=f".{name}-") as temporary:
