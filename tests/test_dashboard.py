@@ -86,9 +86,9 @@ def test_what_is_wrong_is_one_line(study, tmp_path, rnnclf):
         1,
         f"error: {tmp_path}: there is no study.journal of a study\n",
     )
-    with dashboard(tmp_path / "study") as address:
-        port = address.rstrip("/").rpartition(":")[2]
-        done = rnnclf("dashboard", str(tmp_path / "study"), "--port", port)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = rnnclf("dashboard", str(tmp_path / "study"), "--port", str(port))
         assert done.returncode == 1
         assert done.stderr.endswith("choose another --port\n")
     StudyPaths(tmp_path / "study").journal.write_text("no JSON\n")

@@ -29,6 +29,18 @@ from rnnclf.errors import DataError
 BLOCK = re.compile(r"^( *)```(\w+)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 PATH = re.compile(r"`((?:[\w.-]+/)+[\w-]+\.\w+)`")
 SMALL = ("epochs=1", "hidden_size=8", "embedding_size=8")
+ONE_AFTER_THE_OTHER = """
+import ast, os, runpy, sys
+import rnnclf.training.run  # once for all
+
+for sys.argv in ast.literal_eval(sys.argv[1]):
+    child = os.fork()
+    if not child:
+        runpy.run_path(sys.argv[0], run_name="__main__")
+        break
+    if os.waitpid(child, 0)[1]:
+        sys.exit(1)
+"""
 
 
 @dataclass(frozen=True)
@@ -38,9 +50,10 @@ class Project:
     folder: Path
     commands: list[list[str]]
 
-    def python(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def python(self, *programs: list[str]) -> str:
+        """Runs Python programs one after the other; returns what the last one printed."""
         done = subprocess.run(
-            [sys.executable, *arguments],
+            [sys.executable, "-c", ONE_AFTER_THE_OTHER, repr(programs)],
             cwd=self.folder,
             env={**os.environ, "PYTHONPATH": str(self.folder)},
             capture_output=True,
@@ -48,17 +61,21 @@ class Project:
             check=False,
         )
         assert done.returncode == 0, done.stderr
-        return done
+        return done.stdout
 
     def arguments(self, pattern: str) -> list[str]:
         """The arguments of the one command of the page that has this pattern."""
         (found,) = [words for words in self.commands if re.search(pattern, " ".join(words))]
         return [word for word in found[2:] if word != "-m"]
 
-    def run(self, *patterns: str) -> dict:
-        """Makes one run of these commands, with a small model; returns the result."""
+    def run_of(self, *patterns: str) -> list[str]:
+        """One run of these commands, with a small model."""
         arguments = [word for pattern in patterns for word in self.arguments(pattern)]
-        self.python("run.py", *arguments, *SMALL, "hydra.run.dir=here")
+        return ["run.py", *arguments, *SMALL, "hydra.run.dir=here"]
+
+    def run(self, *patterns: str) -> dict:
+        """Makes this run; returns its result."""
+        self.python(self.run_of(*patterns))
         return result_of(self.folder / "here")
 
     def composed(self, pattern: str) -> DictConfig:
@@ -163,11 +180,11 @@ def test_own_cell_and_pooling(follow):
 
 def test_own_hyperparameter(follow, trained):
     project = follow("own-hyperparameter.md")
-    noisy = project.run("embedding_noise=0.1")
-    assert noisy["config"]["model"]["embedding_noise"] == 0.1
-    project.python("docs/make_reference.py", *project.arguments("docs/make_reference.py"))
-    reference = (project.folder / "docs" / "reference" / "keys.md").read_text(encoding="utf-8")
-    assert "| `model.embedding_noise` | `0.0` | number, at least 0 |" in reference
-
+    reference = ["docs/make_reference.py", *project.arguments("docs/make_reference.py")]
+    predict = ["rnnclf/__main__.py", "predict", str(trained), "Who was it?"]
+    assert project.python(project.run_of("embedding_noise=0.1"), reference, predict)
     assert "embedding_noise" not in (trained / "config.yaml").read_text(encoding="utf-8")
-    assert project.python("-m", "rnnclf", "predict", str(trained), "Who was it?").stdout
+    noisy = result_of(project.folder / "here")
+    assert noisy["config"]["model"]["embedding_noise"] == 0.1
+    keys = (project.folder / "docs" / "reference" / "keys.md").read_text(encoding="utf-8")
+    assert "| `model.embedding_noise` | `0.0` | number, at least 0 |" in keys

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from project import composed
+from processes import FORKSERVER, Program
+from project import RNNCLF, composed
 
 import rnnclf as package
 from rnnclf.cli.models import BATCH
@@ -89,20 +90,34 @@ def test_a_text_with_line_ends_stays_on_its_line(model, rnnclf, tmp_path):
     assert done.stdout.count("\n") == 1
 
 
-def test_bytes_that_are_not_utf_8_are_replaced(model):
-    command = [sys.executable, "-m", "rnnclf", "predict", model, "--format", "json"]
-    done = subprocess.run([*command, b"\xe9"], capture_output=True, check=True)
-    assert json.loads(done.stdout)["text"] == "?"
-    done = subprocess.run(command, input=b"caf\xe9\r\nit\n", capture_output=True, check=True)
+def test_bytes_that_are_not_utf_8_are_replaced(model, rnnclf):
+    done = rnnclf("predict", model, "--format", "json", input=b"caf\xe9\r\nit\n")
     assert [json.loads(line)["text"] for line in done.stdout.splitlines()] == ["caf�", "it"]
+
+
+def test_arguments_are_any_bytes_and_answers_utf_8_whatever_the_terminal_is(model):
+    command = [sys.executable, "-m", "rnnclf", "predict", model, b"\xe9", "🙂"]
+    environment = os.environ | {"PYTHONIOENCODING": "latin-1"}
+    done = subprocess.run(command, capture_output=True, check=True, env=environment)
+    texts = [line.split("\t")[1] for line in done.stdout.decode("utf-8").splitlines()]
+    assert texts == ["?", "🙂"]
 
 
 @pytest.mark.parametrize("kind", ["text", "json", "csv"])
 @pytest.mark.parametrize("lines", [1, 50_000])
-def test_a_reader_that_has_enough_ends_it_quietly(kind, lines, model, tmp_path):
-    (tmp_path / "lines").write_text("who was it ?\n" * lines)
-    predict = f"{sys.executable} -m rnnclf predict {model} --format {kind}"
-    command = f"{predict} < {tmp_path}/lines | exec 0<&-"
+def test_a_reader_that_has_enough_ends_it_quietly(kind, lines, model, rnnclf):
+    reader, writer = FORKSERVER.Pipe(duplex=False)
+    reader.close()
+    with writer:
+        texts = "who was it ?\n" * lines
+        done = rnnclf("predict", model, "--format", kind, input=texts, stdout=writer)
+    assert done.stderr == ""
+
+
+def test_also_at_the_end_of_python(model, tmp_path):
+    """Which flushes the streams once more."""
+    (tmp_path / "lines").write_text("who was it ?\n")
+    command = f"{sys.executable} -m rnnclf predict {model} < {tmp_path}/lines | exec 0<&-"
     done = subprocess.run(
         command, shell=True, capture_output=True, text=True, check=True, env=BUFFERED
     )
@@ -111,21 +126,14 @@ def test_a_reader_that_has_enough_ends_it_quietly(kind, lines, model, tmp_path):
 
 @pytest.mark.parametrize("kind", ["text", "json", "csv"])
 def test_answers_come_as_the_texts_do(kind, model):
-    command = [sys.executable, "-m", "rnnclf", "predict", model, "--format", kind]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    with subprocess.Popen(command, text=True, env=BUFFERED, **pipes) as process:
-        process.stdin.write("who\n" * BATCH)
-        process.stdin.flush()
-        answers = [process.stdout.readline() for _ in range(BATCH + (kind == "csv"))]
-        assert answers[-1].count("who") == 1
-        process.stdin.close()
-
-
-def test_answers_are_utf_8_whatever_the_terminal_is(model):
-    command = [sys.executable, "-m", "rnnclf", "predict", model, "🙂"]
-    environment = os.environ | {"PYTHONIOENCODING": "latin-1"}
-    done = subprocess.run(command, capture_output=True, check=True, env=environment)
-    assert done.stdout.decode("utf-8").endswith("\t🙂\n")
+    stdin, texts = FORKSERVER.Pipe(duplex=False)
+    answers, stdout = FORKSERVER.Pipe(duplex=False)
+    pipes = {"stdin": stdin, "stdout": stdout}
+    with texts, answers, Program(RNNCLF, "predict", model, "--format", kind, **pipes):
+        os.write(texts.fileno(), b"who\n" * BATCH)
+        with open(answers.fileno(), encoding="utf-8", closefd=False) as lines:
+            read = [lines.readline() for _ in range(BATCH + (kind == "csv"))]
+        assert read[-1].count("who") == 1
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ WORDS = ("good", "bad")  # what tells the classes apart, in four texts of five
 RUN = ["cell=gru", "dataset=csv", "dataset.folder=mine"]
 RUN += ["dataset.validation_fraction=0.5", "epochs=3", "embedding_size=8"]
 SEARCH = ["-m", "sweeps=default", "sampler=grid", "lr=choice(1e-6,0.01,0.1)", "batch_size=8"]
-SEARCH += ["hidden_size=8", "pruner=none", "workers=1", "hydra.sweeper.refit.seeds=3"]
+SEARCH += ["hidden_size=8", "pruner=none", "workers=1", "hydra.sweeper.refit.seeds=2"]
 ONE_MORE = ["hidden_size=16", "hydra.run.dir=outputs/single"]
 STUDY = Path("outputs", "studies", "default-csv-mine-gru")
 
@@ -63,18 +63,27 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture
-def page(browser: Browser, place: Path) -> Iterator[Page]:
-    """The report in a tab in which nothing may go wrong."""
+@pytest.fixture(scope="module")
+def tab(browser: Browser, place: Path) -> Iterator[tuple[Page, list[str]]]:
+    """The report in a tab, which is opened once, and what went wrong there."""
     wrong: list[str] = []
-    page = browser.new_page(viewport={"width": 1200, "height": 900})
+    page = browser.new_page()
     page.on("console", lambda message: message.type == "error" and wrong.append(message.text))
     page.on("pageerror", lambda error: wrong.append(str(error)))
     page.on("dialog", lambda dialog: wrong.append(dialog.message))
     page.on("request", lambda r: r.url.startswith(("file:", "data:")) or wrong.append(r.url))
     page.goto((place / "report.html").as_uri())
-    yield page
+    yield page, wrong
     page.close()
+
+
+@pytest.fixture
+def page(tab: tuple[Page, list[str]]) -> Iterator[Page]:
+    """The report in a tab in which nothing may go wrong, as on a wide light screen."""
+    page, wrong = tab
+    page.set_viewport_size({"width": 1200, "height": 900})
+    page.emulate_media(media="screen", color_scheme="light")
+    yield page
     assert wrong == []
 
 
@@ -176,8 +185,10 @@ def test_a_phone_shows_it_without_scrolling_sideways(page):
 
 
 @pytest.mark.browser
-def test_it_can_be_printed(page):
-    page.emulate_media(media="print", color_scheme="dark")
+def test_it_can_be_printed(browser, place):
+    page = browser.new_page(color_scheme="dark", viewport={"width": 1200, "height": 900})
+    page.goto((place / "report.html").as_uri())
+    page.emulate_media(media="print")
     assert not page.locator(".filter").is_visible()
     paper = page.evaluate("document.body.clientWidth")
     for figure in page.locator("figure .main-svg").all():
@@ -186,6 +197,7 @@ def test_it_can_be_printed(page):
     ink = page.evaluate("getComputedStyle(document.body).color")
     assert ink == "rgb(34, 37, 42)", "on paper the page is light"
     assert page.pdf().startswith(b"%PDF")
+    page.close()
 
 
 @pytest.mark.browser

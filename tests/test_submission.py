@@ -8,16 +8,13 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from processes import run_program
-from project import REPO, RUN_PY
+from project import REPO
 
 import rnnclf as package
 from rnnclf.bundles.pick import choose
-from rnnclf.bundles.submission.archive import read_group
+from rnnclf.bundles.submission.archive import CODE, read_group
 from rnnclf.errors import SelectionError
 from rnnclf.runs.find import find_runs
-
-TINY = ("epochs=1", "hidden_size=16", "embedding_size=16")
 
 
 @pytest.fixture
@@ -104,72 +101,77 @@ def test_what_a_submission_lacks_is_named(arguments, folder, message, outputs, r
     assert not list(tmp_path.iterdir())
 
 
-@pytest.fixture(scope="module")
-def group_8(tmp_path_factory) -> Path:
-    """A study and a run on the data sets of group 8, and better runs that were never tested."""
-    folder = tmp_path_factory.mktemp("group")
-    study = ("n_trials=2", "workers=1", "hydra.sweeper.refit.seeds=1", "batch_size=64")
-    study += ("dataset.max_length=20",)
-    for arguments in (
-        ["-m", "sweeps=default", "dataset=sentiment", *study],  # searches the learning rate
-        ["dataset=questions"],
-        ["dataset=questions", "evaluate_test=false", "epochs=2"],
-    ):
-        run = run_program(RUN_PY, "cell=gru", *TINY, *arguments, cwd=folder)
-        run.check_returncode()
-    return folder / "outputs"
+@pytest.fixture
+def group_25(copied, run_py, tmp_path) -> Path:
+    """The project with a group of two small data sets.
 
-
-@pytest.mark.real_data
-def test_a_submission_is_graded_where_it_is_unpacked(group_8, rnnclf, tmp_path):
-    done = rnnclf(
-        *("submission", "--group", "8", "--from", str(group_8), "--to", str(tmp_path)), cwd=REPO
+    In the outputs are a study of one, and of the other a tested run and a better untested one.
+    """
+    project = tmp_path / "project"
+    project.mkdir()
+    for name in CODE:
+        (project / name).symlink_to(REPO / name)
+    (project / "conf").unlink()
+    shutil.copytree(REPO / "conf", project / "conf")
+    (project / "conf" / "group" / "25.yaml").write_text(
+        "defaults: [override /cell: gru]\nsearch_space: {dataset: 'sample,csv-mine'}\n"
     )
+    (tmp_path / "mine").mkdir()
+    for name in ("train", "test"):
+        rows = "".join(f"{'good' if i % 2 else 'bad'} {i},{i % 2}\n" for i in range(40))
+        (tmp_path / "mine" / f"{name}.csv").write_text(f"sentence,label\n{rows}")
+    own_data = ("dataset=csv", "dataset.folder=mine", "cell=gru")
+    for arguments in (["lr=1e-6", "epochs=1"], ["lr=0.01", "epochs=5", "evaluate_test=false"]):
+        run_py(*own_data, "hidden_size=16", "embedding_size=16", *arguments).check_returncode()
+    return project
+
+
+def test_a_submission_is_graded_where_it_is_unpacked(group_25, rnnclf, tmp_path):
+    asked = ("--group", "25", "--from", str(tmp_path / "outputs"), "--to", str(tmp_path))
+    done = rnnclf("submission", *asked, cwd=group_25)
     assert done.returncode == 0, done.stderr
-    packed = tmp_path / "GROUP_8_PROJECT_PART2.zip"
+    packed = tmp_path / "GROUP_25_PROJECT_PART2.zip"
     assert done.stdout == f"{packed}\n"
     assert "passed over, it was never tested" in done.stderr
     zipfile.ZipFile(packed).extractall(tmp_path / "grader")
-    packed.unlink()
-    folder = tmp_path / "grader" / "GROUP_8_PROJECT_PART2"
+    folder = tmp_path / "grader" / "GROUP_25_PROJECT_PART2"
     assert sorted(path.name for path in folder.iterdir()) == [
         *("REPORT.md", "code", "grade.py", "models", "search")
     ]
-    assert sorted(path.name for path in (folder / "search" / "sentiment-gru").iterdir()) == [
+    assert sorted(path.name for path in (folder / "search" / "sample-gru").iterdir()) == [
         *("best.yaml", "study.json", "trials.csv")
     ]
-    best = folder / "search" / "sentiment-gru" / "best.yaml"
-    assert str(group_8) not in best.read_text()
-    result = json.loads((folder / "models" / "questions-gru" / "metrics.json").read_text())
-    accuracy = result["result"]["test_accuracy"]
+    assert str(tmp_path) not in (folder / "search" / "sample-gru" / "best.yaml").read_text()
+    metrics = folder / "models" / "csv-mine-gru" / "metrics.json"
+    accuracy = json.loads(metrics.read_text())["result"]["test_accuracy"]
     report = folder / "REPORT.md"
-    assert f"| questions | **{accuracy:.4f}** |" in report.read_text()
-    assert "of 2 trials" in report.read_text()
+    assert f"| csv-mine | **{accuracy:.4f}** |" in report.read_text()
+    assert "of 3 trials" in report.read_text()
 
-    done = grade(folder)
+    done = grade(folder, tmp_path / "mine")
     assert done.returncode == 0, done.stderr
     assert "all 2 accuracies are as reported" in done.stdout
 
     # Not the model that it was, not the accuracy that is reported, not there, nothing reported.
-    metrics = folder / "models" / "questions-gru" / "metrics.json"
     honest = metrics.read_text()
     metrics.write_text(honest.replace(str(accuracy), str(accuracy + 0.1)))
     report.write_text(report.read_text().replace(f"{accuracy:.4f}", f"{accuracy + 0.1:.4f}"))
-    shutil.rmtree(folder / "models" / "sentiment-gru")
-    done = grade(folder)
+    shutil.rmtree(folder / "models" / "sample-gru")
+    done = grade(folder, tmp_path / "mine")
     assert done.returncode == 1
-    assert "not as reported: models/sentiment-gru, models/questions-gru" in done.stdout
+    assert "NOT AS REPORTED" in done.stdout
+    assert "not as reported: models/sample-gru, models/csv-mine-gru" in done.stdout
     assert "no model here" in done.stdout
     metrics.write_text(honest)
-    assert f"{accuracy:.4f} in models/questions-gru/metrics.json" in grade(folder).stdout
+    told = grade(folder, tmp_path / "mine").stdout
+    assert f"{accuracy:.4f} in models/csv-mine-gru/metrics.json" in told
     report.write_text("# Nothing")
-    assert grade(folder).returncode == 1
+    assert grade(folder, tmp_path / "mine").returncode == 1
 
 
-def grade(folder: Path) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        [sys.executable, "grade.py"], cwd=folder, capture_output=True, text=True, check=False
-    )
+def grade(folder: Path, data: Path) -> subprocess.CompletedProcess:
+    command = [sys.executable, "grade.py", "--data", str(data)]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 
 def test_of_equals_the_winner_that_was_trained_again_is_picked(copied):

@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Self
 
@@ -47,6 +48,8 @@ class Program:
         cwd: The folder that it runs in; by default that of the tests.
         env: Its environment; by default that of the tests.
         input: What it finds on its standard input.
+        stdin: An end of a pipe that is its standard input instead.
+        stdout: An end of a pipe that is its standard output.
     """
 
     def __init__(
@@ -55,13 +58,17 @@ class Program:
         *arguments: str,
         cwd: Path | None = None,
         env: Mapping[str, str] | None = None,
-        input: str = "",
+        input: str | bytes = "",
+        stdin: Connection | None = None,
+        stdout: Connection | None = None,
     ) -> None:
         self._command = [str(program), *arguments]
         self._folder = tempfile.TemporaryDirectory()
         self._streams = [Path(self._folder.name, name) for name in STREAMS]
-        self._streams[0].write_text(input, encoding="utf-8")
-        place = (str(cwd or Path.cwd()), dict(os.environ if env is None else env), self._streams)
+        self._streams[0].write_bytes(input if isinstance(input, bytes) else input.encode("utf-8"))
+        self._streams[1].touch()
+        streams = [stdin or self._streams[0], stdout or self._streams[1], self._streams[2]]
+        place = (str(cwd or Path.cwd()), dict(os.environ if env is None else env), streams)
         self._process = FORKSERVER.Process(target=_become, args=(self._command, *place))
         _start_server()
         self._process.start()
@@ -119,7 +126,9 @@ def _start_server() -> None:
         FORKSERVER_MODULE.ensure_running()
 
 
-def _become(command: list[str], cwd: str, env: dict[str, str], streams: list[Path]) -> None:
+def _become(
+    command: list[str], cwd: str, env: dict[str, str], streams: list[Path | Connection]
+) -> None:
     """Becomes the program, in a process that was just forked."""
     # What the program forks comes from this same server, as multiprocessing means it to; otherwise
     # each would start one of its own, which imports everything again.
@@ -129,10 +138,14 @@ def _become(command: list[str], cwd: str, env: dict[str, str], streams: list[Pat
     os.chdir(cwd)
     os.environ.clear()
     os.environ.update(env)
-    for number, (name, path) in enumerate(zip(STREAMS, streams, strict=True)):
-        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
-        os.dup2(file, number)
-        os.close(file)
+    for number, (name, stream) in enumerate(zip(STREAMS, streams, strict=True)):
+        if isinstance(stream, Path):
+            file = os.open(stream, os.O_RDWR | os.O_CREAT | os.O_APPEND)
+            os.dup2(file, number)
+            os.close(file)
+        else:
+            os.dup2(stream.fileno(), number)
+            stream.close()
         binary = open(number, "wb" if number else "rb", closefd=False)  # noqa: SIM115
         setattr(sys, name, io.TextIOWrapper(binary, encoding="utf-8", line_buffering=number == 2))
     sys.argv = command
