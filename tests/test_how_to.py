@@ -18,7 +18,7 @@ from textwrap import dedent
 import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
-from project import REPO, result_of
+from project import REPO, RNNCLF, result_of
 
 from rnnclf.bundles.submission.archive import read_group
 from rnnclf.configuration.composed import register_schema
@@ -36,6 +36,7 @@ import rnnclf.training.run  # once for all
 for sys.argv in ast.literal_eval(sys.argv[1]):
     child = os.fork()
     if not child:
+        sys.path[0] = os.path.dirname(sys.argv[0])
         runpy.run_path(sys.argv[0], run_name="__main__")
         break
     if os.waitpid(child, 0)[1]:
@@ -181,7 +182,7 @@ def test_own_cell_and_pooling(follow):
 def test_own_hyperparameter(follow, trained):
     project = follow("own-hyperparameter.md")
     reference = ["docs/make_reference.py", *project.arguments("docs/make_reference.py")]
-    predict = ["rnnclf/__main__.py", "predict", str(trained), "Who was it?"]
+    predict = [str(RNNCLF), "predict", str(trained), "Who was it?"]
     assert project.python(project.run_of("embedding_noise=0.1"), reference, predict)
     assert "embedding_noise" not in (trained / "config.yaml").read_text(encoding="utf-8")
     noisy = result_of(project.folder / "here")
