@@ -11,7 +11,7 @@ import shlex
 import shutil
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 try:
@@ -87,6 +87,9 @@ def _no_empty(folder: Path) -> Iterator[None]:
     except UserError:
         if {path.name for path in folder.iterdir()} <= {".hydra", "run.log"}:
             shutil.rmtree(folder)
+            with suppress(OSError):  # other runs are in it
+                if folder.parent != Path.cwd():
+                    folder.parent.rmdir()
         raise
 
 

@@ -82,7 +82,8 @@ def errors_in_one_line() -> Iterator[None]:
     except UserError as error:
         _exit(str(error), error.exit_code)
     except OSError as error:
-        _exit(str(error), ExitCode.FAILED)
+        place = error.filename2 or error.filename
+        _exit(f"{place}: {error.strerror}" if place else str(error), ExitCode.FAILED)
     except (MemoryError, RuntimeError) as error:
         if not _lacks_memory(error):
             traceback.print_exc()

@@ -150,7 +150,7 @@ def test_a_study_from_the_search_to_the_tested_winner(run_py, tmp_path):
 
     done = run_py(*study)
     assert done.returncode == 0, done.stderr
-    assert "is finished" in done.stdout
+    assert "has all its trials already" in done.stdout
     assert f"validation accuracy of the best trial: {best['values'][0]:.4f}\n" in done.stdout
     assert f"test accuracy of the final model: {refit['final']['mean']:.4f} ±" in done.stdout
     assert f'next: rnnclf predict {model.relative_to(tmp_path)} "TEXT"' in done.stdout

@@ -8,7 +8,7 @@ from rnnclf.cli.datasets import data
 from rnnclf.cli.models import ensemble, evaluate, export, predict
 from rnnclf.cli.report import dashboard, report
 from rnnclf.cli.runs import compare, pick, submission
-from rnnclf.errors import errors_in_one_line
+from rnnclf.errors import ConfigError, errors_in_one_line
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -27,4 +27,13 @@ for command in (
 def main() -> None:
     """Runs the command line; errors end in one line and an exit code."""
     with errors_in_one_line():
-        commands()
+        try:
+            commands(prog_name="rnnclf", standalone_mode=False)
+        except click.exceptions.NoArgsIsHelpError as error:
+            error.show()
+            raise SystemExit(error.exit_code) from None
+        except click.UsageError as error:
+            command = error.ctx.command_path if error.ctx else "rnnclf"
+            raise ConfigError(f"{error.format_message()} See {command} --help.") from error
+        except click.Abort as error:  # which is what click makes of Ctrl-C
+            raise KeyboardInterrupt from error

@@ -4,17 +4,22 @@ import difflib
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import fields
 
 from hydra.errors import HydraException
 from hydra_study_sweeper.errors import SweeperError
 from hydra_study_sweeper.options import StudySweeperConf
 from omegaconf.errors import OmegaConfBaseException
 
+from rnnclf.configuration.overrides import in_order
 from rnnclf.configuration.schema import Config, keys
 from rnnclf.errors import ConfigError, ExitCode, UserError
 
-ALIASES = ("lr", "epochs", "batch_size", "embedding_size", "hidden_size")  # of conf/config.yaml
+# Of conf/config.yaml.
+ALIASES = (
+    *("lr", "epochs", "batch_size", "embedding_size", "hidden_size"),
+    *("n_trials", "repeats", "workers", "pruner", "sampler", "restart", "dry_run"),
+)
+GROUPS = ("dataset", "cell", "optimizer", "launcher", "sweeps", "experiment", "group")
 # What other programs call these keys.
 SYNONYMS = {
     "learning_rate": "lr",
@@ -25,25 +30,78 @@ SYNONYMS = {
     "rnn_type": "cell",
     "data": "dataset",
     "early_stopping": "training.patience",
-    "experiments": "+experiment",
+    "model": "cell",
+    "trials": "n_trials",
+    "seeds": "hydra.sweeper.refit.seeds",
 }
 _UNHELPFUL = re.compile(
     r"^\s*(Config search path:|Alias expansion|full_key:|reference_type=|object_type=|"
     r"provider=|'.*' -> '|See https|To append to your config use).*$",
     re.MULTILINE,
 )
-_NO_KEY = re.compile(r"Could not override '([\w.]+)'\. Key '[\w.]+' (?:is )?not in '\w+'\.*")
-_UNQUOTED = re.compile(r"LexerNoViableAlt|mismatched input|no viable alternative|token recognition")
-_NO_EQUALS = re.compile(r"Error parsing override '(.*)' missing EQUAL")
+_QUOTES = "a value with blanks or signs needs quotes of its own: 'KEY=\"VALUE\"'"
+# What Hydra and OmegaConf write, and what a person reads instead; \1 is the override or the key.
+_REPHRASED = {
+    r"Error when parsing index: \d+, string: .*? out of \[.*\]\. (?=Error)": r"",
+    r"Error when parsing index: \d+, string: (.*,) out of \[.*": (
+        r"\1 ends with a comma; several values have no blanks between them: KEY=A,B"
+    ),
+    r"Error when parsing index: \d+, string: (.*?) ?out of .*": rf"'\1' cannot be read; {_QUOTES}",
+    r"(\S+): extraneous input.*": rf"'\1' cannot be read; {_QUOTES}",
+    r"Unknown function '(\w+)' Available: .*": (
+        r"there is no function \1; a search space has choice, range, interval, int and "
+        rf"tag(log, interval(A, B)), and {_QUOTES}"
+    ),
+    r"BasicSweeper does not support sweep type.*": (
+        r"a search space needs a study: python run.py -m sweeps=auto ..."
+    ),
+    r"Error parsing override '(.*)' missing EQUAL.*": (
+        r"'\1' is not KEY=VALUE, such as in: python run.py dataset=questions cell=gru"
+    ),
+    r"Override alias '(.*)' requires a value.*": r"'\1' is not KEY=VALUE, such as \1=VALUE",
+    r"Error parsing override '(.*?)' (?:\w+ while evaluating '.*?': )?": r"\1: ",
+    r"Ambiguous value for argument '([^']*)'.*": r"\1: several values need -m: python run.py -m \1",
+    r"Error merging override (.*?=(\d+)\.0) Value .* converted to Integer": (
+        r"\1: must be a whole number, such as \2; a search space of whole numbers is "
+        r"int(interval(A, B))"
+    ),
+    r"Error merging override (.*) Value .* converted to Integer": r"\1: must be a whole number",
+    r"Error merging override (.*) Value .* converted to Float": r"\1: must be a number",
+    r"Error merging override (.*) Value .* is not a valid bool.*": r"\1: must be true or false",
+    r"Error merging override (.*) Invalid value .* expected one of \[(.*)\]": (
+        r"\1: must be one of \2"
+    ),
+    r"Error merging override (.*) field .* is not Optional": r"\1: needs a value",
+    r"Error merging override ((.*?)=.*) Invalid type assigned.*": (
+        r"\1: \2 is a section; set one of its keys, \2.KEY=VALUE"
+    ),
+    r"Error merging override (.*) \w+ \(DictConfig\) does not support deletion": (
+        r"\1: a key cannot be deleted; set another value"
+    ),
+    r"Error merging override ": r"",
+    r"Could not append to config\. An item is already at '(.*?)'.*": (
+        r"\1 exists already: leave out the +"
+    ),
+    r"Multiple values for (\S+?)\. .*": r"\1 is chosen already: leave out the +",
+    r"Could not override '([\w.]+)'\. Key '[\w.]+' (?:is )?not in '\w+'\.*": (
+        r"There is no key '\1'."
+    ),
+    r"Key '([\w.]+)' not in 'Config'": r"There is no key '\1'.",
+    r" ?Did you mean(?: one of)?: .*\?": r"",
+    r"MissingMandatoryValue .*: ([\w.]+)": r"\1 has no value; choose an option of its group",
+    r"Sweep parameters '(.*)' requires --multirun": (
+        r"\1: a search needs a study: python run.py -m sweeps=auto '\1'"
+    ),
+    r"hydra\.mode changed.*": r"this is a study of many runs; it needs -m: python run.py -m ...",
+}
 _NO_OPTION = re.compile(r"Could not find '([\w/]+)/([^']*)' Available options in '[\w/]+': (.*)")
 _NO_LAUNCHER = re.compile(r"Could not find 'hydra/launcher/(\w+)'")
-_SEVERAL_VALUES = re.compile(r"Ambiguous value for argument '([^']*)'")
 _LAUNCHER_PACKAGES = {
     "joblib": "'rnnclf[joblib]'",
     "submitit_slurm": "'rnnclf[slurm]'",
     "ray": "'rnnclf[ray]'",
 }
-_UNKNOWN_KEY = re.compile(r"Could not override '([\w.]+)'")
+_UNKNOWN_KEY = re.compile(r"(?:Could not override|Key) '([\w.]+)'(?:\.| not in 'Config')")
 _SEVERAL_MODES = "Only one of --run, --multirun"  # Hydra has no exception of its own for it
 
 
@@ -66,35 +124,26 @@ def usage_errors() -> Iterator[None]:
 
 def _explain(error: BaseException) -> str:
     message = str(error)
-    if message.startswith("hydra.mode changed"):
-        return "this is a study of many runs; it needs -m: python run.py -m ..."
     cause = error.__cause__
     if cause is not None and str(cause) not in message:
         message += f"\n{cause}"
-    unknown = _UNKNOWN_KEY.search(message)
     message = " ".join(_UNHELPFUL.sub("", message).split())
-    if several := _SEVERAL_VALUES.search(message):
-        return f"{several[1]}: several values need -m: python run.py -m {several[1]}"
-    if word := _NO_EQUALS.search(message):
-        return f"{word[1]!r} is not KEY=VALUE, such as in: python run.py dataset=questions cell=gru"
+    found = _UNKNOWN_KEY.search(message)
+    unknown = found[1] if found else ""
     if choice := _NO_OPTION.search(message):
         message = _explain_option(*choice.groups())
-    message = _NO_KEY.sub(r"There is no key '\1'.", message)
-    if _UNQUOTED.search(message):
-        message += " A value with blanks or signs needs quotes of its own: 'KEY=\"VALUE\"'."
     if plugin := _NO_LAUNCHER.search(message):
         package = _LAUNCHER_PACKAGES.get(plugin[1])
         message += f" It comes with: pip install {package}" if package else ""
-    if unknown and "Did you mean" not in message:
-        message += " " + _suggest(unknown[1])
-    return message.strip()
+    for pattern, rephrased in _REPHRASED.items():
+        message = re.sub(pattern, rephrased, message)
+    return f"{message} {_suggest(unknown)}" if unknown else message.strip()
 
 
 def _explain_option(group: str, name: str, listed: str) -> str:
-    """Says which options a group has, those with numbers in the order of these."""
-    options = sorted(listed.split(), key=lambda one: (not one.isdigit(), one.zfill(3), one))
+    options = in_order(listed.split())
     close = difflib.get_close_matches(name.lower(), options, n=1)
-    hint = f" Did you mean {group}={close[0]}?" if close else ""
+    hint = f" Did you mean {group}={close[0]}?" if close and not name.isdigit() else ""
     return f"There is no {group}={name}; there are {', '.join(options)}.{hint}"
 
 
@@ -102,9 +151,8 @@ def _suggest(key: str) -> str:
     end = key.rpartition(".")[2]
     if end in SYNONYMS:
         return f"Did you mean '{SYNONYMS[end]}'?"
-    names = {name: name for name in keys(Config)}
-    names |= {name.rpartition(".")[2]: name for name in keys(Config)}
-    names |= {name: name for name in ALIASES}
-    names |= {f.name: f"hydra.sweeper.{f.name}" for f in fields(StudySweeperConf)}
-    close = difflib.get_close_matches(end, names, n=1)
+    full = [*keys(Config), *keys(StudySweeperConf, "hydra.sweeper.")]
+    names = {name.rpartition(".")[2]: name for name in reversed(full)}
+    names |= {name: name for name in (*full, *ALIASES, *GROUPS)}
+    close = difflib.get_close_matches(key, names, n=1) or difflib.get_close_matches(end, names, n=1)
     return f"Did you mean '{names[close[0]]}'?" if close else "All keys: python run.py --help"

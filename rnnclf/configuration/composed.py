@@ -1,17 +1,20 @@
 """Configurations as Hydra composes them and as runs save them: read, checked, written."""
 
 import re
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 from hydra.core.config_store import ConfigStore
+from hydra.core.global_hydra import GlobalHydra
 from hydra_study_sweeper.files import read_bounded
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from rnnclf.configuration.checks import check
+from rnnclf.configuration.overrides import in_order
 from rnnclf.configuration.schema import Config
 from rnnclf.errors import ConfigError
 
@@ -40,9 +43,10 @@ class ComposedConfig(Config):
 
 
 def register_schema() -> None:
-    """Makes known to Hydra what `conf/` names: the schema and the resolver `csv_name`."""
+    """Makes known to Hydra what `conf/` names: the schema and two resolvers."""
     ConfigStore.instance().store(name="schema", node=ComposedConfig, replace=True)
     OmegaConf.register_resolver("csv_name", csv_name, replace=True)
+    OmegaConf.register_resolver("options", options, replace=True)
 
 
 def csv_name(folder: str | None) -> str:
@@ -50,6 +54,14 @@ def csv_name(folder: str | None) -> str:
     if not folder:
         return "csv"  # the check says that the folder is missing
     return re.sub(r"[^\w.-]+", "-", f"csv-{Path(folder).resolve().name}")
+
+
+def options(group: str) -> str:
+    """Lists the options of a group for `--help`, in lines of 80 columns."""
+    listed = ", ".join(in_order(GlobalHydra.instance().config_loader().get_group_options(group)))
+    head = f"{group:10}  "
+    indent = " " * len(head)
+    return textwrap.fill(head + listed, 80, subsequent_indent=indent, break_on_hyphens=False)
 
 
 def from_omegaconf(node: DictConfig) -> Config:

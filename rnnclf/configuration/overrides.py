@@ -1,6 +1,7 @@
 """The overrides that people type, before Hydra sees them."""
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from hydra_study_sweeper.paths import trial_record
@@ -8,7 +9,8 @@ from hydra_study_sweeper.paths import trial_record
 from rnnclf.errors import ConfigError
 from rnnclf.files.paths import RunPaths
 
-_BESIDE_RESUME = re.compile(r"^(resume|device|threads|hydra\.verbose)=")
+_BESIDE_RESUME = re.compile(r"^(\+*resume|device|threads|hydra\.verbose)=")
+_RESUME = re.compile(r"^\+*resume=(.*)")
 _NUMBERED_GROUP = re.compile(r"^\+?group=(\d+)$")
 _EXPERIMENT = re.compile(r"^experiment=")
 _SEVERAL_SWEEPS = re.compile(r"^(\+?group|sweeps)=.*,")
@@ -16,6 +18,12 @@ _SEVERAL_OPTIONS = re.compile(r"^(dataset|cell|optimizer)=\[")
 _MISSPELT_SWEEPS = re.compile(r"^(sweep|study)=(.*)")
 _STUDY = re.compile(r"^(\+?group|sweeps|hydra/sweeper)(=|$)")
 _OF_STUDIES = re.compile(r"^(n_trials|repeats|workers|pruner|sampler|restart|dry_run)=")
+_DASHES = re.compile(r"^--?(?=[\w./]+=)")
+_FLAG = re.compile(
+    r"^(-[hmrcpi]|-sc|--(help|hydra-help|version|cfg|resolve|package|run|multirun|info|"
+    r"shell-completion)(=.*)?)$"
+)
+_CFG = re.compile(r"^(-c|--cfg)$")
 _SEVERAL_SEEDS = re.compile(r"^seed=.*[,(]")
 
 
@@ -36,6 +44,7 @@ def refuse_misunderstandings(arguments: list[str]) -> None:
         ConfigError: If an argument is such a one.
     """
     is_study = any(_STUDY.match(argument) for argument in arguments)
+    _check_flags(arguments[1:])
     for argument in arguments:
         if _SEVERAL_OPTIONS.match(argument):
             raise ConfigError(
@@ -59,6 +68,19 @@ def refuse_misunderstandings(arguments: list[str]) -> None:
             )
 
 
+def _check_flags(arguments: list[str]) -> None:
+    for argument, following in zip(arguments, [*arguments[1:], ""], strict=True):
+        if _CFG.match(argument) and following not in ("job", "hydra", "all"):
+            raise ConfigError(f"{argument} {following}: it is --cfg job, --cfg hydra or --cfg all")
+        if argument.startswith("-") and not _FLAG.match(argument):
+            if _DASHES.match(argument):
+                raise ConfigError(f"{argument}: no dashes: {_DASHES.sub('', argument)}")
+            raise ConfigError(
+                f"{argument}: no such option; a key is KEY=VALUE, and -m runs several values or a "
+                "study; see python run.py --help"
+            )
+
+
 def run_in_place(arguments: list[str]) -> list[str]:
     """Has Hydra use the folder of `resume=FOLDER` and leave its record there as it is.
 
@@ -68,7 +90,7 @@ def run_in_place(arguments: list[str]) -> list[str]:
     Raises:
         ConfigError: If there is no run in that folder, or if other arguments would change it.
     """
-    folders = [a.removeprefix("resume=") for a in arguments if a.startswith("resume=")]
+    folders = [match[1] for match in map(_RESUME.match, arguments) if match]
     if not folders:
         return arguments
     folder = folders[-1].strip("'\"")
@@ -83,3 +105,8 @@ def run_in_place(arguments: list[str]) -> list[str]:
             raise ConfigError(f"{argument}: a resumed run keeps its configuration; leave this out")
     quoted = folder.replace('"', r"\"")
     return [*arguments, f'hydra.run.dir="{quoted}"', "hydra.output_subdir=null"]
+
+
+def in_order(options: Iterable[str]) -> list[str]:
+    """Sorts the options of a group, numbers by their values."""
+    return sorted(options, key=lambda one: (not one.isdigit(), one.zfill(3), one))

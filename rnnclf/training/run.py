@@ -175,7 +175,7 @@ def _fit(
 
             def on_epoch(epoch: int, loss: float) -> None:
                 progress.on_epoch(epoch, f"loss {loss:.4f}")
-                announce(f"{progress.name(epoch)} done")
+                announce(f"pretraining {epoch} of {settings.pretrain_epochs}")
 
             pretrain(
                 model,
@@ -258,5 +258,7 @@ def _run(
 
 
 def _report(metrics: EpochMetrics, epochs: int) -> None:
-    if metrics.val_accuracy is not None:
+    if metrics.val_accuracy is None:
+        announce(f"{metrics.epoch} of {epochs}")
+    else:
         report(metrics.val_accuracy, metrics.epoch, epochs)

@@ -13,6 +13,9 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from hydra_study_sweeper.errors import ConfigError
 from hydra_study_sweeper.options import NamesConf, StudySpec, check_options, directions_of
+from hydra_study_sweeper.output.messages import fold, in_short
+from hydra_study_sweeper.output.queue import Queued
+from hydra_study_sweeper.paths import shown
 from hydra_study_sweeper.records import Role
 from hydra_study_sweeper.space.composing import Bases, TrialComposer
 from hydra_study_sweeper.space.dimensions import Dimension, parse_space
@@ -70,15 +73,20 @@ class StudyPlan:
         return number_of_workers(self.options.workers, self.config)
 
     @property
-    def refits(self) -> int:
-        """How many runs the refit has."""
-        single = len(self.spec.directions) == 1
-        return len(get_args(Role)) * int(self.options.refit.seeds) if single else 0
+    def seeds(self) -> int:
+        """How many seeds the refit has."""
+        return int(self.options.refit.seeds) if len(self.spec.directions) == 1 else 0
+
+    @property
+    def queued(self) -> Queued:
+        """The study as a place in the queue."""
+        refit = len(get_args(Role)) * self.seeds / self.worker.repeats.count
+        return Queued(self.spec.name, self.spec.n_trials or 0, refit)
 
     def how(self) -> str:
-        """Says in a line by what means the study is run."""
+        """Says in a line how the study is run."""
         pruner = self.config.hydra.runtime.choices["hydra/sweeper/pruner"]
-        seeds = self.refits // len(get_args(Role))
+        seeds = self.seeds
         refit = f"; then {seeds} validation runs and {seeds} final runs" if seeds else ""
         return f"{self.workers} at a time, pruner {pruner}{refit}"
 
@@ -96,27 +104,24 @@ class StudyPlan:
         return replace(self, worker=replace(self.worker, spec=spec))
 
     def lines(self) -> Iterator[str]:
-        """Says in a few lines what the study will do."""
-        yield f"study {self.spec.name}: {self.spec.n_trials} trials, in {self.spec.folder}"
+        """Yields lines about what the study will do."""
+        yield f"study {self.spec.name}: {self.spec.n_trials} trials, in {shown(self.spec.folder)}"
         yield f"  {self.how()}"
         width = max(len(dimension.key) for dimension in self.worker.dimensions)
         for dimension in self.worker.dimensions:
-            yield f"  {dimension.key:{width}}  {dimension}"
+            yield from fold(f"  {dimension.key:{width}}  {dimension}", " " * (width + 4))
         for warning in self.warnings:
             yield f"  {warning}"
-        yield f"  fixed: {shlex.join(self.worker.overrides) or 'nothing'}"
+        yield from fold(f"  fixed: {shlex.join(self.worker.overrides) or 'nothing'}", " " * 4)
         repeats = self.worker.repeats
         if repeats.count > 1:
             yield f"  each trial: {repeats.count} runs with {' '.join(repeats.overrides)}"
         for point in self.first[:FIRST_POINTS]:
-            yield f"  first: {self._in_words(point) or 'what the sampler chooses'}"
+            yield from fold(f"  first: {in_short(point) or 'what the sampler chooses'}", " " * 4)
         if len(self.first) > FIRST_POINTS:
             yield f"  first: and {len(self.first) - FIRST_POINTS} more"
         for sample in self.samples:
-            yield f"  sample: {self._in_words(sample)}"
-
-    def _in_words(self, point: Point) -> str:
-        return shlex.join(as_overrides(point, self.worker.dimensions))
+            yield from fold(f"  sample: {in_short(sample)}", " " * 4)
 
 
 def make_plans(

@@ -81,7 +81,7 @@ def refit_winner(
     refit = _Refit(plan, winner, pool, queue)
     step = None
     if needs_best_step:
-        refit.run("validation runs", refit.planned(["validation"]))
+        refit.run("validation runs", refit.planned(["validation"]), then=plan.seeds)
         step = refit.step_to_train_to()
         refit.run(f"final runs, to {plan.spec.names.step} {step}", refit.planned(["final"], step))
     else:
@@ -139,13 +139,13 @@ class _Refit:
         complete = self._trials.in_state(TrialState.COMPLETE)
         return [run for run in runs if not any(map(run.is_of, complete))]
 
-    def run(self, kind: str, runs: Sequence[_Run]) -> None:
-        """Runs those of some runs that are missing."""
+    def run(self, kind: str, runs: Sequence[_Run], then: int = 0) -> None:
+        """Runs those of some runs that are missing; `then` is how many others follow."""
         waiting = self._trials.in_state(TrialState.WAITING)
         for run in self.missing(runs):
             if not any(map(run.is_of, waiting)):
                 self._enqueue(run)
-        self._run_queued(kind)
+        self._run_queued(kind, then)
 
     def repeat(self, trial: FrozenTrial) -> None:
         """Runs a final run once more, whose model was deleted."""
@@ -157,13 +157,13 @@ class _Refit:
         attributes = {ROLE: run.role, SEED: run.seed, OVERRIDES: run.overrides}
         self._trials.enqueue({}, attributes)
 
-    def _run_queued(self, kind: str) -> None:
+    def _run_queued(self, kind: str, then: int = 0) -> None:
         to_go = self._trials.remaining()
         if to_go == 0:
             return
         title = f"{self._plan.spec.name}: refit of trial {self._winner.number}, {kind}"
         log.info("%s: %d to go", title, to_go)
-        progress = StudyProgress(self._trials, title, self._plan.workers, self._queue)
+        progress = StudyProgress(self._trials, title, self._plan.workers, self._queue, then)
         run_trials(self._worker, self._trials, self._plan.config, self._pool, progress)
 
     def step_to_train_to(self) -> int:

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     import optuna  # at run time only where there is a trial: single runs do not wait for it
 
 
-DOING, STEPS = "doing", "steps"  # attributes of a trial, for people to see
+DOING, STEPS = "doing", "steps"  # attributes of a trial, shown on the screen
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""The way of a study: opened, joined or owned, searched, recorded, its winner refitted."""
+"""One study from start to end: open it, join or own it, search, record, refit the winner."""
 
 import contextlib
 import logging
@@ -48,8 +48,8 @@ def run_studies(
 
     Raises:
         ConfigError: If the sweep is wrong, or an old study in its place is another one.
-        StudyError: If a study cannot continue, or came to nothing.
-        KeyboardInterrupt: On Ctrl-C; everything that ended is kept.
+        StudyError: If a study cannot continue, or has no result.
+        KeyboardInterrupt: On Ctrl-C; every trial that has ended is kept.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     plans = make_plans(master, overrides, context, task)
@@ -57,7 +57,7 @@ def run_studies(
         _log_lines(line for plan in plans for line in plan.lines())
         return []
     plans = [_continuing(plan) for plan in plans]
-    queue = Queue([(plan.spec.name, plan.spec.n_trials or 0) for plan in plans])
+    queue = Queue([plan.queued for plan in plans])
     preload = dict.fromkeys(module for plan in plans for module in plan.options.preload)
     records = []
     with Pool(list(preload)) as pool:
@@ -101,7 +101,7 @@ def run_study(plan: StudyPlan, pool: Pool, queue: Queue) -> StudyRecord:
             record = _search_and_refit(plan, trials, pool, queue)
     finally:
         owner.release()
-    _log_lines(describe_outcome(plan.spec, plan.worker.dimensions, record))
+    _log_lines(describe_outcome(plan.spec, record))
     return record
 
 
@@ -123,9 +123,9 @@ def _open(plan: StudyPlan) -> Trials:
 
 def _join(plan: StudyPlan, trials: Trials, pool: Pool, queue: Queue) -> None:
     """Runs trials beside the process that owns the study."""
-    log.info("another process runs study %s; its trials are shared", queue.title)
+    log.info("another process runs study %s; this one runs trials of it too", queue.title)
     _search(plan, trials, pool, queue)
-    log.info("waiting for that process to end the study")
+    log.info("waiting until the other process has ended the study")
 
 
 def _search_and_refit(plan: StudyPlan, trials: Trials, pool: Pool, queue: Queue) -> StudyRecord:
@@ -146,7 +146,7 @@ def _search_and_refit(plan: StudyPlan, trials: Trials, pool: Pool, queue: Queue)
 def _search(plan: StudyPlan, trials: Trials, pool: Pool, queue: Queue) -> None:
     missing = trials.remaining()
     if missing <= 0:
-        log.info("study %s is finished: it has its trials", queue.title)
+        log.info("study %s has all its trials already", queue.title)
         return
     done = trials.total() - missing
     after = f" after {done}" if done else ""
@@ -158,12 +158,12 @@ def _search(plan: StudyPlan, trials: Trials, pool: Pool, queue: Queue) -> None:
         shown(trials.paths.folder),
     )
     log.info("%s", plan.how())
-    progress = StudyProgress(trials, queue.title, plan.workers, queue, refits=plan.refits)
+    progress = StudyProgress(trials, queue.title, plan.workers, queue, plan.queued.refit)
     run_trials(plan.worker, trials, plan.config, pool, progress)
 
 
 def _record(plan: StudyPlan, trials: Trials, refit: RefitRecord | None) -> StudyRecord:
-    """Writes all files of a study's outcome."""
+    """Writes the files with the results of a study."""
     worker = plan.worker
     write_trials(trials)
     if best := trials.ranked():
@@ -199,7 +199,7 @@ def _refuse_differences(plan: StudyPlan, old: Fingerprint | None) -> None:
         keys = ", ".join(key for one in found if (key := one.ignorable))
         ignore = f"add {keys} to hydra.sweeper.ignore if results stay the same, " if keys else ""
         raise ConfigError(
-            f"{plan.spec.folder} holds a study that differs: {found[0]}{more}; "
+            f"{shown(plan.spec.folder)} holds a study that differs: {found[0]}{more}; "
             f"continue it as it was, {ignore}{INSTEAD}"
         )
 
@@ -211,7 +211,8 @@ def _put_aside(spec: StudySpec) -> None:
     if spec.folder.exists():
         if not (paths.journal.exists() or has_records(paths) or spec.storage):
             raise ConfigError(
-                f"{spec.folder} holds no study that hydra.sweeper.restart=true could put aside"
+                f"{shown(spec.folder)} holds no study that hydra.sweeper.restart=true could put "
+                "aside"
             )
         owner = owner_lock(spec)
         if not _take_if_free(owner):
@@ -221,7 +222,7 @@ def _put_aside(spec: StudySpec) -> None:
             spec.folder.rename(aside)
         finally:
             owner.release()
-        log.info("the old study is in %s now", aside)
+        log.info("the old study is now in %s", shown(aside))
     if spec.storage is None:
         return
     storage = open_storage(spec)
@@ -246,7 +247,7 @@ def _take_if_free(lock: Lock) -> bool:
 
 @contextlib.contextmanager
 def _telling_how_far(trials: Trials) -> Iterator[None]:
-    """Adds to an interruption how far the study came."""
+    """Adds the number of ended trials to the message of an interruption."""
     try:
         yield
     except KeyboardInterrupt as error:

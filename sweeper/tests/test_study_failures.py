@@ -97,7 +97,7 @@ def test_if_all_trials_fail_the_first_failure_is_shown(sweep):
     assert (
         "no trial ended well; the first failure: trial 0: RuntimeError: x is 0.500" in done.stdout
     )
-    assert "hydra.sweeper.restart=true begins anew" in done.stdout
+    assert "hydra.sweeper.restart=true begins again" in done.stdout
 
 
 def test_a_value_that_json_has_no_number_for_is_a_value(sweep, tmp_path):

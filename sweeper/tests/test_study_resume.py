@@ -23,7 +23,7 @@ def test_the_same_command_resumes_with_new_numbers_and_new_points(sweep, tmp_pat
 
     done = sweep(seeded, "hydra.sweeper.n_trials=7")
     assert (done.returncode, len(trials_of(study))) == (0, 7)
-    assert "is finished" in done.stdout
+    assert "has all its trials already" in done.stdout
 
 
 def test_ctrl_c_keeps_what_ended_and_the_same_command_goes_on(sweep, start_sweep, tmp_path):
@@ -73,7 +73,7 @@ def test_another_study_in_the_same_place_is_refused_with_the_difference(sweep, t
     (tmp_path / "study").rename(tmp_path / "moved")
     done = sweep(*allowed, "hydra.sweep.dir=moved")
     assert done.returncode == 0, done.stdout
-    assert "study study is finished" in done.stdout
+    assert "study study has all its trials already" in done.stdout
     (tmp_path / "moved").rename(tmp_path / "study")
     done = sweep("name=other", "hydra.sweeper.restart=true", "hydra.sweeper.n_trials=1")
     assert done.returncode == 0, done.stdout
@@ -86,7 +86,7 @@ def test_two_processes_started_at_once_share_the_trials_of_a_study(start_sweep, 
     parents = [start_sweep(*command) for _ in range(2)]
     ended = [parent.wait(timeout=60) for parent in parents]
     assert [done.returncode for done in ended] == [0, 0], ended
-    assert sum("its trials are shared" in done.stdout + done.stderr for done in ended) == 1
+    assert sum("this one runs trials of it too" in done.stdout + done.stderr for done in ended) == 1
     trials = trials_of(tmp_path / "study")
     assert states_of(tmp_path / "study") == {"COMPLETE": 12}
     assert len({trial.user_attrs["worker"]["pid"] for trial in trials}) > 2, "workers of both"
@@ -122,6 +122,15 @@ def test_a_study_that_cannot_go_on_is_refused_before_another_begins(sweep, tmp_p
     assert done.returncode == 1
     assert "study-b holds a study that differs: search space: x" in done.stdout
     assert not (tmp_path / "study-a" / "0").exists()
+
+
+def test_a_folder_with_other_files_is_left_as_it_is(sweep, tmp_path):
+    (tmp_path / "precious").mkdir()
+    (tmp_path / "precious" / "result.json").write_text("{}")
+    done = sweep("hydra.sweep.dir=precious")
+    assert done.returncode == 1
+    assert "precious has files but no study; choose" in done.stdout
+    assert [path.name for path in tmp_path.rglob("*")] == ["precious", "result.json"]
 
 
 def test_a_folder_that_is_no_study_is_not_put_aside(sweep, tmp_path):

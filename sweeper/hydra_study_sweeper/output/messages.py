@@ -2,39 +2,40 @@
 
 import re
 import shlex
-from collections.abc import Iterator, Sequence
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
 
 from hydra_study_sweeper.options import NamesConf, StudySpec
-from hydra_study_sweeper.paths import shown
-from hydra_study_sweeper.records import BestTrial, SeedValues, StudyRecord
-from hydra_study_sweeper.space.dimensions import Dimension
-from hydra_study_sweeper.space.points import as_overrides
+from hydra_study_sweeper.paths import StudyPaths, shown
+from hydra_study_sweeper.printable import printable
+from hydra_study_sweeper.records import BestTrial, SeedValues, StudyRecord, Value
+
+WIDTH = 80
+INDENT = "  "
 
 
-def describe_outcome(
-    spec: StudySpec, dimensions: Sequence[Dimension], record: StudyRecord
-) -> Iterator[str]:
-    """Says in a few lines how a study ended."""
+def describe_outcome(spec: StudySpec, record: StudyRecord) -> Iterator[str]:
+    """Yields a few lines about how a study ended."""
     folder, names = shown(spec.folder), spec.names
     states = ", ".join(f"{count} {state}" for state, count in record.states.items())
-    lost = f", {record.lost} lost or interrupted, tried again" if record.lost else ""
+    lost = f", {record.lost} lost or interrupted and run again" if record.lost else ""
     yield f"study {record.name}: {states or 'no trials'}{lost}"
     if not record.finished and not record.stopped:
-        why = "its time is up" if spec.deadline else "it ended"
-        yield f"{why} before it has {record.n_trials} trials; the same command continues"
+        why = "stopped by its timeout" if spec.deadline else "stopped"
+        yield f"{why} before it had {record.n_trials} trials; the same command continues"
     runs = f", mean of {record.repeats} runs" if record.repeats > 1 else ""
     for best in record.best:
         yield f"{names.value} of the best trial: {_values(best)}{runs}"
-        yield f"  trial {best.number}, in {folder / best.folder}"
-        yield f"  {shlex.join(as_overrides(best.params, dimensions))}"
+        yield f"{INDENT}trial {best.number}, in {folder / best.folder}"
+        yield from fold(f"{INDENT}{in_short(best.params)}", INDENT)
     if record.best:
-        yield f"its configuration: {folder / 'best.yaml'}"
+        yield f"its exact configuration: {StudyPaths(folder).best}"
     if refit := record.refit:
         yield f"{names.value} over seeds: {_spread(refit.validation)}"
         yield f"{names.final} of the final model: {_spread(refit.final)}"
         if refit.failed:
             yield f"{refit.failed} runs of the refit failed; the same command tries again"
-        yield f"final model (of the median validation run): {folder / refit.model.folder}"
+        yield f"final model (median seed): {folder / refit.model.folder}"
 
 
 def next_commands(
@@ -54,7 +55,7 @@ def next_commands(
 
 
 def outcome_in_short(record: StudyRecord, names: NamesConf) -> str:
-    """Says in a few words what came of a study."""
+    """Returns the result of a study in a few words."""
     if reason := problem(record):
         return reason
     best = f"{names.value} of the best trial {' or '.join(map(_values, record.best))}"
@@ -62,15 +63,32 @@ def outcome_in_short(record: StudyRecord, names: NamesConf) -> str:
 
 
 def problem(record: StudyRecord) -> str | None:
-    """Says why a study came to nothing, if it did, and what to do."""
+    """Says why a study has no result, and what to do; None for a study that has one."""
     if record.stopped:
         return f"stopped: {record.stopped}; the same command continues"
     if record.best:
         return None
     first = f"; the first failure: {record.first_failure}" if record.first_failure else ""
-    anew = "hydra.sweeper.restart=true begins anew"
+    anew = "hydra.sweeper.restart=true begins again"
     return (
-        f"no trial ended well{first}; {anew if record.finished else 'the same command continues'}"
+        f"no trial is complete{first}; {anew if record.finished else 'the same command continues'}"
+    )
+
+
+def fold(line: str, indent: str, width: int = WIDTH) -> list[str]:
+    """Breaks a line between words; all parts but the first begin with `indent`."""
+    return textwrap.wrap(
+        *(line, width), subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
+
+
+def in_short(params: Mapping[str, Value]) -> str:
+    """Writes parameters for the screen: short keys where they differ, rounded numbers."""
+    ends = [key.rpartition(".")[2] for key in params]
+    return " ".join(
+        f"{end if ends.count(end) == 1 else key}="
+        f"{f'{v:.4g}' if isinstance(v, float) else printable(str(v))}"
+        for end, (key, v) in zip(ends, params.items(), strict=True)
     )
 
 
@@ -79,7 +97,7 @@ def _values(best: BestTrial) -> str:
 
 
 def _spread(seeds: SeedValues) -> str:
-    """Writes mean, standard deviation, and 95 % interval of the mean, of a kind of run."""
+    """Writes the mean over seeds, its standard deviation and its 95 % interval."""
     if seeds.sd is None:
         return f"{seeds.mean:.4f} (one seed)"
     spread = f"{seeds.mean:.4f} ± {seeds.sd:.4f}, {len(seeds.values)} seeds"

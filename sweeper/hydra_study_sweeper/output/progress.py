@@ -11,13 +11,15 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 
+from hydra_study_sweeper.output.messages import fold, in_short
 from hydra_study_sweeper.output.queue import Queue
 from hydra_study_sweeper.printable import printable
 from hydra_study_sweeper.reporting import DOING, STEPS
 from hydra_study_sweeper.storage.trials import LOST, OVERRIDES, REASON, ROLE, SEED, Trials, counts
 
 log = logging.getLogger(__name__)
-FIRST_TRIALS = 3  # after which it is said once how long the study will take
+FIRST_TRIALS = 3  # after them, one line says how long the study will take
+INDENT = " " * len("trial   0  ")  # of further lines about a trial
 ENDED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 
 
@@ -26,23 +28,23 @@ class StudyProgress:
 
     Args:
         trials: The trials.
-        title: What is done, above the table.
+        title: The title of the table.
         workers: How many trials run at a time.
-        queue: This study among those of the command.
-        refits: How many runs follow when the trials have ended.
+        queue: The studies of the command, with this one.
+        refit: How many complete trials take as long as the runs that follow.
 
     Attributes:
         workers: How many trials run at a time.
     """
 
     def __init__(
-        self, trials: Trials, title: str, workers: int, queue: Queue, refits: int = 0
+        self, trials: Trials, title: str, workers: int, queue: Queue, refit: float = 0
     ) -> None:
         self._trials = trials
         self._title = title
         self.workers = workers
         self._queue = queue
-        self._refits = refits
+        self._refit = refit
         self._seen = {trial.number for trial in trials.in_state(*ENDED)}
         self._before = len(self._seen)
         console = Console(markup=False)  # a value in brackets is no markup
@@ -59,14 +61,14 @@ class StudyProgress:
         self._live.stop()
 
     def update(self) -> None:
-        """Logs the trials that ended since the last time and brings the table up to date."""
+        """Logs the trials that have ended since the last call, and redraws the table."""
         trials = self._trials.all()
         for trial in trials:
             if trial.state.is_finished() and trial.number not in self._seen:
                 self._seen.add(trial.number)
                 self._say(describe(trial, self._trials.ranked()))
                 if len(self._seen) - self._before == FIRST_TRIALS and self._trials.remaining():
-                    self._say(f"about {duration(self._left(trials))} left{self._with_refit}")
+                    self._say(self._time_left(trials))
         if self._on_terminal:
             table = self._table(trials)
             several = len(self._queue.studies) > 1
@@ -74,7 +76,9 @@ class StudyProgress:
 
     def _say(self, line: str) -> None:
         if self._on_terminal:
-            self._live.console.print(printable(line), highlight=False, soft_wrap=True)
+            console = self._live.console
+            for part in fold(printable(line), INDENT, console.width):
+                console.print(part, highlight=False, soft_wrap=True)
         else:
             log.info("%s", line)
 
@@ -100,56 +104,51 @@ class StudyProgress:
         total = self._trials.total()
         counted = {s: sum(t.state is s and counts(t) for t in trials) for s in ENDED}
         done = sum(counted.values())
+        is_search = self._trials.spec.n_trials is not None
         parts = [
-            f"{done} of {total} trials",
-            f"{counted[TrialState.PRUNED]} pruned",
+            f"{done} of {total} {'trials' if is_search else 'runs'}",
+            *([f"{counted[TrialState.PRUNED]} pruned"] if is_search else []),
             f"{counted[TrialState.FAIL]} failed",
         ]
         best = self._trials.ranked()
-        if best:
+        if best and is_search:
             parts.append(f"best {_values(best[0])} (trial {best[0].number})")
         if done:
-            parts.append(f"about {duration(self._left(trials))} left{self._with_refit}")
-            if waiting := self._queue.waiting_trials:
-                in_all = self._left(trials) + _mean(trials, *ENDED) * waiting / self.workers
-                parts.append(f"{duration(in_all)} for all studies")
+            parts.append(self._time_left(trials))
         return ", ".join(parts)
 
-    @property
-    def _with_refit(self) -> str:
-        return " with the refit" if self._refits else ""
-
-    def _left(self, trials: Sequence[FrozenTrial]) -> float:
-        """Estimates the seconds to the end; a run of the refit takes as long as a whole trial."""
-        missing = self._trials.remaining() * _mean(trials, *ENDED)
-        return (missing + self._refits * _mean(trials, TrialState.COMPLETE)) / self.workers
+    def _time_left(self, trials: Sequence[FrozenTrial]) -> str:
+        """Estimates the time to the end of the study and of all studies, with their refits."""
+        ended = _mean(trials, *ENDED)
+        complete = _mean(trials, TrialState.COMPLETE) or ended
+        left = self._trials.remaining() * ended + self._refit * complete
+        line = f"about {duration(left / self.workers)} left"
+        line += " with the refit" if self._refit else ""
+        if waiting := self._queue.waiting:
+            left += sum(study.trials * ended + study.refit * complete for study in waiting)
+            line += f", {duration(left / self.workers)} for all studies"
+        return line
 
 
 def describe(trial: FrozenTrial, best: Sequence[FrozenTrial]) -> str:
     """Says in one line how a trial ended, with a star at the best of a search."""
-    what = {TrialState.COMPLETE: "", TrialState.PRUNED: "pruned ", TrialState.FAIL: "failed "}
-    outcome = (
-        _values(trial)
-        if trial.state is TrialState.COMPLETE
-        else what[trial.state] + str(trial.user_attrs.get(REASON, ""))
-    )
-    searched = OVERRIDES not in trial.user_attrs  # which the trials of a refit have
-    star = "*" if searched and best and best[0].number == trial.number else " "
+    if trial.state is TrialState.COMPLETE:
+        outcome = _values(trial)
+    else:
+        state = "pruned" if trial.state is TrialState.PRUNED else "failed"
+        outcome = f"{state} {trial.user_attrs.get(REASON, '')}"
+    is_of_search = OVERRIDES not in trial.user_attrs
+    star = "*" if is_of_search and best and best[0].number == trial.number else " "
     if LOST in trial.user_attrs:
         outcome += " (queued again)"
     return f"trial {trial.number:3}  {outcome}{star} {_seconds(trial):6.1f} s  {parameters(trial)}"
 
 
 def parameters(trial: FrozenTrial) -> str:
-    """Writes in short what a trial sets, or which run of a refit it is."""
+    """Describes a trial by its parameters, and a run of a refit by its kind and seed."""
     if ROLE in trial.user_attrs:
         return f"{trial.user_attrs[ROLE]} run, seed {trial.user_attrs[SEED]}"
-    ends = [key.rpartition(".")[2] for key in trial.params]
-    return " ".join(
-        f"{end if ends.count(end) == 1 else key}="
-        f"{f'{v:.4g}' if isinstance(v, float) else printable(str(v))}"
-        for end, (key, v) in zip(ends, trial.params.items(), strict=True)
-    )
+    return in_short(trial.params)
 
 
 def _values(trial: FrozenTrial) -> str:
@@ -157,7 +156,7 @@ def _values(trial: FrozenTrial) -> str:
 
 
 def _place(trial: FrozenTrial) -> str:
-    """Says how far a running trial is."""
+    """Says how far a running trial has come."""
     if trial.last_step is None:
         return str(trial.user_attrs.get(DOING, ""))
     steps = trial.user_attrs.get(STEPS)
@@ -178,7 +177,7 @@ def _seconds(trial: FrozenTrial) -> float:
 
 
 def duration(seconds: float) -> str:
-    """Writes seconds as people say them."""
+    """Writes seconds with the units in which people count."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return (

@@ -1,11 +1,13 @@
 """The study that is already where a study would begin: it is continued, never begun over."""
 
+from pathlib import Path
+
 import optuna
 
 from hydra_study_sweeper.errors import ConfigError, StudyError
 from hydra_study_sweeper.files import RecordError
 from hydra_study_sweeper.options import StudySpec
-from hydra_study_sweeper.paths import StudyPaths, trial_record
+from hydra_study_sweeper.paths import StudyPaths, shown, trial_record
 from hydra_study_sweeper.records import read_study
 from hydra_study_sweeper.storage.journal import read_journal
 from hydra_study_sweeper.storage.trials import open_storage
@@ -23,8 +25,8 @@ def existing_study(spec: StudySpec, asked_name: str | None) -> optuna.Study | No
         asked_name: The name that it must have; None for whichever it has.
 
     Raises:
-        ConfigError: If it is another study, or the storage has lost trials of which there are
-            records.
+        ConfigError: If it is another study, if the storage has lost trials of which there are
+            records, or if the folder has other files.
         StudyError: If the journal is damaged.
     """
     paths = StudyPaths(spec.folder)
@@ -49,12 +51,21 @@ def existing_study(spec: StudySpec, asked_name: str | None) -> optuna.Study | No
             f"{spec.folder} has records of {recorded_trials} trials of the study "
             f"{recorded_name or spec.name}, but {storage} has {stored}; put it back, {INSTEAD}"
         )
+    if found is None and spec.storage is None and _has_files(spec.folder):
+        raise ConfigError(
+            f"{shown(spec.folder)} has files but no study; choose another hydra.sweep.dir"
+        )
     return found
 
 
 def has_records(paths: StudyPaths) -> bool:
     """Tells whether a folder has records of a study or its trials."""
     return paths.record.exists() or _recorded(paths)[1] > 0
+
+
+def _has_files(folder: Path) -> bool:
+    """Tells whether there is more than the locks with which a study begins."""
+    return folder.is_file() or any(not path.name.startswith(".") for path in folder.glob("*"))
 
 
 def _recorded(paths: StudyPaths) -> tuple[str | None, int]:
