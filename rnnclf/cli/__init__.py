@@ -1,27 +1,24 @@
-"""The command `rnnclf`: what is done with data sets, with models, and with the folders of runs."""
+"""The command `rnnclf`, for data sets, models, and the folders of runs."""
 
 import click
 
 from rnnclf import __version__
-from rnnclf.cli.baseline import baseline
-from rnnclf.cli.datasets import data
+from rnnclf.cli.data import baseline, data
 from rnnclf.cli.models import ensemble, evaluate, export, predict
 from rnnclf.cli.report import dashboard, report
 from rnnclf.cli.runs import compare, pick, submission
 from rnnclf.errors import ConfigError, errors_in_one_line
 
+COMMANDS = (
+    *(baseline, compare, dashboard, data, ensemble, evaluate, export, pick, predict),
+    *(report, submission),
+)
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+
+@click.group(commands=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="rnnclf")
 def commands() -> None:
     """Looks after data sets, trained models and runs. Training itself: python run.py --help."""
-
-
-for command in (
-    *(baseline, compare, dashboard, data, ensemble, evaluate, export, pick, predict),
-    *(report, submission),
-):
-    commands.add_command(command)
 
 
 def main() -> None:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import click
 
+from rnnclf.cli.options import FOLDER
 from rnnclf.cli.output import echo, echo_csv
 from rnnclf.errors import ModelError
 
-FOLDER = click.Path(file_okay=False, path_type=Path)
 DATA = click.option(
     "--data",
     "folder",
@@ -128,8 +128,8 @@ def evaluate(model: Path, folder: Path | None) -> None:
     """Computes the reported accuracies of a model again.
 
     MODEL is a bundle or the folder of a run. The test split is read only if the model was tested
-    before. Accuracies agree if they differ by no more than one text, or one in a thousand. Exit
-    code 1 if one does not.
+    before. Accuracies agree if they differ by no more than one text, or one in a thousand. The exit
+    code is 1 if one does not.
     """
     from rnnclf.bundles.verify import verify
     from rnnclf.training.reproducibility import prepare_torch
@@ -143,7 +143,7 @@ def evaluate(model: Path, folder: Path | None) -> None:
             f"computed {one.computed:.4f}  {verdict}"
         )
     if not verified:
-        raise ModelError(f"{model}: reports no accuracy that could be computed anew")
+        raise ModelError(f"{model}: reports no accuracy to compute again")
     if not all(one.agrees for one in verified):
         raise ModelError(f"{model}: does not achieve what it reports")
 
@@ -155,8 +155,8 @@ def evaluate(model: Path, folder: Path | None) -> None:
 def ensemble(models: tuple[Path, ...], to: Path, folder: Path | None) -> None:
     """Makes one bundle of several models.
 
-    It answers by the mean of their probabilities. MODELS are bundles or folders of runs that differ
-    in nothing but the seed. The test split is read only if all of them were tested before.
+    The bundle averages their probabilities. MODELS are bundles or folders of runs that differ only
+    in the seed. The test split is read only if all of them were tested before.
     """
     from rnnclf.bundles.ensemble import write_ensemble
     from rnnclf.training.reproducibility import prepare_torch

@@ -4,16 +4,10 @@ from pathlib import Path
 
 import click
 
+from rnnclf.cli.options import FOLDERS
 from rnnclf.cli.output import echo
 from rnnclf.errors import SelectionError, UserError
 
-FOLDERS = click.argument(
-    "folders",
-    metavar="[DIR]...",
-    nargs=-1,
-    type=click.Path(file_okay=False, path_type=Path),
-)
-DEFAULT_FOLDERS = (Path("outputs"),)
 LOOPBACK = "127.0.0.1"
 
 
@@ -30,11 +24,11 @@ LOOPBACK = "127.0.0.1"
 def report(folders: tuple[Path, ...], output: Path) -> None:
     """Writes one page about runs and studies.
 
-    It has all that is below DIR (outputs), and needs no other file.
+    It covers everything below DIR (outputs), and needs no other file.
     """
     from rnnclf.report.page import write_report
 
-    found = write_report(folders or DEFAULT_FOLDERS, output)
+    found = write_report(folders, output)
     echo(
         f"{output}: {len(found.runs)} runs, {len(found.studies)} studies, "
         f"{len(found.left_out)} folders left out"
@@ -49,8 +43,8 @@ def report(folders: tuple[Path, ...], output: Path) -> None:
 def dashboard(study: Path, port: int) -> None:
     """Shows a study in optuna-dashboard.
 
-    STUDY is its folder. The page is for this machine only, until Ctrl-C. New trials appear as they
-    end. Nothing can be changed in it.
+    STUDY is its folder. Only this machine can open the page, until Ctrl-C. New trials appear as
+    they end. The page is read-only.
     """
     try:
         from optuna_dashboard import run_server

@@ -4,37 +4,38 @@ import shlex
 import shutil
 import sys
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
+from rnnclf.cli.options import CONDITION, FOLDER, FOLDERS
 from rnnclf.cli.output import echo
 from rnnclf.errors import SelectionError
+from rnnclf.runs.baselines import Baseline
+from rnnclf.runs.find import Found, find_runs, read_run
+from rnnclf.runs.query import Names, parse_condition
+from rnnclf.runs.rank import (
+    Ranked,
+    Row,
+    difference,
+    group,
+    rank,
+    rows,
+    sort,
+    split_warning,
+    with_significance,
+)
+from rnnclf.runs.results import Run
 
-if TYPE_CHECKING:
-    from rnnclf.bundles.pick import Pick
-    from rnnclf.runs.baselines import Baseline
-    from rnnclf.runs.find import Found
-    from rnnclf.runs.query import Names
-    from rnnclf.runs.rank import Ranked, Row
-    from rnnclf.runs.results import Run
-
-FOLDER = click.Path(path_type=Path)
 NAMED = 12  # folders left out for the same reason that are named
 LISTED = {"table": 20, "md": 20}  # rows a table
 
 
 @click.command()
-@click.argument("folders", nargs=-1, type=FOLDER)
-@click.option(
-    "--filter",
-    "condition",
-    metavar="CONDITION",
-    help="Which runs, for example 'cell=gru and lr<0.01'.",
-)
+@FOLDERS
+@CONDITION
 @click.option(
     "--sort", "order", metavar="[-]KEY", help="Sort by a key; with -, from the largest down."
 )
@@ -53,9 +54,9 @@ LISTED = {"table": 20, "md": 20}  # rows a table
     show_default=True,
     help="Format of the output.",
 )
-@click.option("--wide", is_flag=True, help="All columns, however narrow the terminal is.")
+@click.option("--wide", is_flag=True, help="All columns, even if the terminal is narrower.")
 @click.option(
-    "--diff", nargs=2, type=FOLDER, metavar="RUN RUN", help="What differs between two runs."
+    "--diff", nargs=2, type=FOLDER, metavar="RUN RUN", help="The differences between two runs."
 )
 def compare(
     folders: tuple[Path, ...],
@@ -69,27 +70,24 @@ def compare(
 ) -> None:
     """Ranks runs and trials by validation accuracy.
 
-    It reads those below FOLDERS (outputs). A table for each data set has the keys in which its runs
-    differ. refit_val and refit_test are mean ± standard deviation (number) over the seeds with
-    which a study trained its winner again; single runs' test accuracies are not shown, since nobody
-    should choose by them. Rows without a rank are what rnnclf baseline measured. p_val and p_test
-    (of table and md) are the probabilities that chance alone parts a run that far from the best
-    one, with ≈ where that is 5 % or more.
+    It reads the runs below DIR (outputs). Each data set has a table, with the keys in which its
+    runs differ. refit_val and refit_test are mean ± standard deviation (number) over the seeds with
+    which a study trained its winner again. Single runs' test accuracies are not shown, because
+    nobody should choose by them. Rows without a rank come from rnnclf baseline. p_val and p_test
+    (with table and md) are the probabilities of so large a difference to the best run by chance
+    alone; ≈ marks 5 % or more.
 
     A KEY is a key of the configuration, or its end (lr), or cell, dataset, study, val_accuracy,
     val_macro_f1, val_loss, best_epoch, parameters, vocabulary_size, seconds, started, folder.
     """
-    from rnnclf.runs.find import read_run
-    from rnnclf.runs.query import Names
-    from rnnclf.runs.rank import difference, rank, with_significance
     from rnnclf.runs.tables import WIDEST, render
 
     if diff:
-        rows = difference(*(read_run(folder) for folder in diff))
-        if not rows and kind in LISTED:
+        differing = difference(*(read_run(folder) for folder in diff))
+        if not differing and kind in LISTED:
             echo("no difference")
         else:
-            echo(render({"differences": rows}, kind), nl=False)
+            echo(render({"differences": differing}, kind), nl=False)
         return
     found = _find(folders, condition)
     names, tables = Names.of(found.runs), {}
@@ -99,29 +97,26 @@ def compare(
         if kind in LISTED and not grouping:
             tables[task] = with_significance(tables[task], ranked)
         if more and not top:
-            echo(f"{task}: {more} more; --top lists as many as you say", err=True)
+            echo(f"{task}: {more} more; --top N lists more", err=True)
     width = WIDEST if wide or not sys.stdout.isatty() else shutil.get_terminal_size().columns
     echo(render(tables, kind, width=width), nl=False)
 
 
 @click.command()
-@click.argument("folders", nargs=-1, type=FOLDER)
+@FOLDERS
 @click.option("--to", type=FOLDER, default="models", show_default=True, help="Where bundles go.")
-@click.option(
-    "--filter", "condition", metavar="CONDITION", help="Which runs, as in rnnclf compare."
-)
+@CONDITION
 def pick(folders: tuple[Path, ...], to: Path, condition: str | None) -> None:
     """Writes the best models as bundles.
 
-    For each data set and cell the best by validation accuracy below FOLDERS (outputs). Of a study's
-    winner the bundle has the model that was trained again for use. What `rnnclf predict` and
-    `rnnclf.load` need is all in a bundle; it works without the data.
+    It takes the best run below DIR (outputs) of each data set and cell, by validation accuracy; for
+    the winner of a study, the final model of the refit. A bundle has everything that `rnnclf
+    predict` and `rnnclf.load` need; it works without the data.
     """
     from rnnclf.bundles.pick import choose, write_picks
 
     picks = choose(_find(folders, condition).runs)
-    for chosen in picks:
-        _say_what_was_passed_over(chosen)
+    _show_better([one for chosen in picks for one in chosen.better])
     for chosen, bundle in zip(picks, write_picks(picks, to), strict=True):
         echo(f"{bundle}: {_described(chosen.run)}")
     echo(f'next: rnnclf predict {shlex.quote(str(bundle))} "TEXT"', err=True)
@@ -132,7 +127,12 @@ def pick(folders: tuple[Path, ...], to: Path, condition: str | None) -> None:
     "--group", "number", type=int, required=True, help="A group of the hand-out's Table 3."
 )
 @click.option(
-    "--from", "folders", type=FOLDER, multiple=True, help="Where the runs are.  [default: outputs]"
+    "--from",
+    "folders",
+    type=FOLDER,
+    multiple=True,
+    default=["outputs"],
+    help="Where the runs are.  [default: outputs]",
 )
 @click.option(
     "--to",
@@ -141,54 +141,48 @@ def pick(folders: tuple[Path, ...], to: Path, condition: str | None) -> None:
     show_default=True,
     help="Where the zip goes.",
 )
-@click.option(
-    "--filter", "condition", metavar="CONDITION", help="Which runs, as in rnnclf compare."
-)
+@CONDITION
 def submission(number: int, folders: tuple[Path, ...], to: Path, condition: str | None) -> None:
     """Writes the zip file that a group hands in.
 
-    In GROUP_N_PROJECT_PART2.zip are the best tested models of the group's two data sets and cell, a
-    report with their accuracies, the code, and a script that computes the accuracies anew. Run it
+    GROUP_N_PROJECT_PART2.zip has the best tested models of the group's two data sets and cell, a
+    report with their accuracies, the code, and a script that computes the accuracies again. Run it
     in the folder of run.py.
     """
     from rnnclf.bundles.submission.archive import choose_for, read_group, write_submission
 
     group = read_group(number, Path())
     picks = choose_for(group, _find(folders, condition).runs)
-    for chosen in picks:
-        _say_what_was_passed_over(chosen)
+    _show_better([one for chosen in picks for one in chosen.better])
     echo(write_submission(group, picks, Path(), to))
 
 
-def _say_what_was_passed_over(chosen: "Pick") -> None:
-    for run, reason in chosen.better:
+def _show_better(passed_over: Iterable[tuple[Run, str]]) -> None:
+    for run, reason in passed_over:
         echo(f"passed over, {reason}: {_described(run)}", err=True)
 
 
-def _described(run: "Run") -> str:
+def _described(run: Run) -> str:
     accuracy = "none" if run.val_accuracy is None else f"{run.val_accuracy:.4f}"
     runs = f" (mean of {len(run.parts)} runs)" if run.parts else ""
     return f"validation accuracy {accuracy}{runs}, {run.folder}"
 
 
 def _rows(
-    ranked: "Sequence[Ranked]",
-    names: "Names",
+    ranked: Sequence[Ranked],
+    names: Names,
     order: str | None,
     grouping: str | None,
     top: int | None,
-    baselines: "Mapping[Path, Baseline]",
-) -> "tuple[list[Row], int]":
-    """Returns the rows to list and how many there are beyond them."""
-    from rnnclf.runs.rank import group, rows, sort
-
+    baselines: Mapping[Path, Baseline],
+) -> tuple[list[Row], int]:
+    """Returns the rows to list and the number of further ones."""
     if order is not None and grouping is not None:
         raise SelectionError("--sort and --group-by exclude each other; groups begin with the best")
     if grouping is not None:
-        groups = group(
-            ranked, {name: names.value(name) for name in map(str.strip, grouping.split(","))}
-        )
-        return groups[:top], len(groups) - len(groups[:top])
+        by = {name: names.value(name) for name in map(str.strip, grouping.split(","))}
+        groups = group(ranked, by)
+        return groups[:top], len(groups[top:] if top else ())
     if order is not None:
         value = names.value(order.removeprefix("-"))
         ranked = sort(ranked, value, descending=order.startswith("-"))
@@ -196,20 +190,12 @@ def _rows(
     return rows(listed, names, {} if order else baselines), len(ranked) - len(listed)
 
 
-def _find(folders: Sequence[Path], condition: str | None = None) -> "Found":
-    """Finds the runs that fulfil a condition, and what stands beside them.
-
-    Says on standard error what was left out, and what does not compare.
-    """
-    from rnnclf.runs.find import find_runs
-    from rnnclf.runs.query import Names, parse_condition
-    from rnnclf.runs.rank import rank, split_warning
-
-    found = find_runs(folders or (Path("outputs"),))
-    for line in _left_out(found.left_out):
-        echo(line, err=True)
+def _find(folders: Sequence[Path], condition: str | None) -> Found:
+    """Finds the runs that fulfil a condition; warns of folders left out and of different splits."""
+    found = find_runs(folders)
+    _show_left_out(found.left_out)
     if not found.runs:
-        raise SelectionError(f"no finished run below {_listed(folders) or 'outputs'}")
+        raise SelectionError(f"no finished run below {', '.join(map(str, folders))}")
     runs = found.runs
     if condition is not None:
         fulfils = parse_condition(condition, Names.of(runs))
@@ -222,14 +208,10 @@ def _find(folders: Sequence[Path], condition: str | None = None) -> "Found":
     return replace(found, runs=runs)
 
 
-def _left_out(folders: Iterable[tuple[Path, str]]) -> Iterator[str]:
+def _show_left_out(folders: Iterable[tuple[Path, str]]) -> None:
     reasons: defaultdict[tuple[str, Path], list[str]] = defaultdict(list)
     for folder, reason in folders:
         reasons[reason, folder.parent].append(folder.name)
     for (reason, parent), names in reasons.items():
         shown = ", ".join(names[:NAMED]) + (", ..." if len(names) > NAMED else "")
-        yield f"left out: {len(names)} in {parent} ({reason}): {shown}"
-
-
-def _listed(folders: Iterable[Path]) -> str:
-    return ", ".join(map(str, folders))
+        echo(f"left out: {len(names)} in {parent} ({reason}): {shown}", err=True)

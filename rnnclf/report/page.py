@@ -16,9 +16,8 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from rnnclf import __version__
-from rnnclf.errors import SelectionError
 from rnnclf.report.content import MOST_ROWS, describe_tasks
-from rnnclf.runs.find import Found, find_runs
+from rnnclf.runs.find import Found, find_finished
 
 LONGEST_EXCERPT = 300
 LONGEST_TEXT = 5000
@@ -30,10 +29,7 @@ def write_report(folders: Sequence[Path], output: Path) -> Found:
     Raises:
         SelectionError: If a folder does not exist or no run below them has finished.
     """
-    found = find_runs(folders)
-    if not found.runs:
-        places = ", ".join(str(folder) for folder in folders)
-        raise SelectionError(f"no finished run below {places}")
+    found = find_finished(folders)
     output.parent.mkdir(parents=True, exist_ok=True)
     write_text(output, render(found, folders))
     return found

@@ -58,6 +58,14 @@ def find_runs(folders: Iterable[Path]) -> Found:
     return finder.found
 
 
+def find_finished(folders: Iterable[Path]) -> Found:
+    """Finds runs as `find_runs` does, and raises a `SelectionError` if there are none."""
+    found = find_runs(folders)
+    if not found.runs:
+        raise SelectionError(f"no finished run below {', '.join(map(str, folders))}")
+    return found
+
+
 def read_run(folder: Path) -> Run:
     """Reads the run or the trial in a folder.
 

@@ -1,0 +1,61 @@
+"""Commands about data sets: what is on disk, and what linear classifiers achieve."""
+
+from pathlib import Path
+
+import click
+
+from rnnclf.cli.options import FOLDER, FOLDERS
+from rnnclf.cli.output import echo
+from rnnclf.runs.baselines import datasets_of, write_baseline
+from rnnclf.runs.find import find_finished
+
+DATA = click.option(
+    "--data",
+    "data_folder",
+    type=FOLDER,
+    help="Folder of the raw files.  [default: $RNNCLF_DATA, or data]",
+)
+
+
+@click.group()
+def data() -> None:
+    """Describes the data sets."""
+
+
+@data.command()
+@DATA
+def info(data_folder: Path | None) -> None:
+    """Prints the data sets on disk, as in the hand-out's Table 1.
+
+    It downloads nothing.
+    """
+    from rnnclf.data.overview import print_overview
+    from rnnclf.data.sources import default_data_folder
+
+    print_overview(data_folder or default_data_folder())
+
+
+@click.command()
+@FOLDERS
+@DATA
+def baseline(folders: tuple[Path, ...], data_folder: Path | None) -> None:
+    """Measures linear classifiers on the texts of the runs.
+
+    For the data sets of the runs below DIR (outputs), it trains support vector machines on TF-IDF
+    features of words, and of words and characters, and measures them on the same texts as the runs.
+    It writes their accuracies to the folder baselines in the first DIR; compare and report show
+    them beside the runs.
+    """
+    from rnnclf.data.sources import default_data_folder
+    from rnnclf.runs.linear import measure_baselines
+
+    for name, dataset in datasets_of(find_finished(folders).runs).items():
+        measured = measure_baselines(dataset, data_folder or default_data_folder())
+        path = write_baseline(measured, folders[0] / "baselines" / name)
+        for model in measured.models:
+            validation = "none" if model.val_accuracy is None else f"{model.val_accuracy:.4f}"
+            echo(
+                f"{name}: {model.features}: validation accuracy {validation}, "
+                f"test accuracy {model.test_accuracy:.4f}, {model.seconds:.0f} s"
+            )
+        echo(f"{name}: in {path}")
