@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
 from hydra.core.config_store import ConfigStore
-from omegaconf import MISSING, DictConfig, OmegaConf
+from omegaconf import MISSING, DictConfig, OmegaConf, StringNode
 
 from hydra_study_sweeper.errors import ConfigError
 from hydra_study_sweeper.versions import SWEEPER
@@ -63,7 +63,22 @@ class NamesConf:
 
 
 @dataclass
-class StudySweeperConf:
+class StockOptions:
+    """Options of Hydra's own Optuna sweeper that an application may still set.
+
+    Attributes:
+        n_jobs: Is taken for `workers`.
+        max_failure_rate: 0 is taken for `max_failures=1`, and 1 for as many as there are trials.
+        search_space: Is refused; it was the old name of `params`.
+    """
+
+    n_jobs: int | None = None
+    max_failure_rate: float | None = None
+    search_space: Any = None
+
+
+@dataclass
+class StudySweeperConf(StockOptions):
     """Options of `hydra/sweeper=study`.
 
     Attributes:
@@ -71,6 +86,9 @@ class StudySweeperConf:
         pruner: The group `hydra/sweeper/pruner`: when a trial is ended early.
         params: The search space: `choice(...)`, `range(...)`, `interval(...)`,
             `tag(log, interval(...))`, values with commas, or `{when: {KEY: VALUE}, space: ...}`.
+        custom_search_space: The dotted path of a function that is called with the configuration
+            and Optuna's trial, once the dimensions have their values. What it suggests is set in
+            the trial, under the names that it gives.
         separate: Keys and config groups whose choices make a study each, instead of a dimension.
         n_trials: Trials of a finished study, over all starts of the command.
         timeout: Seconds after which no trial is begun. The running trials end.
@@ -100,7 +118,8 @@ class StudySweeperConf:
         restart: Put an old study aside and begin a new one. Nothing is deleted.
     """
 
-    _target_: str = SWEEPER
+    # Read-only: an application that comes from another sweeper may still set its class here.
+    _target_: Any = field(default_factory=lambda: StringNode(SWEEPER, flags={"readonly": True}))
     _recursive_: bool = False  # for Hydra 1.3: samplers are made by the workers
     defaults: list[Any] = field(
         default_factory=lambda: [{"sampler": "default"}, {"pruner": "asha"}]
@@ -108,6 +127,7 @@ class StudySweeperConf:
     sampler: Any = MISSING
     pruner: Any = MISSING
     params: Any = None
+    custom_search_space: str | None = None
     separate: list[str] = field(default_factory=list)
     n_trials: int = 20
     timeout: float | None = None
@@ -220,6 +240,27 @@ def _names(config_store: ConfigStore, group: str) -> set[str]:
         return set(config_store.list(group))
     except OSError:  # nobody has stored anything there
         return set()
+
+
+def take_stock_options(options: DictConfig) -> None:
+    """Turns the options of Hydra's own Optuna sweeper into those that mean the same.
+
+    Raises:
+        ConfigError: If nothing means the same.
+    """
+    if options.search_space is not None:
+        raise ConfigError(
+            "hydra.sweeper.search_space is hydra.sweeper.params here: KEY: choice(...)"
+        )
+    if options.n_jobs is not None:
+        options.workers = options.n_jobs
+    if options.max_failure_rate not in (None, 0, 1):
+        raise ConfigError(
+            f"hydra.sweeper.max_failure_rate={options.max_failure_rate} is a share of a batch, and "
+            "there are none here; hydra.sweeper.max_failures=N stops after N failures in a row"
+        )
+    if options.max_failure_rate is not None:
+        options.max_failures = options.n_trials if options.max_failure_rate else 1
 
 
 def check_options(options: DictConfig) -> None:

@@ -15,6 +15,7 @@ class StudyPaths:
         folder: `hydra.sweep.dir`.
         record: A summary of the study: a `StudyRecord`.
         best: The configuration of the best trial.
+        results: The best parameters and their value, as Hydra's Optuna sweeper writes them.
         trials: One line for each trial: number, state, value, steps, seconds, folder, reason of a
             failure, retried trial, parameters.
         journal: Everything that happened. Optuna's tools open it, for example `optuna-dashboard
@@ -29,6 +30,7 @@ class StudyPaths:
         self.folder = folder
         self.record = folder / "study.json"
         self.best = folder / "best.yaml"
+        self.results = folder / "optimization_results.yaml"
         self.trials = folder / "trials.csv"
         self.journal = folder / "study.journal"
         self.journal_lock = folder / ".journal.lock"

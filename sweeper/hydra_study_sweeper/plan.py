@@ -12,7 +12,13 @@ from hydra.utils import get_method
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from hydra_study_sweeper.errors import ConfigError
-from hydra_study_sweeper.options import NamesConf, StudySpec, check_options, directions_of
+from hydra_study_sweeper.options import (
+    NamesConf,
+    StudySpec,
+    check_options,
+    directions_of,
+    take_stock_options,
+)
 from hydra_study_sweeper.output.messages import fold, in_short
 from hydra_study_sweeper.output.queue import Queued
 from hydra_study_sweeper.paths import shown
@@ -20,7 +26,13 @@ from hydra_study_sweeper.records import Role
 from hydra_study_sweeper.space.composing import Bases, TrialComposer
 from hydra_study_sweeper.space.dimensions import Dimension, parse_space
 from hydra_study_sweeper.space.fingerprint import Fingerprint, fingerprint
-from hydra_study_sweeper.space.overrides import Definition, definitions_of, take_apart
+from hydra_study_sweeper.space.overrides import (
+    Definition,
+    definitions_of,
+    parse_override,
+    plain,
+    take_apart,
+)
 from hydra_study_sweeper.space.points import (
     Point,
     as_overrides,
@@ -33,11 +45,15 @@ from hydra_study_sweeper.space.points import (
 from hydra_study_sweeper.space.repeats import refuse_replaced_keys, repeats_of
 from hydra_study_sweeper.workers.launch import number_of_workers
 from hydra_study_sweeper.workers.samplers import check_makeable
-from hydra_study_sweeper.workers.worker import Worker
+from hydra_study_sweeper.workers.worker import Worker, describe_error
 
 GRID = "optuna.samplers.GridSampler"
 FIRST_POINTS = 10  # that are shown
 SAMPLES = 3
+TIME_IN_FOLDER = (
+    "hydra.sweep.dir has the time in it, so the next start will be another study; "
+    "with hydra.sweep.dir=multirun/NAME the same command continues this one"
+)
 
 
 @dataclass(frozen=True)
@@ -107,7 +123,7 @@ class StudyPlan:
         """Yields lines about what the study will do."""
         yield f"study {self.spec.name}: {self.spec.n_trials} trials, in {shown(self.spec.folder)}"
         yield f"  {self.how()}"
-        width = max(len(dimension.key) for dimension in self.worker.dimensions)
+        width = max((len(dimension.key) for dimension in self.worker.dimensions), default=0)
         for dimension in self.worker.dimensions:
             yield from fold(f"  {dimension.key:{width}}  {dimension}", " " * (width + 4))
         for warning in self.warnings:
@@ -143,12 +159,14 @@ def make_plans(
         folder = Path(config.hydra.sweep.dir).resolve()
         bases = Bases(context, master, of_study, str(folder))
         dimensions = parse_space(definitions | sweep.dimensions, bases, loader)
-        if not dimensions:
+        if not dimensions and config.hydra.sweeper.custom_search_space is None:
             raise ConfigError(
                 "a study needs something to search: hydra.sweeper.params, "
                 "or choice(...) or interval(...) on the command line"
             )
         plans.append(_plan(master, config, of_study, dimensions, bases, context, task))
+    if any(_has_time(plan) for plan in plans):
+        plans[0].warnings.append(TIME_IN_FOLDER)
     folders = [plan.spec.folder for plan in plans]
     for folder in folders:
         if folders.count(folder) > 1:
@@ -169,6 +187,7 @@ def _plan(
     task: TaskFunction,
 ) -> StudyPlan:
     options = _resolved(config.hydra.sweeper)
+    take_stock_options(options)
     check_options(options)
     folder = Path(bases.folder)
     first, warnings = first_points(bases, dimensions, options.enqueue)
@@ -197,15 +216,17 @@ def _plan(
         task_function=task,
         sampler=sampler,
         pruner=options.pruner,
+        custom_search_space=options.custom_search_space,
         keep=options.keep,
         weights=list(options.weights),
         repeats=repeats_of(options),
     )
     check_makeable(sampler, options.pruner)
     refuse_replaced_keys(worker.repeats, overrides, dimensions)
-    samples = random_points(dimensions, SAMPLES)
+    composer = TrialComposer(bases, dimensions, options.custom_search_space)
+    samples = _samples(composer, overrides)
     points = [*corners(dimensions), *samples]
-    facts = _check_points(worker, bases, points, options.check)
+    facts = _check_points(worker, bases, composer, points, options.check)
     of_study = fingerprint(
         [(groups, bases(groups)) for groups in _choices_of_groups(points, dimensions)],
         dimensions,
@@ -213,17 +234,39 @@ def _plan(
         options.ignore,
         facts,
         worker.repeats,
+        options.custom_search_space,
     )
     return StudyPlan(worker, config, options, of_study, first, warnings, samples)
 
 
+def _has_time(plan: StudyPlan) -> bool:
+    """Tells whether another start of the command would be another study."""
+    sweep = OmegaConf.to_container(plan.config.hydra.sweep)
+    is_named = plan.options.storage and plan.options.study_name
+    return isinstance(sweep, dict) and "${now:" in str(sweep["dir"]) and not is_named
+
+
+def _samples(composer: TrialComposer, overrides: Sequence[str]) -> list[Point]:
+    try:
+        samples = random_points(composer.suggest, SAMPLES)
+    except Exception as error:  # of whatever kind: it comes from the application's function
+        raise ConfigError(f"hydra.sweeper.custom_search_space: {describe_error(error)}") from error
+    fixed = {plain(parse_override(line).get_key_element()) for line in overrides}
+    for name in {plain(name) for sample in samples for name in sample} & fixed:
+        raise ConfigError(f"{name} is set, but hydra.sweeper.custom_search_space suggests it")
+    return samples
+
+
 def _check_points(
-    worker: Worker, bases: Bases, points: Sequence[Point], check: str | None
+    worker: Worker,
+    bases: Bases,
+    composer: TrialComposer,
+    points: Sequence[Point],
+    check: str | None,
 ) -> Mapping[str, str]:
     """Composes the configurations of points and has the application check them."""
     # The first one by Hydra itself, whose messages are better, and who knows wrong keys.
     bases.in_full(as_overrides(points[0], worker.dimensions), 0)
-    composer = TrialComposer(bases, worker.dimensions)
     runs = [(point, 0) for point in points]
     runs += [(points[0], repeat) for repeat in range(1, worker.repeats.count)]
     configs = []

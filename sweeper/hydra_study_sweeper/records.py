@@ -52,7 +52,8 @@ class BestTrial:
         number: The number of the trial.
         values: Its objective values.
         params: Its hyperparameters.
-        folder: Its folder, relative to that of the study.
+        folder: Its folder, relative to that of the study; null if it ran elsewhere, where
+            `trials.csv` says.
         best_step: The step at which it reported its best value; null if its steps are not epochs
             of one run.
     """
@@ -60,12 +61,13 @@ class BestTrial:
     number: int
     values: list[float]
     params: dict[str, Value]
-    folder: str
+    folder: str | None
     best_step: int | None
 
     def __post_init__(self) -> None:
         """Refuses a folder outside of the study."""
-        _check_inside(self.folder)
+        if self.folder is not None:
+            _check_inside(self.folder)
 
 
 @dataclass(frozen=True)

@@ -188,7 +188,9 @@ class _Refit:
         return final[usable[(len(usable) - 1) // 2].user_attrs[SEED]]
 
     def has_no_model(self, run: FrozenTrial) -> bool:
-        """Tells whether the weights of a run were deleted."""
+        """Tells whether the weights of a run were deleted, or are not in this study's folder."""
+        if not self._trials.paths.trial(run.number).exists():
+            return True
         return run.number in self._trials.study.user_attrs.get(DELETED, ())
 
     def delete_other_weights(self, chosen: FrozenTrial) -> None:
@@ -245,6 +247,7 @@ def _worker(plan: StudyPlan, winner: FrozenTrial) -> Worker:
         plan.worker,
         spec=spec,
         dimensions=(),
+        custom_search_space=None,
         overrides=[*plan.worker.overrides, *as_overrides(winner.params, plan.worker.dimensions)],
         sampler=OmegaConf.create({"_target_": "optuna.samplers.RandomSampler"}),
         pruner=OmegaConf.create({"_target_": "optuna.pruners.NopPruner"}),

@@ -12,13 +12,14 @@ from omegaconf import DictConfig
 
 from hydra_study_sweeper.errors import ConfigError, StudyError
 from hydra_study_sweeper.options import StudySpec
+from hydra_study_sweeper.output.best import write_best
 from hydra_study_sweeper.output.messages import (
     describe_outcome,
     next_commands,
     outcome_in_short,
     problem,
 )
-from hydra_study_sweeper.output.outcome import write_best, write_study, write_trials
+from hydra_study_sweeper.output.outcome import write_results, write_study, write_trials
 from hydra_study_sweeper.output.progress import StudyProgress
 from hydra_study_sweeper.output.queue import Queue
 from hydra_study_sweeper.paths import StudyPaths, shown
@@ -101,7 +102,7 @@ def run_study(plan: StudyPlan, pool: Pool, queue: Queue) -> StudyRecord:
             record = _search_and_refit(plan, trials, pool, queue)
     finally:
         owner.release()
-    _log_lines(describe_outcome(plan.spec, record))
+    _log_lines(describe_outcome(trials, record))
     return record
 
 
@@ -173,6 +174,7 @@ def _record(plan: StudyPlan, trials: Trials, refit: RefitRecord | None) -> Study
             worker.context, worker.config, overrides, folder=folder, number=number
         )
         write_best(trials, config)
+        write_results(trials)
     return write_study(trials, worker.dimensions, worker.overrides, worker.repeats.count, refit)
 
 

@@ -5,11 +5,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hydra_study_sweeper import StudyPaths, TrialRecord
+from hydra_study_sweeper import StudyPaths, TrialRecord, read_study
 from hydra_study_sweeper.errors import ConfigError, StudyError
 from hydra_study_sweeper.files import write_record
 from hydra_study_sweeper.options import StudySpec
-from hydra_study_sweeper.output.outcome import write_study
+from hydra_study_sweeper.output.messages import describe_outcome
+from hydra_study_sweeper.output.outcome import write_study, write_trials
 from hydra_study_sweeper.paths import trial_record
 from hydra_study_sweeper.storage.existing import existing_study
 from hydra_study_sweeper.storage.trials import Trials
@@ -91,3 +92,24 @@ def test_a_database_that_lost_the_study_is_not_begun_over(tmp_path):
     lost = replace(spec, storage=f"sqlite:///{tmp_path}/empty.db")
     with pytest.raises(ConfigError, match=r"records of 2 trials .* hydra.sweeper.storage has 0"):
         existing_study(lost, None)
+
+
+def test_trials_of_a_database_are_found_where_they_ran(tmp_path):
+    """The folder of a study may have the time in its name, so each start has another."""
+    first = make_study(tmp_path / "first", f"sqlite:///{tmp_path}/studies.db")
+    second = replace(first, folder=tmp_path / "second")
+    second.folder.mkdir()
+    trials = Trials(second)
+    assert [trials.folder_of(trial) for trial in trials.all()] == [
+        first.folder / "0",
+        first.folder / "1",
+    ]
+    assert write_study(trials, [], [], 1, None).best[0].folder is None
+    write_trials(trials)
+    assert str(first.folder / "1") in trials.paths.trials.read_text()
+    said = list(describe_outcome(trials, read_study(second.folder)))
+    assert f"  trial 0, in {first.folder / '0'}" in said
+
+    first.folder.rename(tmp_path / "moved")
+    moved = Trials(replace(first, folder=tmp_path / "moved"))
+    assert moved.folder_of(moved.all()[0]) == tmp_path / "moved" / "0"

@@ -9,14 +9,16 @@ from hydra_study_sweeper.options import NamesConf, StudySpec
 from hydra_study_sweeper.paths import StudyPaths, shown
 from hydra_study_sweeper.printable import printable
 from hydra_study_sweeper.records import BestTrial, SeedValues, StudyRecord, Value
+from hydra_study_sweeper.storage.trials import Trials
 
 WIDTH = 80
 INDENT = "  "
 
 
-def describe_outcome(spec: StudySpec, record: StudyRecord) -> Iterator[str]:
+def describe_outcome(trials: Trials, record: StudyRecord) -> Iterator[str]:
     """Yields a few lines about how a study ended."""
-    folder, names = shown(spec.folder), spec.names
+    spec, folder, names = trials.spec, shown(trials.spec.folder), trials.spec.names
+    all_trials = trials.all()
     states = ", ".join(f"{count} {state}" for state, count in record.states.items())
     lost = f", {record.lost} lost or interrupted and run again" if record.lost else ""
     yield f"study {record.name}: {states or 'no trials'}{lost}"
@@ -26,7 +28,7 @@ def describe_outcome(spec: StudySpec, record: StudyRecord) -> Iterator[str]:
     runs = f", mean of {record.repeats} runs" if record.repeats > 1 else ""
     for best in record.best:
         yield f"{names.value} of the best trial: {_values(best)}{runs}"
-        yield f"{INDENT}trial {best.number}, in {folder / best.folder}"
+        yield f"{INDENT}trial {best.number}, in {shown(trials.folder_of(all_trials[best.number]))}"
         yield from fold(f"{INDENT}{in_short(best.params)}", INDENT)
     if record.best:
         yield f"its exact configuration: {StudyPaths(folder).best}"

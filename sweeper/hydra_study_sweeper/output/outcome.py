@@ -1,23 +1,17 @@
 """The files of a study's outcome: its trials, its winner, and the study in short."""
 
 import csv
-import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 from optuna.trial import FrozenTrial, TrialState
 
 from hydra_study_sweeper.files import replacing, write_record, write_text
 from hydra_study_sweeper.records import BestTrial, RefitRecord, StudyRecord, as_values
 from hydra_study_sweeper.space.dimensions import Dimension
-from hydra_study_sweeper.space.fingerprint import is_below
 from hydra_study_sweeper.storage.trials import LOST, REASON, RETRY_OF, Trials
-
-# What `best.yaml` takes over of Hydra's own configuration, so that it runs as the application does.
-HYDRA_KEYS = (("run", "dir"), ("", "aliases"), ("job", "chdir"), ("job", "env_set"))
-HYDRA_GROUPS = ("hydra/job_logging", "hydra/hydra_logging")
 
 
 def write_study(
@@ -51,7 +45,7 @@ def write_study(
                 number=trial.number,
                 values=trial.values,
                 params=as_values(trial.params),
-                folder=trials.paths.trial(trial.number).name,
+                folder=_below(trials, trial),
                 best_step=best_step(trials, trial) if is_single and repeats == 1 else None,
             )
             for trial in trials.ranked()[: 1 if is_single else None]
@@ -60,6 +54,12 @@ def write_study(
     )
     write_record(trials.paths.record, record)
     return record
+
+
+def _below(trials: Trials, trial: FrozenTrial) -> str | None:
+    folder = trials.folder_of(trial)
+    is_below = folder.is_relative_to(trials.paths.folder)
+    return str(folder.relative_to(trials.paths.folder)) if is_below else None
 
 
 def best_step(trials: Trials, trial: FrozenTrial) -> int | None:
@@ -84,7 +84,9 @@ def write_trials(trials: Trials) -> None:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow([*header, *names])
         for trial in trials.all():
-            folder = trials.paths.trial(trial.number)
+            folder = trials.folder_of(trial)
+            if folder.is_relative_to(trials.paths.folder):
+                folder = folder.relative_to(trials.paths.folder)
             writer.writerow(
                 [
                     trial.number,
@@ -92,7 +94,7 @@ def write_trials(trials: Trials) -> None:
                     *(trial.values or [""] * objectives),
                     len(trial.intermediate_values) or "",
                     "" if trial.duration is None else f"{trial.duration.total_seconds():.2f}",
-                    folder.name if folder.exists() else "",
+                    folder if trials.folder_of(trial).exists() else "",
                     trial.user_attrs.get(REASON, ""),
                     trial.user_attrs.get(RETRY_OF, ""),
                     *(trial.params.get(name, "") for name in names),
@@ -100,55 +102,12 @@ def write_trials(trials: Trials) -> None:
             )
 
 
-def write_best(trials: Trials, config: DictConfig) -> None:
-    """Writes `best.yaml`: the configuration of the best trial, which stands by itself.
-
-    Args:
-        trials: Of the study.
-        config: The composed configuration of its best trial.
-    """
-    choices = config.hydra.runtime.choices
-    content: dict[str, Any] = {
-        "defaults": [
-            "_self_",
-            *({f"override {group}": choices[group]} for group in HYDRA_GROUPS),
-        ]
-    }
-    # Where params: ${search_space}, the search space is a part of the configuration.
-    space = re.fullmatch(r"\$\{([\w.]+)\}", str(_raw(config.hydra.sweeper, "params")))
-    content |= _without(config, ["hydra", *([space[1]] if space else [])])
-    content["hydra"] = _picked(config.hydra)
-    best = trials.ranked()[0]
-    values = ", ".join(f"{value:.6g}" for value in best.values)
-    head = f"# Trial {best.number} of the study {trials.spec.name}: {values}.\n"
-    write_text(trials.paths.best, head + OmegaConf.to_yaml(OmegaConf.create(content)))
-
-
-def _without(config: DictConfig, left_out: Sequence[str]) -> dict[str, Any]:
-    def kept(node: Any, prefix: str) -> Any:
-        if not isinstance(node, dict):
-            return node
-        return {
-            name: kept(value, f"{prefix}{name}.")
-            for name, value in node.items()
-            if not is_below(f"{prefix}{name}", left_out)
-        }
-
-    content: dict[str, Any] = kept(OmegaConf.to_container(config, enum_to_str=True), "")
-    return content
-
-
-def _picked(hydra: DictConfig) -> dict[str, Any]:
-    picked: dict[str, Any] = {}
-    for section, name in HYDRA_KEYS:
-        raw = _raw(hydra[section] if section else hydra, name)
-        if raw not in (None, {}):
-            (picked.setdefault(section, {}) if section else picked)[name] = raw
-    return picked
-
-
-def _raw(node: DictConfig, name: str) -> Any:
-    """Returns a value without resolving what it refers to."""
-    container = OmegaConf.to_container(node)
-    assert isinstance(container, dict), "it is a mapping"
-    return container.get(name)
+def write_results(trials: Trials) -> None:
+    """Writes `optimization_results.yaml`, which scripts for Hydra's Optuna sweeper read."""
+    best = trials.ranked()
+    results: dict[str, Any] = {"name": "optuna"}
+    if len(trials.spec.directions) > 1:
+        results["solutions"] = [{"params": t.params, "values": t.values} for t in best]
+    else:
+        results |= {"best_params": best[0].params, "best_value": best[0].value}
+    write_text(trials.paths.results, OmegaConf.to_yaml(OmegaConf.create(results)))

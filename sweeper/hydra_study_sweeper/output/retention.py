@@ -37,7 +37,8 @@ class Retention:
 
     def delete(self, numbers: Iterable[int]) -> None:
         """Deletes the files of trials."""
+        trials = self._trials.all()
         for number in numbers:
             for pattern in self._patterns:
-                for path in self._trials.paths.trial(number).glob(pattern):
+                for path in self._trials.folder_of(trials[number]).glob(pattern):
                     path.unlink(missing_ok=True)

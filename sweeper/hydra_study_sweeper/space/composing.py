@@ -3,15 +3,17 @@
 import copy
 from collections.abc import Mapping, Sequence
 
+import optuna
 from hydra.errors import ConfigCompositionException
 from hydra.types import HydraContext
+from hydra.utils import get_method
 from omegaconf import DictConfig, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from hydra_study_sweeper.records import Value
 from hydra_study_sweeper.space.dimensions import Dimension
 from hydra_study_sweeper.space.overrides import parse_override
-from hydra_study_sweeper.space.points import as_overrides, groups_of
+from hydra_study_sweeper.space.points import Point, as_overrides, groups_of, suggest
 from hydra_study_sweeper.space.values import assign
 
 
@@ -96,11 +98,24 @@ class TrialComposer:
     Args:
         bases: Of the study.
         dimensions: What is searched.
+        custom: The dotted path of a function that suggests further values, if there is one.
     """
 
-    def __init__(self, bases: Bases, dimensions: Sequence[Dimension]) -> None:
+    def __init__(
+        self, bases: Bases, dimensions: Sequence[Dimension], custom: str | None = None
+    ) -> None:
         self._bases = bases
         self._dimensions = dimensions
+        self._custom = None if custom is None else get_method(custom)
+
+    def suggest(self, trial: optuna.Trial) -> Point:
+        """Asks a trial for its values: of the dimensions, then of the application's function."""
+        point = suggest(trial, self._dimensions)
+        if self._custom is None:
+            return point
+        base = self._bases(groups_of(point, self._dimensions))
+        self._custom(copy.deepcopy(base), trial)
+        return trial.params | point
 
     def compose(
         self,

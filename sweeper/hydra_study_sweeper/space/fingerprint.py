@@ -21,6 +21,7 @@ def fingerprint(
     ignore: Sequence[str],
     facts: Mapping[str, str],
     repeats: Repeats,
+    custom: str | None = None,
 ) -> Fingerprint:
     """Describes a study so that a later start can be compared with it.
 
@@ -32,6 +33,7 @@ def fingerprint(
         ignore: Keys, or beginnings of keys, that do not change results.
         facts: What the application says of its data.
         repeats: How often a trial is run.
+        custom: The function that suggests further values, if there is one.
     """
     searched = {dimension.key for dimension in dimensions}
     fixed: dict[str, str] = {}
@@ -43,8 +45,9 @@ def fingerprint(
                 fixed[f"{key} with {' '.join(groups)}"] = value
     if repeats.count > 1:
         fixed["hydra.sweeper.repeats"] = f"{repeats.count} with {', '.join(repeats.overrides)}"
+    space = {dimension.key: str(dimension) for dimension in dimensions}
     return {
-        "search space": {dimension.key: str(dimension) for dimension in dimensions},
+        "search space": space | ({"custom_search_space": custom} if custom else {}),
         CONFIGURATION: fixed,
         "data": dict(facts),
         "direction": {str(number): direction for number, direction in enumerate(directions)},

@@ -1,7 +1,7 @@
 """Points of a search space: suggested by a sampler, at its corners, on its grid, or asked for."""
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import optuna
@@ -65,10 +65,10 @@ def _suggest_one(trial: optuna.trial.BaseTrial, key: str, distribution: BaseDist
     )
 
 
-def random_points(dimensions: Sequence[Dimension], count: int) -> list[Point]:
+def random_points(ask: Callable[[optuna.Trial], Point], count: int) -> list[Point]:
     """Returns random points, the same ones each time."""
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
-    return [suggest(study.ask(), dimensions) for _ in range(count)]
+    return [ask(study.ask()) for _ in range(count)]
 
 
 def corners(dimensions: Sequence[Dimension]) -> list[Point]:

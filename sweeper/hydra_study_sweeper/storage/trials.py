@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence, Set
 from contextlib import AbstractContextManager
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import optuna
@@ -27,6 +28,7 @@ from hydra_study_sweeper.storage.locks import claim_lock
 
 # Attributes of trials, as optuna-dashboard shows them.
 WORKER = "worker"  # the process that runs it
+FOLDER = "folder"  # where it runs, if the study may be continued in another folder
 REASON = "reason"  # why it failed or was pruned
 LOST = "lost"  # its worker was lost and it is queued again, so it does not count
 RETRY_OF = "retry_of"  # the number of the trial whose parameters it has
@@ -37,6 +39,7 @@ ROLE, SEED = "role", "seed"  # what a trial of a refit is for, and its seed
 # An attribute of studies.
 STOPPED = "stopped"  # why no more trials are begun
 
+NOT_REPEATED = (WORKER, FOLDER, LOST, REASON)
 LOST_KIND = "WorkerLost"
 
 
@@ -162,8 +165,16 @@ class Trials:
             trial = self.study.ask()
             if isinstance(self._storage, KeepsHeartbeats):
                 self._storage.heartbeat(self._id(trial.number))
+            if self.spec.storage is not None:
+                trial.set_user_attr(FOLDER, str(self.paths.trial(trial.number)))
             trial.set_user_attr(WORKER, process_identity())
             return trial
+
+    def folder_of(self, trial: FrozenTrial) -> Path:
+        """Returns the folder of a trial, which may have run when the study had another folder."""
+        own = self.paths.trial(trial.number)
+        recorded: str = trial.user_attrs.get(FOLDER, str(own))
+        return own if own.exists() else Path(recorded)
 
     def heartbeats(self, trial: optuna.Trial) -> AbstractContextManager[None]:
         """Sends heartbeats while the block runs, if the storage keeps them."""
@@ -259,7 +270,7 @@ class Trials:
     def _lose(self, trial: FrozenTrial, reason: str, losses: int) -> None:
         # In this order a process that dies in between leaves nothing that is settled twice.
         if trial.number not in {t.user_attrs.get(RETRY_OF) for t in self.all()}:
-            kept = {k: v for k, v in trial.user_attrs.items() if k not in (WORKER, LOST, REASON)}
+            kept = {k: v for k, v in trial.user_attrs.items() if k not in NOT_REPEATED}
             losses += kept.get(LOSSES, 0)
             point = kept.pop(POINT, {}) | trial.params
             self.enqueue(point, kept | {RETRY_OF: trial.number, LOSSES: losses})

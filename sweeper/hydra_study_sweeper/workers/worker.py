@@ -26,7 +26,7 @@ from hydra_study_sweeper.records import TrialRecord, as_values
 from hydra_study_sweeper.reporting import current
 from hydra_study_sweeper.space.composing import Bases, TrialComposer
 from hydra_study_sweeper.space.dimensions import Dimension
-from hydra_study_sweeper.space.points import Point, suggest
+from hydra_study_sweeper.space.points import Point
 from hydra_study_sweeper.space.repeats import Repeats, mean_of_repeats
 from hydra_study_sweeper.storage.heartbeat import presence
 from hydra_study_sweeper.storage.trials import OVERRIDES, RETRY_OF, ROLE, Trials
@@ -60,6 +60,7 @@ class Worker:
         task_function: The application's.
         sampler: Configuration of the sampler.
         pruner: Configuration of the pruner.
+        custom_search_space: The application's function that suggests further values, if any.
         keep: How many of the best trials keep their `weights`; None for all.
         weights: Patterns of files in the folder of a run.
         repeats: How often a trial is run.
@@ -75,6 +76,7 @@ class Worker:
     task_function: TaskFunction
     sampler: DictConfig
     pruner: DictConfig
+    custom_search_space: str | None = None
     keep: int | None = None
     weights: Sequence[str] = ()
     repeats: Repeats = field(default_factory=Repeats)
@@ -115,7 +117,7 @@ class Worker:
         trials.study.sampler = make_sampler(self.sampler, len(trials.all()), number)
         trials.study.pruner = make_pruner(self.pruner)
         bases = Bases(self.context, self.config, self.overrides, str(self.spec.folder))
-        composer = TrialComposer(bases, self.dimensions)
+        composer = TrialComposer(bases, self.dimensions, self.custom_search_space)
         retention = Retention(trials, self.repeats.below_each(self.weights), self.keep)
         ran = 0
         while True:
@@ -148,7 +150,7 @@ class Worker:
         # trial that is run again, and its record with it.
         try:
             with time_limit(self.spec.trial_timeout):
-                point = suggest(trial, self.dimensions)
+                point = composer.suggest(trial)
                 record = replace(record, params=as_values(point))
                 _write(record, folder)
                 values = self._objective(trial, point, composer)
@@ -178,7 +180,8 @@ class Worker:
         lost = trial.user_attrs.get(RETRY_OF)
         if lost is not None:
             with contextlib.suppress(OSError):  # there is none, or this one exists already
-                trials.paths.trial(lost).rename(trials.paths.trial(trial.number))
+                old = trials.folder_of(trials.all()[lost])
+                old.rename(trials.paths.trial(trial.number))
 
     def _objective(self, trial: optuna.Trial, point: Point, composer: TrialComposer) -> list[float]:
         def run(repeat: int | None, overrides: Sequence[str]) -> list[float]:

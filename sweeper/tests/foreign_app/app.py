@@ -48,8 +48,14 @@ def surrogate(cfg):
     raise RuntimeError("\ud800")
 
 
+def near_x(cfg, trial):
+    """Suggests a value whose bounds depend on another."""
+    trial.suggest_float("+y", trial.params["x"], trial.params["x"] + cfg.size)
+
+
 OUTCOMES = {
     "x": lambda cfg: cfg.x,
+    "near": lambda cfg: cfg.x + cfg.y,
     "one": lambda cfg: 1,
     "surrogate": surrogate,
     "product": lambda cfg: cfg.x * cfg.size,
