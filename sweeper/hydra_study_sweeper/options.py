@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
 from hydra.core.config_store import ConfigStore
-from omegaconf import MISSING, DictConfig, OmegaConf, StringNode
+from omegaconf import MISSING, DictConfig, OmegaConf
 
 from hydra_study_sweeper.errors import ConfigError
-from hydra_study_sweeper.versions import SWEEPER
+from hydra_study_sweeper.versions import sweeper_class
 
 Direction = Literal["minimize", "maximize"]
 
@@ -118,8 +118,7 @@ class StudySweeperConf(StockOptions):
         restart: Put an old study aside and begin a new one. Nothing is deleted.
     """
 
-    # Read-only: an application that comes from another sweeper may still set its class here.
-    _target_: Any = field(default_factory=lambda: StringNode(SWEEPER, flags={"readonly": True}))
+    _target_: Any = field(default_factory=sweeper_class)
     _recursive_: bool = False  # for Hydra 1.3: samplers are made by the workers
     defaults: list[Any] = field(
         default_factory=lambda: [{"sampler": "default"}, {"pruner": "asha"}]

@@ -5,6 +5,7 @@ from typing import Any
 import hydra
 from hydra.core.override_parser.types import RangeSweep
 from hydra.utils import instantiate
+from omegaconf import StringNode
 
 _HYDRA_1_3 = hydra.__version__.startswith("1.3.")
 
@@ -14,6 +15,15 @@ SWEEPER = (
     if _HYDRA_1_3
     else "hydra_study_sweeper.plugin.StudySweeper"
 )
+
+
+def sweeper_class() -> Any:
+    """Returns what `hydra.sweeper._target_` is.
+
+    From Hydra 1.4 on it is read-only: an application that comes from another sweeper may still set
+    its class there, and would get a traceback. Hydra 1.3 sets it once more itself.
+    """
+    return SWEEPER if _HYDRA_1_3 else StringNode(SWEEPER, flags={"readonly": True})
 
 
 def make(config: Any, trusted: tuple[str, ...]) -> Any:

@@ -40,7 +40,7 @@ class Forest(Tree):
 
 @dataclass
 class Application:
-    defaults: list[Any] = field(default_factory=lambda: ["_self_", {"model": "tree"}])
+    defaults: list[Any] = field(default_factory=lambda: ["_self_", {"kind@model": "tree"}])
     model: Any = None
     inner: Model = field(default_factory=Model)
     color: Color = Color.RED
@@ -49,12 +49,12 @@ class Application:
 STORE = ConfigStore.instance()
 STORE.store(name="application", node=Application)
 STORE.store(name="base", node=Model, group="schemas")
-STORE.store(name="tree", node=Tree, group="model")
-STORE.store(name="forest", node=Forest, group="model")
+STORE.store(name="tree", node=Tree, group="kind")
+STORE.store(name="forest", node=Forest, group="kind")
 
 
 YAML = {
-    "plain": {"defaults": [{"model": "tree"}, "_self_"], "inner": {"size": 3}},
+    "plain": {"defaults": [{"kind@model": "tree"}, "_self_"], "inner": {"size": 3}},
     "nested": {"defaults": [{"schemas@a.b": "base"}, "_self_"], "a": {"b": {"size": 7}}},
     "untyped": {"x": 1, "y": {"z": "${x}"}},
 }
@@ -64,8 +64,8 @@ YAML = {
     ("name", "overrides"),
     [
         ("application", ["color=BLUE", "model.color=BLUE", "inner.size=2"]),
-        ("application", ["model=forest", "model.trees=20"]),
-        ("plain", ["model=forest", "model.place=there"]),
+        ("application", ["kind@model=forest", "model.trees=20"]),
+        ("plain", ["kind@model=forest", "model.place=there"]),
         ("nested", ["a.b.size=8"]),
         ("untyped", ["x=2", "+new=[1,2]"]),
     ],
