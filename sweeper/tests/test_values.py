@@ -181,3 +181,38 @@ def test_config_groups_are_dimensions(arguments, first, found, tmp_path):
     dimensions = plan.worker.dimensions
     assert " ".join(as_overrides(plan.first[0], dimensions)) == first
     assert set(plan.fingerprint["data"]["combinations"].split(", ")) >= found
+
+
+@pytest.mark.parametrize(
+    ("argument", "first"),
+    [
+        ("model=choice([mlp,svm],[svm])", {}),
+        ("numbered='1','2'", {"numbered": "'2'"}),
+        ("extra@other=a,b", {"extra@other": "a"}),
+    ],
+)
+def test_options_may_be_several_numbers_or_placed_elsewhere(argument, first, tmp_path):
+    numbered = [{"extra@other": "a"}, {"numbered": "2"}, *GROUPS["config"]["defaults"]]
+    files = GROUPS | {"config": GROUPS["config"] | {"defaults": numbered}}
+    files |= {"numbered/1": {"y": 1}, "numbered/2": {"y": 2}}
+    (plan,) = make_plans_of(tmp_path, files, argument)
+    assert plan.first[0] == first, "and all options were composed and compared"
+
+
+@pytest.mark.parametrize(
+    ("params", "arguments", "searched"),
+    [
+        ({"++lr": "interval(0.0,1.0)"}, ["lr=0.05"], {"size": ""}),
+        ({"lr": "interval(0.0,1.0)"}, ["++lr=0.05"], {"size": ""}),
+        ({"+momentum": "0.1,0.2"}, ["+momentum=0.3"], {"size": ""}),
+        ({"+momentum": "0.1,0.2"}, ["+momentum=0.3,0.4"], {"momentum": "+", "size": ""}),
+        ({"++lr": "0.1,0.2"}, ["lr=0.3,0.4"], {"lr": "", "size": ""}),
+        ({"++lr": "0.1,0.2"}, ["lr=0.3,0.4", "~lr", "+lr=1"], {"size": ""}),
+    ],
+)
+def test_a_key_with_another_prefix_is_the_same_key(params, arguments, searched, tmp_path):
+    sweeper = STUDY["hydra"]["sweeper"] | {"params": params | {"size": "1,2"}}
+    hydra = STUDY["hydra"] | {"sweeper": sweeper}
+    files = {"config": STUDY | {"lr": 0.1, "size": 1, "hydra": hydra}}
+    (plan,) = make_plans_of(tmp_path, files, *arguments)
+    assert {one.key: one.prefix for one in plan.worker.dimensions} == searched

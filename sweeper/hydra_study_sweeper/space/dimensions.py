@@ -61,7 +61,9 @@ class Dimension:
     def has(self, value: Value, config: DictConfig) -> bool:
         """Tells whether a configuration has what the override with a value gives."""
         if self.is_group:
-            return str(value) == str(self.value_in(config))
+            # Hydra does not note several options that are chosen together.
+            are_several = isinstance(meant(value), list)
+            return are_several or str(meant(value)) == str(self.value_in(config))
         return has_value(config, self.key, meant(value))
 
     def member_in(self, config: DictConfig) -> Value:
@@ -72,13 +74,11 @@ class Dimension:
         """
         present = self.value_in(config)
         candidates = self._candidates(present)
-        # Most are found without being set in a copy of the configuration.
-        for value in candidates:
-            if same(present, meant(value)):
-                return value
-        for value in candidates:
-            if self.has(value, config):
-                return value
+        found = [value for value in candidates if same(present, meant(value))]
+        if not found and not self.is_group:  # each is set in a copy, which takes its time
+            found = [value for value in candidates if self.has(value, config)]
+        if found:
+            return found[0]
         raise ValueError(f"{self.key}={present} is not in {self}")
 
     def member(self, value: Any, config: DictConfig) -> Value:
@@ -103,7 +103,7 @@ class Dimension:
 
     def _is_written(self, one: Value, value: Any) -> bool:
         if self.is_group:
-            return str(one) == str(value)
+            return str(meant(one)) == str(value)
         return same(value, meant(one)) or (isinstance(value, str) and value == one)
 
     def _candidates(self, value: Any) -> Sequence[Value]:
