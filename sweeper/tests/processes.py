@@ -26,7 +26,8 @@ import pytest
 STREAMS = ("stdin", "stdout", "stderr")
 FORKSERVER = multiprocessing.get_context("forkserver")
 _preloaded = [
-    *("hydra_study_sweeper.study", "hydra_study_sweeper.plugin", "optuna.visualization"),
+    *("hydra_study_sweeper.study", "hydra_study_sweeper.plugin", "numpy.random"),
+    *("optuna.visualization", "hydra._internal.logging_config"),
     "hydra_plugins.hydra_optuna_sweeper.optuna_sweeper",
     "hydra_plugins.hydra_joblib_launcher.joblib_launcher",
     "hydra_plugins.hydra_submitit_launcher.submitit_launcher",
@@ -132,7 +133,8 @@ def _become(
     """Becomes the program, in a process that was just forked."""
     # What the program forks comes from this same server, as multiprocessing means it to; otherwise
     # each would start one of its own, which imports everything again.
-    FORKSERVER_MODULE._forkserver.ensure_running = lambda: None
+    FORKSERVER_MODULE.ensure_running = lambda: None
+    FORKSERVER_MODULE._forkserver.ensure_running = FORKSERVER_MODULE.ensure_running
     gc.freeze()  # the libraries need not be looked through, nor their memory copied
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.chdir(cwd)
