@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from rnnclf.configuration.schema import Config, DatasetConfig
 from rnnclf.files.bundle import BundleRecord
+from rnnclf.files.markdown import in_markdown
 from rnnclf.files.result import ModelResult
 
 CONFIDENCE = 0.95
@@ -68,9 +69,9 @@ def _accuracy(record: BundleRecord) -> Iterator[str]:
         yield "The model was never tested."
     if refit:
         yield (
-            f"The study {record.study} found the hyperparameters, and its winner was trained "
-            f"again: {refit.validation} on the validation texts and, trained on those too, "
-            f"{refit.final} on the test texts (mean ± standard deviation, number of seeds). "
+            f"The study {in_markdown(str(record.study))} found the hyperparameters, and its winner "
+            f"was trained again: {refit.validation} on the validation texts and, trained on those "
+            f"too, {refit.final} on the test texts (mean ± standard deviation, number of seeds). "
             f"This is the model of seed {refit.model.seed}, the median by validation accuracy."
         )
 

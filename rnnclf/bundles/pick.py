@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hydra_study_sweeper.paths import shown
+from hydra_study_sweeper.printable import one_line
 
 from rnnclf.bundles.bundle import write_bundle
-from rnnclf.errors import SelectionError
+from rnnclf.errors import ModelError, SelectionError
 from rnnclf.files.paths import ModelPaths
+from rnnclf.model.store import load
 from rnnclf.runs.find import read_run
 from rnnclf.runs.rank import quality
 from rnnclf.runs.results import Run
@@ -62,10 +64,14 @@ def _first_usable(runs: list[Run], *, tested: bool) -> Pick:
 
 def _why_not(run: Run, *, tested: bool) -> str | None:
     """Returns why the model of a run cannot be used."""
-    if not ModelPaths(run.model_folder).weights.is_file():
+    if not ModelPaths(run.model_folder).weights.exists():
         return "its weights were deleted"
-    if tested and read_run(run.model_folder).result.test_accuracy is None:
-        return "it was never tested"
+    try:
+        load(run.model_folder)
+        if tested and read_run(run.model_folder).result.test_accuracy is None:
+            return "it was never tested"
+    except (ModelError, SelectionError) as error:
+        return one_line(str(error))
     return None
 
 

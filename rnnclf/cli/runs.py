@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import click
+from hydra_study_sweeper.printable import one_line
 
 from rnnclf.cli.options import CONDITION, FOLDER, FOLDERS
 from rnnclf.cli.output import echo
@@ -213,5 +214,5 @@ def _show_left_out(folders: Iterable[tuple[Path, str]]) -> None:
     for folder, reason in folders:
         reasons[reason, folder.parent].append(folder.name)
     for (reason, parent), names in reasons.items():
-        shown = ", ".join(names[:NAMED]) + (", ..." if len(names) > NAMED else "")
+        shown = one_line(", ".join(names[:NAMED])) + (", ..." if len(names) > NAMED else "")
         echo(f"left out: {len(names)} in {parent} ({reason}): {shown}", err=True)

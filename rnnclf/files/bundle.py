@@ -5,7 +5,7 @@ from typing import Literal
 
 from hydra_study_sweeper.records import RefitRecord
 
-from rnnclf.files.result import ModelResult
+from rnnclf.files.result import Count, ModelResult, Share
 
 
 @dataclass(frozen=True)
@@ -18,9 +18,9 @@ class Member:
         test_accuracy: Its own accuracy on the test split, if it was measured.
     """
 
-    seed: int
-    val_accuracy: float | None
-    test_accuracy: float | None
+    seed: Count
+    val_accuracy: Share | None
+    test_accuracy: Share | None
 
 
 @dataclass(frozen=True)

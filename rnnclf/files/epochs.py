@@ -7,6 +7,9 @@ from pathlib import Path
 
 import msgspec
 from hydra_study_sweeper.files import LARGEST_RECORD, RecordError, read_bounded
+from hydra_study_sweeper.printable import one_line
+
+from rnnclf.files.result import Count, Duration, Share
 
 DIVERGED = 0.02  # a drop of the training accuracy that is too large for chance
 
@@ -28,14 +31,14 @@ class EpochMetrics:
         tokens_per_second: Training words, without padding, for each second of training.
     """
 
-    epoch: int
+    epoch: Count
     train_loss: float
-    train_accuracy: float
+    train_accuracy: Share
     val_loss: float | None
-    val_accuracy: float | None
-    val_macro_f1: float | None
+    val_accuracy: Share | None
+    val_macro_f1: Share | None
     lr: float
-    seconds: float
+    seconds: Duration
     tokens_per_second: float
 
     def better_than(self, other: "EpochMetrics | None") -> bool:
@@ -71,4 +74,4 @@ def read_epochs(path: Path) -> list[EpochMetrics]:
     except FileNotFoundError as error:
         raise RecordError(f"there is no {path.name}") from error
     except (OSError, msgspec.DecodeError) as error:
-        raise RecordError(f"{path.name} is damaged: {error}") from error
+        raise RecordError(f"{path.name} is damaged: {one_line(str(error))}") from error

@@ -7,9 +7,10 @@ from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
 from hydra_study_sweeper.files import RecordError, read_bounded, replacing
+from hydra_study_sweeper.printable import one_line
 
 LONGEST_FIELD = 2**31 - 1
-LARGEST = 2**30  # bytes
+LARGEST = 2**28  # bytes
 
 
 @dataclass(frozen=True)
@@ -61,4 +62,4 @@ def read_predictions(path: Path) -> list[Prediction]:
     except FileNotFoundError as error:
         raise RecordError(f"there is no {path.name}") from error
     except (OSError, ValueError, csv.Error) as error:
-        raise RecordError(f"{path.name} is damaged: {error}") from error
+        raise RecordError(f"{path.name} is damaged: {one_line(str(error))}") from error

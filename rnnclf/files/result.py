@@ -4,11 +4,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from hydra_study_sweeper.records import Value
 from msgspec import Meta
 
 Share = Annotated[float, Meta(ge=0, le=1)]
-Count = Annotated[int, Meta(ge=0)]
+Loss = Annotated[float, Meta(ge=0)]
+Duration = Annotated[float, Meta(ge=0)]
+Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+# A part of the names of files, and of pages in Markdown.
+Name = Annotated[str, Meta(pattern=r"^\w[\w.-]*\Z", max_length=100)]
+Version = Annotated[str, Meta(pattern=r"^[\w.+-]+\Z", max_length=100)]
+Setting = (
+    Annotated[str, Meta(max_length=4096)]
+    | Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+    | float
+    | bool
+    | None
+)
 
 
 @dataclass(frozen=True)
@@ -37,10 +48,10 @@ class Seconds:
         total: The whole run.
     """
 
-    load: float
-    fit: float
-    evaluate: float
-    total: float
+    load: Duration
+    fit: Duration
+    evaluate: Duration
+    total: Duration
 
 
 @dataclass(frozen=True)
@@ -64,20 +75,20 @@ class ModelResult:
         versions: The versions of Python and of the packages on which a result depends.
     """
 
-    dataset: str
-    cell: str
+    dataset: Name
+    cell: Name
     val_accuracy: Share | None
     val_macro_f1: Share | None
-    val_loss: float | None
+    val_loss: Loss | None
     test_accuracy: Share | None
     test_macro_f1: Share | None
-    test_loss: float | None
-    parameters: int
-    vocabulary_size: int
-    classes: int
+    test_loss: Loss | None
+    parameters: Count
+    vocabulary_size: Count
+    classes: Count
     texts: TextCounts
-    git_revision: str | None
-    versions: dict[str, str]
+    git_revision: Name | None
+    versions: dict[Name, Version]
 
     def __post_init__(self) -> None:
         """Refuses an accuracy without a loss, or on no texts."""
@@ -103,14 +114,14 @@ class RunResult(ModelResult):
         format: The format of the file.
     """
 
-    best_epoch: int
-    epochs: int
-    seed: int
-    identity: str
-    device: str
-    started: str
+    best_epoch: Count
+    epochs: Count
+    seed: Count
+    identity: Name
+    device: Annotated[str, Meta(max_length=100)]
+    started: Annotated[str, Meta(pattern=r"^[\dT:.+-]+\Z", max_length=40)]
     seconds: Seconds
-    config: dict[str, Value | dict[str, Value]]
+    config: dict[Name, Setting | dict[Name, Setting]]
     format: Literal[1] = 1
 
     def __post_init__(self) -> None:

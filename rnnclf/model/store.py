@@ -1,7 +1,6 @@
 """The files of a trained model: written, and read again without trust."""
 
 import hashlib
-import os
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -9,7 +8,14 @@ from typing import Any
 
 import torch
 from hydra_study_sweeper import read_study, read_trial
-from hydra_study_sweeper.files import RecordError, read_record, replacing, write_text
+from hydra_study_sweeper.files import (
+    RecordError,
+    open_regular,
+    read_bounded,
+    read_record,
+    replacing,
+    write_text,
+)
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -25,6 +31,8 @@ from rnnclf.files.bundle import BundleRecord
 from rnnclf.files.paths import BundlePaths, ModelPaths
 from rnnclf.model.classifier import Classifier
 from rnnclf.model.network import Ensemble, RecurrentClassifier
+
+LARGEST_LIST = 2**26  # bytes of a vocabulary; one of a million words has 10 million
 
 
 def save_description(
@@ -76,20 +84,20 @@ def load(folder: str | Path) -> Classifier:
 
 def digest(path: Path) -> str:
     """Returns the SHA-256 of a file in hexadecimal."""
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _check_files(paths: BundlePaths) -> None:
-    folder = os.path.realpath(paths.folder)
     for path in (*paths.all, paths.metrics):
-        if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(folder):
-            raise ModelError(f"{path}: a link that leads out of its folder")
-        if path.exists() and not path.is_file():
-            raise ModelError(f"{path}: not a file")
-    for path in paths.all:
-        if not path.exists():
-            raise ModelError(f"{paths.folder}: no model here, {_why_not(paths.folder, path.name)}")
+        try:
+            open_regular(path).close()
+        except FileNotFoundError as error:
+            if path != paths.metrics:
+                why = _why_not(paths.folder, path.name)
+                raise ModelError(f"{paths.folder}: no model here, {why}") from error
+        except OSError as error:
+            raise ModelError(f"{path}: {error.strerror}") from error
 
 
 def _why_not(folder: Path, missing: str) -> str:
@@ -164,6 +172,9 @@ class _Uninitialised(TorchFunctionMode):
 def _read_lines(path: Path) -> list[str]:
     # Not splitlines(): a word may contain what str takes for a line end, such as U+2028.
     try:
-        return path.read_bytes().decode("utf-8").removesuffix("\n").split("\n")
+        content = read_bounded(path, LARGEST_LIST)
+        return content.decode("utf-8").removesuffix("\n").split("\n")
+    except OSError as error:
+        raise ModelError(f"{path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise ModelError(f"{path}: not UTF-8: {error.reason} at byte {error.start}") from error

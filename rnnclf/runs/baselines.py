@@ -11,7 +11,7 @@ from hydra_study_sweeper.files import write_record
 
 from rnnclf.configuration.schema import DatasetConfig
 from rnnclf.files.paths import BASELINE
-from rnnclf.files.result import Share, TextCounts
+from rnnclf.files.result import Count, Duration, Share, TextCounts
 from rnnclf.runs.results import Run
 
 # What may differ between runs of a task and decides which texts they read.
@@ -39,10 +39,10 @@ class LinearModel:
     """
 
     features: str
-    num_features: int
+    num_features: Count
     val_accuracy: Share | None
     test_accuracy: Share
-    seconds: float
+    seconds: Duration
 
 
 @dataclass(frozen=True)

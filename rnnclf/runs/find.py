@@ -6,11 +6,11 @@ finished run `result.json`.
 
 import os
 import statistics
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from hydra_study_sweeper import StudyPaths, TrialRecord, read_study, read_trial
+from hydra_study_sweeper import StudyPaths, StudyRecord, TrialRecord, read_study, read_trial
 from hydra_study_sweeper.files import RecordError, read_record
 from hydra_study_sweeper.paths import trial_record
 
@@ -23,6 +23,7 @@ from rnnclf.runs.results import Run, Study
 STUDY = StudyPaths(Path())  # for the names of its files
 UNFINISHED = "unfinished"
 FOREIGN = "not a run of rnnclf"
+DEEPEST = 100  # folders in a path; each further one makes all below it slower
 
 
 @dataclass
@@ -86,7 +87,7 @@ def _study_around(folder: Path) -> Study | None:
     """Returns the study of which a folder may be a trial."""
     parent = folder.resolve().parent
     try:
-        return Study(parent, read_study(parent))
+        return Study(parent, _read_study_of_accuracies(parent))
     except RecordError:
         return None
 
@@ -103,13 +104,16 @@ class _Finder:
 
         `parent` is the study around it, if that has a record; `below_study` is true even if not.
         """
+        if len(folder.parts) > DEEPEST:
+            self.found.left_out.append((folder, "nested too deeply"))
+            return
         resolved = os.path.realpath(folder)
         if resolved in self._seen:
             return
         self._seen.add(resolved)
         try:
             with os.scandir(folder) as entries:
-                names = {entry.name: entry.is_dir() for entry in entries}
+                names = {entry.name: _is_folder(entry) for entry in entries}
         except OSError as error:
             self.found.left_out.append((folder, f"cannot be read: {error.strerror}"))
             return
@@ -169,7 +173,7 @@ class _Finder:
     def _read_study(self, folder: Path) -> Study | None:
         record = StudyPaths(folder).record
         try:
-            study = Study(folder, read_study(folder))
+            study = Study(folder, _read_study_of_accuracies(folder))
         except RecordError as error:
             if record.exists():
                 self.found.left_out.append((record, str(error)))
@@ -183,6 +187,28 @@ class _Finder:
             self.found.baselines[folder] = read_record(Baseline, folder / BASELINE)
         except RecordError as error:
             self.found.left_out.append((folder / BASELINE, str(error)))
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False  # a link to itself
+
+
+def _read_study_of_accuracies(folder: Path) -> StudyRecord:
+    """Reads the record of a study.
+
+    Raises:
+        RecordError: If it is damaged, or if a value is no accuracy.
+    """
+    record = read_study(folder)
+    values = [value for best in record.best for value in best.values]
+    if record.refit:
+        values += [*record.refit.validation.values, *record.refit.final.values]
+    if not all(0 <= value <= 1 for value in values):
+        raise RecordError("it has values that are no accuracies")
+    return record
 
 
 def _runs_in(folder: Path) -> list[Run]:

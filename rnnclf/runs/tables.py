@@ -7,11 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from hydra_study_sweeper.printable import one_line
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from rnnclf.files.markdown import in_markdown
 from rnnclf.runs.rank import Row
 from rnnclf.runs.significance import LEVEL
 
@@ -89,7 +91,7 @@ def _markdown(title: str, rows: Sequence[Row]) -> str:
     lines = [
         columns,
         ["---"] * len(columns),
-        *([_shown(name, row.get(name)).replace("|", r"\|") for name in columns] for row in rows),
+        *([in_markdown(_shown(name, row.get(name))) for name in columns] for row in rows),
     ]
     return f"## {title}\n\n" + "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
@@ -133,4 +135,4 @@ def _shown(name: str, value: Any) -> str:
         return str(value).lower()
     if isinstance(value, int | float):
         return format(value, NUMBERS.get(name, ".4g" if isinstance(value, float) else "d"))
-    return str(value)
+    return one_line(str(value))

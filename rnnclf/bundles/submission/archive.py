@@ -9,7 +9,7 @@ from pathlib import Path
 
 import yaml
 from hydra_study_sweeper import StudyPaths
-from hydra_study_sweeper.files import write_text
+from hydra_study_sweeper.files import LARGEST_RECORD, read_bounded, write_text
 
 from rnnclf.bundles.pick import Pick, choose, write_picks
 from rnnclf.bundles.submission import grade
@@ -101,7 +101,7 @@ def _copy_search(pick: Pick, to: Path) -> None:
     paths = StudyPaths(pick.run.study.folder)
     to.mkdir(parents=True)
     for path in (paths.best, paths.trials, paths.record):
-        shutil.copyfile(path, to / path.name)
+        (to / path.name).write_bytes(read_bounded(path, LARGEST_RECORD))
 
 
 def _copy_code(project: Path, to: Path) -> None:

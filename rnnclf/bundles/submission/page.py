@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from rnnclf.bundles.card import accuracy_interval
 from rnnclf.bundles.pick import Pick
+from rnnclf.files.markdown import in_markdown
 from rnnclf.runs.find import read_run
 from rnnclf.runs.results import Run
 
@@ -79,6 +80,8 @@ def _hyperparameters(picks: Sequence[Pick]) -> Iterator[str]:
 
 def _shown(pick: Pick, run: Run, key: str) -> str:
     value = run.value(key)
-    shown = f"{value:.4g}" if isinstance(value, float) else json.dumps(value).strip('"')
+    shown = (
+        f"{value:.4g}" if isinstance(value, float) else in_markdown(json.dumps(value).strip('"'))
+    )
     study = pick.run.study
     return f"**{shown}**" if study and key in study.record.space else shown
