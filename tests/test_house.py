@@ -243,3 +243,13 @@ def test_no_command_waits_for_what_it_does_not_need(commands, needed, heavy, tra
     imported = set(done.stdout.splitlines()[-1].split())
     assert imported >= needed
     assert not imported & heavy
+
+
+def test_files_are_opened_in_known_places():
+    """Files of others are read by `hydra_study_sweeper.files`; every exception has its reason."""
+    opening = re.compile(
+        r"(?<![\w.])open\(|\.open\(|\.read_text\(|\.read_bytes\(|load_file\(|safe_open\(|"
+        r"copyfile\(|copytree\(|\.load\(.*path"
+    )
+    places = {str(path.relative_to(REPO)) for path in SOURCES if opening.search(path.read_text())}
+    assert places == KNOWN_PLACES.keys()
