@@ -39,7 +39,11 @@ from rnnclf.errors import UserError, errors_in_one_line
 from rnnclf.files.paths import RunPaths
 
 # What a configuration may name for Hydra to call, besides Optuna's samplers and pruners.
-OURS = ("rnnclf.training.progress.ConsoleHandler", "rnnclf.training.precheck.check_trials")
+OURS = (
+    "rnnclf.training.progress.ConsoleHandler",
+    "rnnclf.training.progress.LogFile",
+    "rnnclf.training.precheck.check_trials",
+)
 
 log = logging.getLogger(__name__)
 of_grid: list[tuple[float, str, Path]] = []  # accuracy, data set and folder of each run in a grid

@@ -180,9 +180,7 @@ def test_linked_folders_are_read_once(write_run, tmp_path):
 
 def test_names_with_brackets_are_shown_as_they_are(write_run, rnnclf, tmp_path):
     write_run("a[/0]", {"dataset.name": "csv-d", "dataset.folder": "/x/d [new]"})
-    write_run(
-        "b", {"dataset.name": "csv-d", "dataset.folder": "/x/d [new]", "optimizer.lr": 7}
-    )
+    write_run("b", {"dataset.name": "csv-d", "dataset.folder": "/x/d [new]", "optimizer.lr": 7})
     shown = rnnclf("compare", ".", cwd=tmp_path).stdout
     assert "csv-d" in shown
     assert "a[/0]" in shown

@@ -13,7 +13,10 @@ import pytest
 
 from rnnclf.cli import main
 from rnnclf.errors import ModelError
+from rnnclf.files.epochs import write_epochs
 from rnnclf.model.store import load
+from rnnclf.training.checkpoint import load_checkpoint
+from rnnclf.training.progress import LogFile
 from tests.hostile.corpus import FILES, NAMES, SECRET, copies
 
 LONGEST = 20  # seconds for a command; a pipe or /dev/zero would take for ever
@@ -120,6 +123,15 @@ def test_a_model_with_a_hostile_file_is_refused_with_its_name(strangers):
         with alarm(LONGEST), pytest.raises(ModelError, match=name):
             load(folder)
             raise AssertionError(f"{kind} in place of {name} was loaded")
+
+
+@pytest.mark.parametrize("kind", ["pipe", "endless", "link", "loop", "folder"])
+def test_a_run_neither_reads_nor_writes_through_a_hostile_file(kind, tmp_path, victim):
+    path = tmp_path / "file"
+    FILES[kind](path, victim)
+    for use in (load_checkpoint, lambda path: write_epochs(path, []), LogFile):
+        with alarm(LONGEST), pytest.raises(OSError):
+            use(path)
 
 
 def test_a_link_is_not_handed_in_as_a_study(tmp_path, victim, rnnclf_here, outputs):

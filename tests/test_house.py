@@ -1,6 +1,7 @@
 """The structure: imports go one way, files and functions stay small, start-up stays light."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -38,6 +39,27 @@ PACKAGES = {"rnnclf": REPO / "rnnclf", "hydra_study_sweeper": REPO / "sweeper/hy
 ROOMS = {"rnnclf": RNNCLF, "hydra_study_sweeper": SWEEPER}
 FOREIGN_TO_THE_SWEEPER = {"rnnclf", "torch", "torchtext", "sklearn", "scipy", "matplotlib"}
 KNOW_HYDRA = {"configuration", "cli"}
+OPENING = {
+    "rnnclf/bundles/export.py": "the graph that was just written",
+    "rnnclf/bundles/submission/archive.py": "the project's own code",
+    "rnnclf/bundles/submission/grade.py": "a script by itself, in a submission",
+    "rnnclf/data/archives.py": "checked archives, member by member",
+    "rnnclf/data/cache.py": "the user's own cache",
+    "rnnclf/data/csv_files.py": "a file that the user names may be a pipe",
+    "rnnclf/data/download.py": "raw files in the user's own folder",
+    "rnnclf/data/sources.py": "raw files in the user's own folder",
+    "rnnclf/files/epochs.py": "written, never through a link",
+    "rnnclf/files/predictions.py": "written, in a folder of its own",
+    "rnnclf/model/store.py": "safetensors maps a file that was checked before",
+    "rnnclf/report/page.py": "files of the package",
+    "rnnclf/training/checkpoint.py": "safetensors maps a file that was checked before",
+    "rnnclf/training/progress.py": "written, never through a link",
+    "sweeper/hydra_study_sweeper/files.py": "the readers and writers for all others",
+    "sweeper/hydra_study_sweeper/output/outcome.py": "written, in a folder of its own",
+    "sweeper/hydra_study_sweeper/storage/journal.py": "the journal, checked before",
+    "sweeper/hydra_study_sweeper/workers/pool.py": "the log of a worker, checked before",
+    "sweeper/hydra_study_sweeper/workers/process.py": "the log of a worker, never through a link",
+}
 LONG, TOO_LONG = 300, 400  # lines of a file
 LONGEST_FUNCTION = 60  # lines without the docstring
 
@@ -248,8 +270,9 @@ def test_no_command_waits_for_what_it_does_not_need(commands, needed, heavy, tra
 def test_files_are_opened_in_known_places():
     """Files of others are read by `hydra_study_sweeper.files`; every exception has its reason."""
     opening = re.compile(
-        r"(?<![\w.])open\(|\.open\(|\.read_text\(|\.read_bytes\(|load_file\(|safe_open\(|"
-        r"copyfile\(|copytree\(|\.load\(.*path"
+        r"(?<![\w.])open\(|\.open\(|\.read_text\(|\.read_bytes\(|load_file\(|safe_open\(|copy(file|tree)\("
     )
-    places = {str(path.relative_to(REPO)) for path in SOURCES if opening.search(path.read_text())}
-    assert places == KNOWN_PLACES.keys()
+    places = {
+        str(path.relative_to(REPO)): path for path in SOURCES if opening.search(path.read_text())
+    }
+    assert places.keys() == OPENING.keys()

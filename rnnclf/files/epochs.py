@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import msgspec
-from hydra_study_sweeper.files import LARGEST_RECORD, RecordError, read_bounded
+from hydra_study_sweeper.files import LARGEST_RECORD, RecordError, not_through_links, read_bounded
 from hydra_study_sweeper.printable import one_line
 
 from rnnclf.files.result import Count, Duration, Share
@@ -57,7 +57,8 @@ class EpochMetrics:
 
 def write_epochs(path: Path, epochs: Iterable[EpochMetrics], *, append: bool = False) -> None:
     """Writes epochs in place of those in the file, or after them."""
-    with path.open("a" if append else "w", encoding="utf-8") as file:
+    mode = "a" if append else "w"
+    with open(path, mode, encoding="utf-8", opener=not_through_links) as file:
         for metrics in epochs:
             file.write(json.dumps(asdict(metrics), allow_nan=False) + "\n")
 

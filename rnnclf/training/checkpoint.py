@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from hydra_study_sweeper.files import replacing
+from hydra_study_sweeper.files import open_regular, replacing
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -34,7 +34,9 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     Raises:
         ModelError: If the file is not a whole checkpoint.
         FileNotFoundError: If it is missing.
+        OSError: If it is a link, a pipe or a device.
     """
+    open_regular(path).close()  # safetensors would wait for the writer of a pipe
     try:
         with safe_open(path, "pt") as file:
             structure = json.loads((file.metadata() or {})[STRUCTURE])

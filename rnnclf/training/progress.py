@@ -1,7 +1,9 @@
 """The progress of a run on screen: a live line on a terminal, plain lines elsewhere."""
 
 import logging
+from io import TextIOWrapper
 
+from hydra_study_sweeper.files import not_through_links
 from hydra_study_sweeper.printable import printable
 from rich.console import Console
 from rich.progress import (
@@ -24,6 +26,14 @@ class ConsoleHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Prints the message without colours and without wrapping."""
         console.print(printable(self.format(record)), highlight=False, soft_wrap=True)
+
+
+class LogFile(logging.FileHandler):
+    """Logs to a file, but never through a link."""
+
+    def _open(self) -> TextIOWrapper:
+        file = open(self.baseFilename, "ab", opener=not_through_links)  # noqa: SIM115: close() does it
+        return TextIOWrapper(file, encoding="utf-8")
 
 
 class EpochProgress(Progress):

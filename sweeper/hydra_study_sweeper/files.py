@@ -131,6 +131,14 @@ def open_regular(path: Path) -> BufferedReader:
     return file
 
 
+def not_through_links(path: str, flags: int) -> int:
+    """An opener for files that are written.
+
+    A link may lead to what its maker could not write; a pipe would wait for its reader.
+    """
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
+
+
 def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
