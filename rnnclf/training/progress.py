@@ -32,7 +32,8 @@ class LogFile(logging.FileHandler):
     """Logs to a file, but never through a link."""
 
     def _open(self) -> TextIOWrapper:
-        file = open(self.baseFilename, "ab", opener=not_through_links)  # noqa: SIM115: close() does it
+        # `close` closes it.
+        file = open(self.baseFilename, "ab", opener=not_through_links)  # noqa: SIM115
         return TextIOWrapper(file, encoding="utf-8")
 
 
