@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from hydra_study_sweeper.intervals import seed_values
 
 from rnnclf.runs.find import find_runs
 from rnnclf.runs.query import Names, parse_condition
@@ -231,14 +232,15 @@ def test_markdown_rows_have_as_many_cells_as_the_heading(four_runs, tmp_path):
 
 
 def test_a_narrow_table_has_whole_lines_and_says_what_is_missing():
-    row = {"rank": 1, "val_accuracy": 0.5, "cell": "gru", "pooling": "attention", "folder": "a/b"}
-    wide, narrow = (render({"t": [row]}, "table", width=width) for width in (80, 40))
-    assert "attention" in wide
-    assert "--wide" not in wide
-    assert "1 more columns with --wide" in narrow
-    assert "attention" not in narrow
-    assert "a/b" in narrow
-    assert max(map(len, narrow.splitlines()[1:])) <= 40
+    seeds = seed_values([0.8145, 0.8253, 0.82])
+    row = {"rank": 1, "val_accuracy": 0.5, "refit_test": seeds, "cell": "gru", "lr": 0.1}
+    rows = [row | {"folder": "outputs/studies/questions-gru/12"}]
+    assert "outputs/studies/questions-gru/12" in render({"t": rows}, "table", width=100)
+    rows += [row | {"folder": "outputs/questions-gru/2026-11-26_11-20-25-513051"}]
+    title, _, *lines = render({"t": rows}, "table", width=80).splitlines()
+    assert title == "t, folders below outputs/  (3 more columns with --wide)"
+    assert max(map(len, lines)) <= 80
+    assert "0.8199 ± 0.0054 (3)   questions-gru/2026-11-26_11-20-25-513051" in lines[-2]
 
 
 # Speed

@@ -3,8 +3,10 @@
 import csv
 import io
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from hydra_study_sweeper.printable import one_line
@@ -28,7 +30,9 @@ NUMBERS = {
 P_VALUES = ("p_val", "p_test")
 SPREADS = ("refit_val", "refit_test", "mean")  # `SeedValues`
 NOTHING = "-"
-FIRST = ("rank", "val_accuracy", "refit_test", "folder")  # in the narrowest table
+ALWAYS = ("val_accuracy", "folder", "best", "best_folder")  # columns of the narrowest table
+FIRST = ("refit_test", "cell", "rank")  # those that come next
+FOLDERS = ("folder", "best_folder")
 PADDING = 3  # between two columns
 WIDEST = 10_000
 
@@ -61,6 +65,10 @@ def _table(title: str, rows: Sequence[Row], width: int) -> str:
     columns = _filled_columns(rows)
     kept = _that_fit(columns, rows, width)
     if len(kept) < len(columns):
+        parent, rows = _below_one_folder(rows)
+        title += f", folders below {parent}/" if parent else ""
+        kept = _that_fit(columns, rows, width)
+    if len(kept) < len(columns):
         title += f"  ({len(columns) - len(kept)} more columns with --wide)"
     table = Table(title=Text(title), title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     for name in kept:
@@ -74,16 +82,30 @@ def _table(title: str, rows: Sequence[Row], width: int) -> str:
 
 
 def _that_fit(columns: Sequence[str], rows: Sequence[Row], width: int) -> list[str]:
-    """Returns the columns that fit, in their order; those of `FIRST` are always kept."""
+    """Returns the columns that fit, in their order; those of `ALWAYS` are always kept."""
     widths = {
         name: max(len(name), *(len(_shown(name, row.get(name))) for row in rows)) + PADDING
         for name in columns
     }
-    kept = [name for name in columns if name in FIRST]
-    for name in columns:
-        if name not in FIRST and sum(widths[one] for one in (*kept, name)) <= width:
+    kept = [name for name in columns if name in ALWAYS]
+    for name in sorted(columns, key=lambda name: (*FIRST, name).index(name)):
+        if name not in ALWAYS and sum(widths[one] for one in (*kept, name)) <= width + PADDING:
             kept.append(name)
     return sorted(kept, key=columns.index)
+
+
+def _below_one_folder(rows: Sequence[Row]) -> tuple[str, Sequence[Row]]:
+    """Returns the folder that all folders have in common, and the rows with the rest of them."""
+    parents = [Path(row[name]).parent for row in rows for name in FOLDERS if row.get(name)]
+    if not parents or len({parent.is_absolute() for parent in parents}) > 1:
+        return "", rows
+    common = os.path.commonpath(parents)
+    if not common:
+        return "", rows
+    return common, [
+        row | {name: os.path.relpath(row[name], common) for name in FOLDERS if row.get(name)}
+        for row in rows
+    ]
 
 
 def _markdown(title: str, rows: Sequence[Row]) -> str:
