@@ -192,7 +192,7 @@ def test_no_run_at_all_is_an_error(rnnclf, tmp_path):
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == f"error: no finished run below {tmp_path}\n"
     done = rnnclf("compare", cwd=tmp_path)
-    assert done.stderr == "error: outputs: no such folder\n"
+    assert done.stderr == f"error: outputs: no such folder in {tmp_path}\n"
 
 
 def test_a_folder_that_is_no_run_cannot_be_compared_with_one(tmp_path):

@@ -116,8 +116,12 @@ def pick(folders: tuple[Path, ...], to: Path, condition: str | None) -> None:
     """
     from rnnclf.bundles.pick import choose, write_picks
 
-    picks = choose(_find(folders, condition).runs)
+    runs = _find(folders, condition).runs
+    picks = choose(runs)
     _show_better([one for chosen in picks for one in chosen.better])
+    picked = {chosen.run.folder for chosen in picks}
+    unmeasured = [r for r in runs if r.val_accuracy is None and r.folder not in picked]
+    _show_better([(run, "nothing to compare it by") for run in unmeasured])
     for chosen, bundle in zip(picks, write_picks(picks, to), strict=True):
         echo(f"{bundle}: {_described(chosen.run)}")
     echo(f'next: rnnclf predict {shlex.quote(str(bundle))} "TEXT"', err=True)

@@ -103,15 +103,17 @@ def _check_files(paths: BundlePaths) -> None:
 def _why_not(folder: Path, missing: str) -> str:
     with suppress(RecordError):
         study = read_study(folder)
-        if study.refit:
-            return f"but a study; its final model is {folder / study.refit.model.folder}"
-        return "but a study without a final model; take the folder of a trial"
+        final = folder / study.refit.model.folder if study.refit else None
+        return f"but a study; its final model is {final or 'missing, take the folder of a trial'}"
     with suppress(RecordError):
         state = read_trial(folder).state
         if state != "complete":
             return f"but a trial that is {state}"
         return f"{missing} was deleted: a study keeps only the weights of its best trials"
-    return f"{missing} is missing"
+    if not folder.is_dir():
+        return f"there is no such folder in {Path.cwd()}"
+    deeper = next(folder.glob(f"**/{ModelPaths(folder).weights.name}"), None)
+    return f"but deeper, such as in {deeper.parent}" if deeper else f"{missing} is missing"
 
 
 def _check_digests(paths: BundlePaths) -> None:

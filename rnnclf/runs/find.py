@@ -54,7 +54,7 @@ def find_runs(folders: Iterable[Path]) -> Found:
     finder = _Finder()
     for folder in folders:
         if not folder.is_dir():
-            raise SelectionError(f"{folder}: no such folder")
+            raise SelectionError(f"{folder}: no such folder in {Path.cwd()}")
         finder.walk(folder, _study_around(folder))
     return finder.found
 
@@ -74,7 +74,7 @@ def read_run(folder: Path) -> Run:
         SelectionError: If there is no finished run.
     """
     if not folder.is_dir():
-        raise SelectionError(f"{folder}: no such folder")
+        raise SelectionError(f"{folder}: no such folder in {Path.cwd()}")
     finder = _Finder()
     finder.read(folder, _study_around(folder))
     if not finder.found.runs:

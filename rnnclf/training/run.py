@@ -15,6 +15,7 @@ import torch
 from filelock import FileLock, Timeout
 from hydra_study_sweeper import announce, report
 from hydra_study_sweeper.files import discard_unfinished, write_record
+from hydra_study_sweeper.paths import shown
 
 from rnnclf.configuration.identity import identity
 from rnnclf.configuration.schema import Config
@@ -253,7 +254,7 @@ def _run(
     except KeyboardInterrupt as error:
         raise type(error)(
             f"{str(error) or 'interrupted'} after {len(trainer.epochs)} of "
-            f"{config.training.epochs} epochs; python run.py resume={paths.folder} continues"
+            f"{config.training.epochs} epochs; python run.py resume={shown(paths.folder)} continues"
         ) from error
 
 

@@ -1,8 +1,8 @@
 """A Hydra sweeper that runs Optuna studies: `hydra/sweeper=study`.
 
 An application calls `report` while a trial runs, and may call `announce` and `in_refit`. Programs
-that read a study's folder use `StudyPaths`, `read_study` and `read_trial`. None of this imports
-Hydra or Optuna.
+that read the folder of a study use `StudyPaths`, `read_study` and `read_trial`. These names import
+neither Hydra nor Optuna.
 """
 
 from hydra_study_sweeper.paths import StudyPaths

@@ -35,14 +35,14 @@ class RecordError(Exception):
 
 @contextmanager
 def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
-    """Yields a temporary path that takes the place of `path` once the block has ended well.
+    """Yields a temporary path that replaces `path` at the end of the block.
 
-    What was at `path` stays until then, and for good if the block raises (a full disk, Ctrl-C).
+    If the block raises (a full disk, Ctrl-C), the file at `path` stays as it was.
 
     Args:
         path: The file to write; its folder must exist.
-        durable: Whether the content must be on the disk before it takes its place, so that it is
-            whole even after a power cut.
+        durable: Whether the content is forced to disk first, so that the file is whole even after
+            a power cut.
 
     Yields:
         A path with the same suffix, in a folder of its own beside `path`. That folder collects
@@ -64,7 +64,7 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
 
 
 def discard_unfinished(folder: Path) -> None:
-    """Deletes what killed processes left half-written in a folder in which nobody writes now."""
+    """Deletes the unfinished files of killed processes in a folder in which nobody writes now."""
     for left in folder.glob(f"{UNFINISHED}*"):
         shutil.rmtree(left, ignore_errors=True)
 
@@ -81,7 +81,7 @@ def write_record(path: Path, record: "DataclassInstance") -> None:
 
 
 def read_record(kind: type[Record], path: Path) -> Record:
-    """Reads what `write_record` wrote. Fields that the type does not have are ignored.
+    """Reads a file that `write_record` wrote. Fields that the type does not have are ignored.
 
     Raises:
         RecordError: If the file is missing, is not a regular file, is too large, or does not have

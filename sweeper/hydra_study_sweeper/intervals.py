@@ -12,9 +12,9 @@ CONFIDENCE = 0.95
 def seed_values(values: Sequence[float | None]) -> SeedValues:
     """Describes values over seeds by mean, standard deviation and 95 % interval of the mean.
 
-    The interval is Student's t over the seeds; it says how much the mean would change with other
-    seeds, not with other data. One value has no deviation, and two have no interval: theirs would
-    be twelve times as wide as their distance.
+    The interval is Student's t over the seeds: it tells how the mean varies with the seeds, not
+    with the data. One value has no deviation. Two values get no interval, since it would be twelve
+    times as wide as their distance.
     """
     numbers = [value for value in values if value is not None]
     mean = statistics.fmean(numbers)
@@ -28,10 +28,10 @@ def seed_values(values: Sequence[float | None]) -> SeedValues:
 
 
 def students_t(degrees: int) -> float:
-    """Returns the t that a variable of Student's distribution exceeds in size in 5 % of all cases.
+    """Returns the two-sided 95 % quantile of Student's t distribution.
 
-    By bisection of the distribution, which is a finite sum for whole degrees of freedom (Abramowitz
-    and Stegun, "Handbook of Mathematical Functions", 1964, 26.7.3 and 26.7.4).
+    It bisects the distribution function, which is a finite sum for whole degrees of freedom
+    (Abramowitz and Stegun, "Handbook of Mathematical Functions", 1964, 26.7.3 and 26.7.4).
     """
 
     def within(t: float) -> float:

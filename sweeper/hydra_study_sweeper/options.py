@@ -152,7 +152,7 @@ class StudySweeperConf(StockOptions):
 
 @dataclass(frozen=True)
 class StudySpec:
-    """What every worker of a study must know to take part; it travels to other processes.
+    """What a worker must know to take part in a study; it is sent to other processes.
 
     Attributes:
         name: The name of the study in its storage.

@@ -1,4 +1,4 @@
-"""Every file name of a study, and nowhere else."""
+"""The names of all files of a study; no other module has one."""
 
 import os
 import socket

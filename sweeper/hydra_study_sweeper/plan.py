@@ -1,4 +1,4 @@
-"""From a sweep's configuration to the studies it asks for, checked before the first trial."""
+"""The studies that a command line asks for, checked before the first trial."""
 
 import shlex
 import time
@@ -64,7 +64,7 @@ class StudyPlan:
         worker: What its worker processes run; has the specification of the study.
         config: The composed configuration with the defaults of all dimensions.
         options: `hydra.sweeper`, resolved.
-        fingerprint: What must be the same on resuming.
+        fingerprint: What must be the same when the study is continued.
         first: Points to try first.
         warnings: What the user should know before it starts.
         samples: Some points of the space.

@@ -175,7 +175,7 @@ class StudyRecord:
 
 
 def as_values(params: Mapping[str, Value]) -> dict[str, Value]:
-    """Returns parameters as records have them: JSON has no number for infinity, so its name."""
+    """Returns parameters for JSON, which has no infinity: it becomes its name."""
     return {
         key: str(value) if isinstance(value, float) and not math.isfinite(value) else value
         for key, value in params.items()

@@ -1,14 +1,14 @@
 """The refit: the winner of a study is trained again with several seeds.
 
-The trials of a study say which hyperparameters are best, but the best value of many is too good:
-selection favours luck. So each seed is run twice. The *validation run* is as the trials were, and
-says what the winner is worth with fresh seeds. The *final run* is for use: the application trains
-it on training and validation data together, and tests it. The validation runs choose what the final
-runs must be told, so that the test has no part in it: the step to train to, which is the median of
-their best ones (the best step of a single run is chance where the curve is flat), and the model to
-use, which is that of the seed with the median value.
+The value of the best trial is too good, because it is the best of many (selection bias). So each
+seed is run twice. The *validation run* repeats the trial with a fresh seed, and so measures the
+winner. The *final run* makes a model for use: the application trains it on training and validation
+data together, and tests it. Two choices come from the validation runs alone, so that the test has
+no part in them: the number of steps of the final runs, which is the median of the best steps (on a
+flat curve, the best step of a single run is chance), and the model to use, which is that of the
+seed with the median value.
 
-The runs are trials of a study of their own, which lends them resuming and retrying.
+The runs are trials of a study of their own, and are resumed and retried as such.
 """
 
 import logging

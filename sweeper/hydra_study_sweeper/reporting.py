@@ -1,4 +1,4 @@
-"""How a run and the study to which it belongs speak to each other."""
+"""How a run reports to the study to which it belongs."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,15 +26,15 @@ _running: list[_Current] = []  # the trial that this process runs, if it runs on
 def report(value: float, step: int, steps: int | None = None) -> None:
     """Reports an intermediate value of the objective; outside of a study it does nothing.
 
-    Neither does it in a study with several objectives, which Optuna cannot prune.
+    It does nothing either in a study with several objectives, because Optuna cannot prune those.
 
     Args:
         value: The objective so far, for example the validation accuracy.
-        step: When, for example the epoch; each step is reported once.
-        steps: How many there will be at most, for the screen.
+        step: The step, for example the epoch. Each is reported once.
+        steps: The largest number of steps, for the screen.
 
     Raises:
-        optuna.TrialPruned: If the study's pruner finds that the trial is not worth continuing.
+        optuna.TrialPruned: If the study's pruner ends the trial.
     """
     if not _running or len(_running[-1].trial.study.directions) > 1:
         return
@@ -56,7 +56,7 @@ def announce(doing: str) -> None:
 
 
 def in_refit() -> bool:
-    """Tells whether the running job belongs to the refit, where nothing is left to choose."""
+    """Tells whether the running job belongs to a refit, where nothing is left to choose."""
     return bool(_running) and _running[-1].is_refit
 
 

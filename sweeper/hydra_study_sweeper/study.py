@@ -42,7 +42,7 @@ FINGERPRINT = "fingerprint"  # the attribute of a study that holds it
 def run_studies(
     master: DictConfig, overrides: Sequence[str], context: HydraContext, task: TaskFunction
 ) -> list[StudyRecord]:
-    """Runs or continues each study that a command line asks for.
+    """Runs or continues the studies that a command line asks for.
 
     Returns:
         The record of each; nothing for a dry run.

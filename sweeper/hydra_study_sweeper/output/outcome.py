@@ -1,4 +1,4 @@
-"""The files of a study's outcome: its trials, its winner, and the study in short."""
+"""The files that a study writes at its end: `trials.csv`, `best.yaml` and `study.json`."""
 
 import csv
 from collections import Counter

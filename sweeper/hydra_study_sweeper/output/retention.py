@@ -1,4 +1,4 @@
-"""Large files of trials that are not among the best are deleted while the study goes on."""
+"""Deletes the large files of trials that are not among the best, while the study runs."""
 
 from collections.abc import Iterable, Sequence
 
@@ -22,7 +22,7 @@ class Retention:
         self._done: set[int] = set()
 
     def apply(self) -> None:
-        """Deletes what can be deleted now; not what a lost trial left for its repetition."""
+        """Deletes the files of trials that have ended, except lost ones, which are continued."""
         if self._keep is None or not self._patterns:
             return
         best = self._trials.ranked()
