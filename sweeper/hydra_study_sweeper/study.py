@@ -198,8 +198,11 @@ def _refuse_differences(plan: StudyPlan, old: Fingerprint | None) -> None:
     found = differences(old, plan.fingerprint, plan.options.ignore) if old else []
     if found:
         more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
-        keys = ", ".join(key for one in found if (key := one.ignorable))
-        ignore = f"add {keys} to hydra.sweeper.ignore if results stay the same, " if keys else ""
+        keys = [one.ignorable for one in found]
+        ignore = ""
+        if all(keys):
+            listed = ", ".join(dict.fromkeys(map(str, keys)))
+            ignore = f"add {listed} to hydra.sweeper.ignore if results stay the same, "
         raise ConfigError(
             f"{shown(plan.spec.folder)} holds a study that differs: {found[0]}{more}; "
             f"continue it as it was, {ignore}{INSTEAD}"
