@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 OLDEST := .venv-oldest
 DEMO := outputs/demo-$(shell date +%Y-%m-%d_%H-%M-%S)
 
-.PHONY: setup demo test torture test-cluster test-sweeper-versions check format lock reference docs
+.PHONY: setup demo test fuzz torture test-cluster test-sweeper-versions check format lock reference docs
 
 setup: $(VENV)/ready
 
@@ -42,6 +42,12 @@ $(OLDEST)/ready: sweeper/pyproject.toml
 	    hydra-core==1.3.2 omegaconf==2.3.0 optuna==4.4.0 hydra-joblib-launcher hydra-submitit-launcher \
 	    pytest pytest-timeout pytest-xdist hypothesis
 	touch $@
+
+# Fuzzes the readers of other people's files.
+fuzz: SECONDS ?= 60
+fuzz: $(VENV)/ready
+	$(BIN)/pip install --quiet --constraint constraints.txt atheris
+	$(BIN)/python tests/fuzz.py all $(SECONDS)
 
 check: $(VENV)/ready
 	$(BIN)/ruff format --check .
