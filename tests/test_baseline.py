@@ -7,9 +7,6 @@ from pathlib import Path
 import pytest
 from processes import run_program
 from project import composed
-from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.metrics import accuracy_score
-from sklearn.svm import LinearSVC
 
 from rnnclf.data.prepared import load
 from rnnclf.data.splits import hold_out
@@ -22,6 +19,10 @@ def place(outputs, tmp_path) -> Path:
 
 
 def test_it_is_measured_on_the_runs_texts_and_ranked_beside_them(place, rnnclf):
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.metrics import accuracy_score
+    from sklearn.svm import LinearSVC
+
     done = rnnclf("baseline", cwd=place)
     assert done.returncode == 0, done.stderr
     (path,) = (place / "outputs" / "baselines").glob("sample-*/baseline.json")

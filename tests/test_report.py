@@ -11,7 +11,6 @@ from filelock import FileLock
 from playwright.sync_api import Browser, Page, sync_playwright
 from processes import run_program
 from project import CHROMIUM, RNNCLF, RUN_PY
-from sklearn.metrics import confusion_matrix
 
 from rnnclf.files.predictions import read_predictions
 from rnnclf.report.mistakes import confusion_counts, confusions, mistakes
@@ -238,6 +237,8 @@ def test_a_test_accuracy_is_that_of_the_winner_trained_again(page, place):
 
 
 def test_confusions_and_mistakes_are_those_of_the_predictions(place):
+    from sklearn.metrics import confusion_matrix
+
     predictions = read_predictions(place / "outputs" / "single" / "predictions.csv")
     truth = [prediction.label for prediction in predictions]
     guess = [prediction.predicted for prediction in predictions]
