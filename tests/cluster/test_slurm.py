@@ -106,11 +106,11 @@ def test_a_preempted_worker_is_queued_again_and_its_trial_at_once(cluster, study
 
 def test_a_time_limit_strikes_and_the_study_goes_on(cluster, start, tmp_path):
     """The trial would never end by itself; its worker has two minutes, then it is queued again."""
-    requeued = "additional_parameters={requeue:true}"
-    settings = ("mem_gb=1", "timeout_min=2", "signal_delay_s=30", "max_num_timeout=9", requeued)
+    settings = ("mem_gb=1", "timeout_min=2", "signal_delay_s=30", "max_num_timeout=9")
     command = start(
         *(sys.executable, str(FOREIGN_APP), "-m", "outcome=wait_once", "hydra.sweeper.n_trials=2"),
         *("hydra/launcher=submitit_slurm", *(f"hydra.launcher.{setting}" for setting in settings)),
+        "+hydra.launcher.additional_parameters.requeue=true",
     )
     output = command.wait()
     assert command.process.returncode == 0, output

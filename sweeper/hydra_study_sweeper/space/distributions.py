@@ -1,6 +1,7 @@
 """Hydra's sweep syntax as Optuna's distributions."""
 
 import math
+from fractions import Fraction
 from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
@@ -90,10 +91,13 @@ def _range(sweep: RangeSweep) -> BaseDistribution:
             raise ValueError("a range must have at least one value")
         low, high = sorted((values[0], values[-1]))
         return IntDistribution(low, high, step=abs(values.step))
-    numbers = list(values)
-    if not numbers:
+    # Counted with the decimals that were written, since sums of floats drift past the end.
+    start, stop, step = (Fraction(str(x)) for x in (sweep.start, sweep.stop, sweep.step))
+    count = math.ceil((stop - start) / step)
+    if count < 1:
         raise ValueError("a range must have at least one value")
-    return FloatDistribution(min(numbers), max(numbers), step=abs(float(sweep.step)))
+    lowest, highest = sorted((float(start), float(start + (count - 1) * step)))
+    return FloatDistribution(lowest, highest, step=abs(float(step)))
 
 
 def _as_written(choice: Any, text: str) -> Value:

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
+from fractions import Fraction
 from typing import Any
 
 import optuna
@@ -119,8 +120,10 @@ def _every_value(dimension: Dimension) -> Sequence[Value]:
     if isinstance(distribution, IntDistribution) and not distribution.log:
         return range(distribution.low, distribution.high + 1, distribution.step)
     if isinstance(distribution, FloatDistribution) and distribution.step is not None:
-        steps = round((distribution.high - distribution.low) / distribution.step)
-        return [distribution.low + i * distribution.step for i in range(steps + 1)]
+        # In decimals: as sums of floats, the fourth of 0, 0.1, ... is 0.30000000000000004.
+        ends = (distribution.low, distribution.high, distribution.step)
+        low, high, step = (Fraction(str(number)) for number in ends)
+        return [float(low + i * step) for i in range(int((high - low) / step) + 1)]
     raise ConfigError(
         f"the grid sampler needs choices, but {dimension.key} is {dimension}; "
         "write choice(...) or range(...)"

@@ -43,9 +43,12 @@ ADAPTATIONS = [
     ),
 ]
 # Cases that say nothing of a sweeper, and cases that `study` means otherwise.
+# A name may be that of a function, or end in the parameters of one of its cases.
 OF_THE_PEERS_SAMPLERS = "tests the configuration of a sampler that the peer registers"
 PRIVATE = "tests a private function of the peer"
 NOTHING = "searches nothing, which `study` refuses"
+TWICE = "a choice that is there twice is refused"
+RATE = "`study` refuses `max_failure_rate` and names `max_failures`: it has no batches"
 LEFT_OUT = {
     "test_sampler_config_defaults": OF_THE_PEERS_SAMPLERS,
     "test_default_cmaes_config_has_no_restart_deprecation_warning": OF_THE_PEERS_SAMPLERS,
@@ -54,10 +57,17 @@ LEFT_OUT = {
     "test_nsgaiii_sampler_reference_points_converted_to_array": OF_THE_PEERS_SAMPLERS,
     "test_custom_search_space_is_resolved_through_instantiate": PRIVATE,
     "test_create_params_from_overrides": PRIVATE,
+    "test_float_grid_choices_stay_within_precision_boundary": PRIVATE,
+    "test_float_range_precision_boundary_uses_exact_categorical_values": (
+        "steps that are smaller than the distance of two numbers"
+    ),
+    "test_range_distribution_values[int(range(0,1,0.25))-": TWICE,
+    "test_range_distribution_values[float(int(range(0,1,0.25)))-": TWICE,
+    "test_failure_rate": RATE,
     "test_launch_jobs": NOTHING,
     "test_rejected_result_marks_trial_failed": NOTHING,
-    "test_sweep_1_job": NOTHING,
-    "test_sweep_1_job_strict": NOTHING,
+    "test_sweep_1_job[": NOTHING,
+    "test_sweep_1_job_strict[": NOTHING,
     "test_failure_preserves_task_traceback": NOTHING,
     "test_sweep_with_custom_resolver": NOTHING,
 }
@@ -110,16 +120,21 @@ def outcomes(path: Path, sweeper: str, plugin: Path) -> Iterator[tuple[str, str]
     """Runs a file of tests; yields the name of each case and what came of it."""
     record = plugin / f"{path.stem}.xml"
     command = [sys.executable, "-m", "pytest", "-q", "-c", os.devnull, "--import-mode=append"]
-    left_out = " and ".join(f"not {name}" for name in LEFT_OUT)  # also those that begin so
-    left_out = left_out.replace("not test_sweep_1_job and ", "(not test_sweep_1_job or bad_key) and ")
-    options = ["-k", left_out, f"--junitxml={record}", f"--rootdir={plugin}", str(path)]
+    options = [f"--junitxml={record}", f"--rootdir={plugin}", str(path)]
     environment = os.environ | {"SWEEPER": sweeper, "PYTHONPATH": str(HERE)}
     done = subprocess.run(
-        [*command, *options], cwd=plugin, env=environment, check=False, capture_output=True, text=True
+        [*command, *options],
+        cwd=plugin,
+        env=environment,
+        check=False,
+        capture_output=True,
+        text=True,
     )
     if not record.exists():
         sys.exit(done.stdout + done.stderr)
     for case in ET.parse(record).getroot().iter("testcase"):
+        if case.get("name").startswith(tuple(LEFT_OUT)):
+            continue
         bad = next((one for one in case if one.tag in ("failure", "error", "skipped")), None)
         yield case.get("name"), "passed" if bad is None else bad.get("message").splitlines()[0]
 
