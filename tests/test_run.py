@@ -107,8 +107,12 @@ def test_hydras_own_optuna_sweeper_works_with_it(run_py, tmp_path):
 
 def test_help_names_groups_short_names_and_keys(run_py):
     done = run_py("--help")
-    for expected in ("dataset: csv, newsgroups", "lr -> optimizer.lr", "hidden_size: 128"):
+    for expected in (
+        *("dataset     csv, newsgroups", "group       1, 2, 3, 4"),
+        *("lr -> optimizer.lr", "hidden_size: 128"),
+    ):
         assert expected in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 80
 
 
 def test_a_folder_of_ones_own_trains(run_py, tmp_path):

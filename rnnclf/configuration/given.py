@@ -65,10 +65,10 @@ def take_over(arguments: list[str]) -> list[str]:
                 f"{argument} chooses a file of conf/, and from={folders[-1]} has these values "
                 f"already; {instead}"
             )
-    try:
-        config = load(RunPaths(_run_of(Path(folders[-1]))).config)
-    except FileNotFoundError as error:
-        raise ConfigError(f"from={folders[-1]}: there is no config.yaml in it") from error
+    path = RunPaths(_run_of(Path(folders[-1]))).config
+    if not path.exists():
+        raise ConfigError(f"from={folders[-1]}: there is no config.yaml in it")
+    config = load(path)
     values = OmegaConf.to_container(OmegaConf.structured(config))
     assert isinstance(values, dict), "a structured configuration is a mapping"
     kept = {key: value for key, value in values.items() if key not in WITHOUT_EFFECT}
