@@ -33,8 +33,9 @@ with atheris.instrument_imports(include=FUZZED):
     from rnnclf.files.epochs import read_epochs
     from rnnclf.files.paths import BASELINE, BundlePaths, RunPaths
     from rnnclf.files.predictions import read_predictions
+    from rnnclf.files.tensors import save_tensors
     from rnnclf.model.network import RecurrentClassifier
-    from rnnclf.model.store import load, save_description, save_weights
+    from rnnclf.model.store import load, save_description
     from rnnclf.runs.find import find_runs
     from rnnclf.runs.query import Names
     from rnnclf.runs.rank import rank, rows
@@ -167,7 +168,7 @@ def whole_bundle() -> list[bytes]:
     torch.manual_seed(0)
     paths = BundlePaths(FOLDER)
     save_description(config, Vocabulary(["<unk>", "<pad>", "a"]), ["yes", "no"], paths)
-    save_weights(RecurrentClassifier(config.model, 3, 2).state_dict(), paths.weights)
+    save_tensors(RecurrentClassifier(config.model, 3, 2).state_dict(), paths.weights)
     load(FOLDER)
     return [bytes([number]) + path.read_bytes() for number, path in enumerate(paths.all)]
 

@@ -15,9 +15,10 @@ import rnnclf as package
 from rnnclf.data.vocabulary import Vocabulary
 from rnnclf.errors import ModelError
 from rnnclf.files.paths import ModelPaths
+from rnnclf.files.tensors import save_tensors
 from rnnclf.model.classifier import Classifier
 from rnnclf.model.network import RecurrentClassifier
-from rnnclf.model.store import save_description, save_weights
+from rnnclf.model.store import save_description
 
 TEXTS = ["Who was it ?", "", "   ", "🙂", "how " * 100_000, "zzz \u2028 \0"]
 
@@ -29,7 +30,7 @@ def folder(tmp_path: Path) -> Path:
     classes = ["a, b", "naïve"]
     torch.manual_seed(0)
     save_description(config, vocabulary, classes, ModelPaths(tmp_path))
-    save_weights(RecurrentClassifier(config.model, 7, 2).state_dict(), ModelPaths(tmp_path).weights)
+    save_tensors(RecurrentClassifier(config.model, 7, 2).state_dict(), ModelPaths(tmp_path).weights)
     return tmp_path
 
 

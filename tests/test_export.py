@@ -14,9 +14,10 @@ from rnnclf.data.encoding import make_batch
 from rnnclf.data.vocabulary import Vocabulary
 from rnnclf.errors import ModelError
 from rnnclf.files.paths import ModelPaths
+from rnnclf.files.tensors import save_tensors
 from rnnclf.model.classifier import Classifier
 from rnnclf.model.network import RecurrentClassifier
-from rnnclf.model.store import save_description, save_weights
+from rnnclf.model.store import save_description
 
 WORDS = ["<unk>", "<pad>", *(f"word{number}" for number in range(30))]
 
@@ -75,7 +76,7 @@ def folder(tmp_path):
     paths = ModelPaths(tmp_path / "model")
     paths.folder.mkdir()
     save_description(original.config, original.vocabulary, original.classes, paths)
-    save_weights(original.model.state_dict(), paths.weights)
+    save_tensors(original.model.state_dict(), paths.weights)
     return paths.folder
 
 

@@ -18,8 +18,9 @@ import rnnclf as package
 from rnnclf.cli.models import BATCH
 from rnnclf.data.vocabulary import Vocabulary
 from rnnclf.files.paths import ModelPaths
+from rnnclf.files.tensors import save_tensors
 from rnnclf.model.network import RecurrentClassifier
-from rnnclf.model.store import save_description, save_weights
+from rnnclf.model.store import save_description
 
 # As on a terminal of its own; what starts the tests may have turned off Python's buffers.
 BUFFERED = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
@@ -33,7 +34,7 @@ def model(tmp_path_factory) -> str:
     vocabulary = Vocabulary(["<unk>", "<pad>", "who", "was", "it", "?"])
     torch.manual_seed(0)
     save_description(config, vocabulary, CLASSES, ModelPaths(folder))
-    save_weights(RecurrentClassifier(config.model, 6, 3).state_dict(), ModelPaths(folder).weights)
+    save_tensors(RecurrentClassifier(config.model, 6, 3).state_dict(), ModelPaths(folder).weights)
     return str(folder)
 
 

@@ -20,10 +20,11 @@ from rnnclf.data.torchtext_adapter import tokenize
 from rnnclf.data.vocabulary import Vocabulary
 from rnnclf.errors import ConfigError, DataError, ModelError
 from rnnclf.files.paths import ModelPaths
+from rnnclf.files.tensors import save_tensors
 from rnnclf.model.classifier import Classifier
 from rnnclf.model.network import RecurrentClassifier
 from rnnclf.model.store import load as load_model
-from rnnclf.model.store import save_description, save_weights
+from rnnclf.model.store import save_description
 from rnnclf.training.checkpoint import load_checkpoint, save_checkpoint
 
 # The same examples each time: a test run must not depend on chance. The fuzzer looks for new ones.
@@ -94,7 +95,7 @@ def test_a_model_that_was_written_is_loaded_with_its_words_and_labels(known, cla
     with tempfile.TemporaryDirectory() as folder:
         paths = ModelPaths(Path(folder))
         save_description(made.config, made.vocabulary, made.classes, paths)
-        save_weights(made.model.state_dict(), paths.weights)
+        save_tensors(made.model.state_dict(), paths.weights)
         loaded = load_model(folder)
     assert loaded.vocabulary.words == made.vocabulary.words
     assert loaded.classes == classes

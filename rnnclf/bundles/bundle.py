@@ -14,8 +14,9 @@ from rnnclf.errors import ModelError
 from rnnclf.files.bundle import BundleRecord, Member
 from rnnclf.files.paths import BundlePaths, RunPaths
 from rnnclf.files.result import ModelResult
+from rnnclf.files.tensors import save_tensors
 from rnnclf.model.classifier import Classifier
-from rnnclf.model.store import digest, load, save_description, save_weights
+from rnnclf.model.store import digest, load, save_description
 
 
 def write_bundle(
@@ -49,7 +50,7 @@ def save_bundle(
         new = BundlePaths(Path(temporary) / "new")
         new.folder.mkdir()
         save_description(config, classifier.vocabulary, classifier.classes, new)
-        save_weights(classifier.model.state_dict(), new.weights)
+        save_tensors(classifier.model.state_dict(), new.weights)
         digests = {path.name: digest(path) for path in new.all}
         record = BundleRecord(result, digests, study, refit, list(members) if members else None)
         write_record(new.metrics, record)

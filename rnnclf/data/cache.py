@@ -8,21 +8,19 @@ damaged entry is made again.
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from filelock import FileLock
-from hydra_study_sweeper.files import replacing
-from hydra_study_sweeper.paths import host_lock
+import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
+from rnnclf.data.download import one_process_at_a_time
 from rnnclf.files.paths import cache_folder
+from rnnclf.files.tensors import save_tensors
 
 log = logging.getLogger(__name__)
 
@@ -68,16 +66,6 @@ def kept(name: str, key: object, build: Callable[[], Entry]) -> Entry:
         return _read(path) or built
 
 
-@contextmanager
-def one_process_at_a_time(path: Path) -> Iterator[None]:
-    """Lets one process of this machine make a file, if there is a place for its lock."""
-    name = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:16]
-    with ExitStack() as stack:
-        with suppress(OSError):
-            stack.enter_context(FileLock(host_lock(name)))
-        yield
-
-
 def file_digest(path: Path) -> str | None:
     """Returns the SHA-256 of a file's content in hexadecimal digits, None if it cannot be read."""
     try:
@@ -103,13 +91,10 @@ def _read(path: Path) -> Entry | None:
 
 
 def _write(entry: Entry, path: Path) -> None:
-    strings = np.frombuffer(json.dumps(dict(entry.strings)).encode(), dtype=np.uint8)
+    strings = np.frombuffer(bytearray(json.dumps(dict(entry.strings)).encode()), dtype=np.uint8)
     arrays = {**entry.arrays, STRINGS: strings}
-    with replacing(path) as temporary:
-        try:
-            save_file(arrays, temporary, {"sha256": _checksum(arrays)})
-        except SafetensorError as error:
-            raise OSError(0, str(error)) from error
+    tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
+    save_tensors(tensors, path, {"sha256": _checksum(arrays)})
 
 
 def _checksum(arrays: Mapping[str, Array]) -> str:

@@ -4,15 +4,18 @@ import hashlib
 import shutil
 import tempfile
 import urllib.error
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import pooch
 import requests
+from filelock import FileLock
 from hydra_study_sweeper.files import replacing
+from hydra_study_sweeper.paths import host_lock
 
 from rnnclf.data.archives import members_digest, read_archive
-from rnnclf.data.cache import one_process_at_a_time
 from rnnclf.errors import DataError
 
 
@@ -39,10 +42,7 @@ class RawFile:
 def fetch(raw_file: RawFile, folder: Path) -> Path:
     """Returns the path of a raw file as `locate` does, verified."""
     path = locate(raw_file, folder)
-    try:
-        verify(raw_file, path)
-    except PermissionError as error:
-        raise _unreadable(path, error) from error
+    verify(raw_file, path)
     return path
 
 
@@ -56,19 +56,21 @@ def locate(raw_file: RawFile, folder: Path) -> Path:
         DataError: If the file is missing and cannot be downloaded.
     """
     path = folder / raw_file.name
-    try:
-        present = path.exists()
-    except PermissionError as error:
-        raise _unreadable(path, error) from error
-    if not present:
+    if not path.exists():
         with one_process_at_a_time(path):
             if not path.exists():
                 _download(raw_file, path)
     return path
 
 
-def _unreadable(path: Path, error: OSError) -> DataError:
-    return DataError(f"{path}: cannot be read: {error.strerror}")
+@contextmanager
+def one_process_at_a_time(path: Path) -> Iterator[None]:
+    """Lets one process of this machine make a file, if there is a place for its lock."""
+    name = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:16]
+    with ExitStack() as stack:
+        with suppress(OSError):
+            stack.enter_context(FileLock(host_lock(name)))
+        yield
 
 
 def verify(raw_file: RawFile, path: Path) -> None:

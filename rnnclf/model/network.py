@@ -49,6 +49,11 @@ class RecurrentClassifier(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
         self.linear = nn.Linear(len(self.poolings) * width, num_classes)
 
+    @property
+    def device(self) -> torch.device:
+        """The device of the weights."""
+        return self.linear.weight.device
+
     def forward(
         self, words: Tensor, lengths: Tensor, subwords: BatchSubwords | None = None
     ) -> Tensor:

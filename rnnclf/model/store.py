@@ -1,7 +1,7 @@
 """The files of a trained model: written, and read again without trust."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -13,11 +13,10 @@ from hydra_study_sweeper.files import (
     open_regular,
     read_bounded,
     read_record,
-    replacing,
     write_text,
 )
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn import init
 from torch.overrides import TorchFunctionMode
@@ -42,15 +41,6 @@ def save_description(
     write_text(paths.config, to_yaml(config))
     write_text(paths.vocabulary, "".join(f"{word}\n" for word in vocabulary.words))
     write_text(paths.labels, "".join(f"{name}\n" for name in classes))
-
-
-def save_weights(weights: Mapping[str, Tensor], path: Path) -> None:
-    """Writes the weights of a model as safetensors, atomically."""
-    with replacing(path) as temporary:
-        try:
-            save_file({name: value.contiguous() for name, value in weights.items()}, temporary)
-        except SafetensorError as error:
-            raise OSError(f"{path}: cannot be written: {error}") from error
 
 
 def load(folder: str | Path) -> Classifier:

@@ -7,12 +7,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-from hydra_study_sweeper.files import open_regular, replacing
+from hydra_study_sweeper.files import open_regular
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from rnnclf.errors import ModelError
+from rnnclf.files.tensors import save_tensors
 
 STRUCTURE = "structure"
 
@@ -21,11 +21,7 @@ def save_checkpoint(state: dict[str, Any], path: Path) -> None:
     """Writes nested dicts and lists of tensors, numbers, strings and None, atomically."""
     tensors: dict[str, Tensor] = {}
     structure = json.dumps(_take_out(state, tensors))
-    with replacing(path, durable=False) as temporary:
-        try:
-            save_file(tensors, temporary, {STRUCTURE: structure})
-        except SafetensorError as error:
-            raise OSError(f"{path}: cannot be written: {error}") from error
+    save_tensors(tensors, path, {STRUCTURE: structure}, durable=False)
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
@@ -50,7 +46,7 @@ def _take_out(node: Any, tensors: dict[str, Tensor]) -> Any:
     """Replaces tensors by names, and dicts by lists of pairs, because JSON's keys are strings."""
     if isinstance(node, Tensor):
         name = str(len(tensors))
-        tensors[name] = node.detach().contiguous()
+        tensors[name] = node.detach()
         return {"tensor": name}
     if isinstance(node, dict):
         return {"dict": [[key, _take_out(value, tensors)] for key, value in node.items()]}

@@ -62,33 +62,30 @@ def pretrain(
     texts: EncodedTexts,
     make_updates: Callable[[nn.Module], Updates],
     settings: TrainingConfig,
-    *,
     order: np.random.Generator,
-    device: torch.device,
     on_step: Callable[[int], None] = lambda step: None,
     on_epoch: Callable[[int, float], None] = lambda epoch, loss: None,
 ) -> None:
     """Trains the embedding and the recurrent layers of a classifier to predict words.
 
     Args:
-        model: The classifier, on the device.
+        model: The classifier.
         texts: The training part.
         make_updates: Makes the updates of a module.
         settings: The section `training`.
         order: Draws the order of the batches.
-        device: The device.
         on_step: Is called after each step with its number in the epoch, from 1.
         on_epoch: Is called after each epoch with its number, from 1, and its mean loss.
 
     Raises:
         TrainingError: If the loss becomes NaN or infinite.
     """
-    updates = make_updates(NextWords(model).to(device).train())
+    updates = make_updates(NextWords(model).to(model.device).train())
     lr = float(updates.optimizer.param_groups[0]["lr"])
     for epoch in range(1, settings.pretrain_epochs + 1):
         losses = []
         for step, batch in enumerate(training_batches(texts, settings.batch_size, order), start=1):
-            loss = updates.forward(batch.to(device))
+            loss = updates.forward(batch.to(model.device))
             updates.step(loss)
             losses.append(loss.item())
             where = f"the loss became {{}} in step {step} of epoch {epoch} of the pretraining"

@@ -1,7 +1,9 @@
 """The record of a run, and its summary on screen."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 
 from hydra_study_sweeper.paths import shown
@@ -9,6 +11,7 @@ from torch import Tensor
 
 from rnnclf.configuration.identity import identity
 from rnnclf.data.corpus import Texts
+from rnnclf.data.prepared import PreparedTexts
 from rnnclf.files.epochs import EpochMetrics
 from rnnclf.files.predictions import Prediction
 from rnnclf.files.result import RunResult, Seconds, TextCounts
@@ -29,17 +32,18 @@ def predictions_of(classifier: Classifier, texts: Texts, logits: Tensor) -> Iter
 
 def result_of(
     classifier: Classifier,
+    data: PreparedTexts,
     best: EpochMetrics,
     test: Scores | None,
     *,
     epochs: int,
-    texts: TextCounts,
     device: str,
-    started: str,
-    seconds: Seconds,
+    started: datetime,
+    clock: Sequence[float],
 ) -> RunResult:
-    """Gathers the result of a run."""
+    """Gathers the result of a run; `clock` has its start and the end of each phase in seconds."""
     config = classifier.config
+    load, fit, evaluate = (round(end - start, 3) for start, end in pairwise(clock))
     return RunResult(
         dataset=config.dataset.name,
         cell=config.model.cell,
@@ -52,7 +56,7 @@ def result_of(
         parameters=count_parameters(classifier.model),
         vocabulary_size=len(classifier.vocabulary),
         classes=len(classifier.classes),
-        texts=texts,
+        texts=TextCounts(len(data.training), len(data.validation), data.num_test),
         git_revision=git_revision(),
         versions=package_versions(),
         best_epoch=best.epoch,
@@ -60,8 +64,8 @@ def result_of(
         seed=config.seed,
         identity=identity(config),
         device=device,
-        started=started,
-        seconds=seconds,
+        started=started.isoformat(timespec="seconds"),
+        seconds=Seconds(load, fit, evaluate, total=round(clock[-1] - clock[0], 3)),
         config=asdict(config),
     )
 

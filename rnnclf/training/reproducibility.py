@@ -5,6 +5,7 @@ import ctypes
 import os
 import platform
 import random
+import re
 import subprocess
 from importlib.metadata import version
 from pathlib import Path
@@ -82,14 +83,10 @@ def choose_device(name: str) -> torch.device:
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise ConfigError(f"device must be auto, cpu, cuda or cuda:N; it is {name}") from error
-    if device.type not in ("cpu", "cuda"):
+    if not re.fullmatch(r"cpu|cuda(:\d{1,4})?", name):
         raise ConfigError(f"device must be auto, cpu, cuda or cuda:N; it is {name}")
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        count = torch.cuda.device_count()
+    device, count = torch.device(name), torch.cuda.device_count()
+    if device.type == "cuda" and (device.index or 0) >= count:
         raise ConfigError(f"device={name}, but torch sees {count} CUDA devices; use device=cpu")
     return device
 
@@ -106,11 +103,7 @@ def package_versions() -> dict[str, str]:
 
 
 def git_revision() -> str | None:
-    """Returns the commit of the checkout that this file is in, with `-dirty` where files changed.
-
-    Returns:
-        None where there is no git or no checkout.
-    """
+    """Returns the commit of this file's checkout, with `-dirty` if files changed; None without."""
     checkout = Path(__file__).parents[2]
     if not (checkout / ".git").exists():
         return None  # git would look in the folders above, which may be of another project

@@ -3,8 +3,6 @@
 import logging
 import math
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -25,10 +23,10 @@ from rnnclf.errors import ConfigError, ModelError, TrainingError
 from rnnclf.files.epochs import EpochMetrics, write_epochs
 from rnnclf.files.paths import RunPaths
 from rnnclf.files.predictions import write_predictions
-from rnnclf.files.result import Seconds, TextCounts
+from rnnclf.files.tensors import save_tensors
 from rnnclf.model.classifier import Classifier
 from rnnclf.model.network import RecurrentClassifier
-from rnnclf.model.store import save_description, save_weights
+from rnnclf.model.store import save_description
 from rnnclf.training.checkpoint import load_checkpoint, save_checkpoint
 from rnnclf.training.pretrain import pretrain
 from rnnclf.training.progress import EpochProgress, describe_epoch
@@ -66,24 +64,17 @@ def train(config: Config, folder: Path) -> float:
         ModelError: If the checkpoint is damaged.
         KeyboardInterrupt: On Ctrl-C or SIGTERM; the checkpoint stays.
     """
-    with _alone_in(folder):
-        discard_unfinished(folder)
-        return _train(config, RunPaths(folder))
-
-
-@contextmanager
-def _alone_in(folder: Path) -> Iterator[None]:
-    path = folder / ".lock"
-    lock = FileLock(path, timeout=0)
+    lock = folder / ".lock"
     try:
-        lock.acquire()
+        held = FileLock(lock).acquire(timeout=0)
     except Timeout as error:
         raise ConfigError(f"{folder}: another process is training there") from error
-    try:
-        yield
-    finally:
-        path.unlink()
-        lock.release()
+    with held:
+        try:
+            discard_unfinished(folder)
+            return _train(config, RunPaths(folder))
+        finally:
+            lock.unlink()
 
 
 def _train(config: Config, paths: RunPaths) -> float:
@@ -96,10 +87,11 @@ def _train(config: Config, paths: RunPaths) -> float:
 
     data = prepare(config.dataset, Path(config.paths.data))
     classifier = build_classifier(config, data)
+    classifier.model.to(device)
     save_description(config, classifier.vocabulary, classifier.classes, paths)
     clock.append(time.perf_counter())
 
-    epochs, best = _fit(classifier, data, device=device, order=order, paths=paths)
+    epochs, best = _fit(classifier, data, order, paths)
     clock.append(time.perf_counter())
 
     test = load_test(config.dataset, Path(config.paths.data)) if config.evaluate_test else None
@@ -112,16 +104,15 @@ def _train(config: Config, paths: RunPaths) -> float:
         write_predictions(paths.predictions, predictions)
     clock.append(time.perf_counter())
 
-    load, fit, evaluate = np.diff(clock).round(3).tolist()
     result = result_of(
         classifier,
+        data,
         best,
         test_scores,
-        epochs=len(epochs),
-        texts=TextCounts(len(data.training), len(data.validation), data.num_test),
+        epochs=epochs,
         device=describe(device),
-        started=started.isoformat(timespec="seconds"),
-        seconds=Seconds(load, fit, evaluate, total=round(clock[-1] - clock[0], 3)),
+        started=started,
+        clock=clock,
     )
     write_record(paths.result, result)
     paths.checkpoint.unlink(missing_ok=True)
@@ -145,32 +136,27 @@ def build_classifier(config: Config, data: PreparedTexts) -> Classifier:
 
 
 def _fit(
-    classifier: Classifier,
-    data: PreparedTexts,
-    *,
-    device: torch.device,
-    order: np.random.Generator,
-    paths: RunPaths,
-) -> tuple[list[EpochMetrics], EpochMetrics]:
-    """Trains the classifier's model; returns the metrics of all epochs and of the best."""
+    classifier: Classifier, data: PreparedTexts, order: np.random.Generator, paths: RunPaths
+) -> tuple[int, EpochMetrics]:
+    """Trains the classifier's model; returns the number of epochs and the metrics of the best."""
     training = classifier.with_subwords(data.training)
     validation = classifier.with_subwords(data.validation)
     (network,) = classifier.networks
-    config, model = classifier.config, network.to(device)
+    config = classifier.config
     settings = config.training
     steps = -(-len(training) // settings.batch_size)
     log.info(
         f"{config.dataset.name}: {len(data.training)} training and {len(data.validation)} "
         f"validation texts, {len(classifier.classes)} classes, {len(classifier.vocabulary)} words"
     )
-    log.info("training a %s on %s", config.model.cell, describe(device))
+    log.info("training a %s on %s", config.model.cell, describe(network.device))
     make = partial(
         make_updates,
         settings=config.optimizer,
         precision=PRECISIONS[config.precision],
         clip_norm=settings.clip_norm,
     )
-    checkpoint = _checkpoint_of(config, device, paths)
+    checkpoint = _checkpoint_of(config, network.device, paths)
     if settings.pretrain_epochs and not checkpoint:
         with EpochProgress("pretraining epoch", settings.pretrain_epochs, steps) as progress:
 
@@ -178,29 +164,14 @@ def _fit(
                 progress.on_epoch(epoch, f"loss {loss:.4f}")
                 announce(f"pretraining {epoch} of {settings.pretrain_epochs}")
 
-            pretrain(
-                model,
-                training,
-                make,
-                settings,
-                order=order,
-                device=device,
-                on_step=progress.on_step,
-                on_epoch=on_epoch,
-            )
-    trainer = Trainer(
-        make(model),
-        training,
-        validation if len(validation) else None,
-        settings,
-        order=order,
-        device=device,
-    )
+            pretrain(network, training, make, settings, order, progress.on_step, on_epoch)
+    validated = validation if len(validation) else None
+    trainer = Trainer(make(network), training, validated, settings, order)
     if checkpoint:
         _go_on(trainer, checkpoint, paths, settings.epochs)
     progress = EpochProgress("epoch", settings.epochs, steps, done=len(trainer.epochs))
     best = _run(trainer, config, paths, progress)
-    return trainer.epochs, best
+    return len(trainer.epochs), best
 
 
 def _checkpoint_of(config: Config, device: torch.device, paths: RunPaths) -> dict[str, Any] | None:
@@ -227,7 +198,7 @@ def _go_on(trainer: Trainer, checkpoint: dict[str, Any], paths: RunPaths, epochs
         raise ModelError(
             f"{paths.checkpoint}: does not fit this model; delete it to start again"
         ) from error
-    save_weights(trainer.best_weights, paths.weights)
+    save_tensors(trainer.best_weights, paths.weights)
     log.info("continuing after epoch %d", len(trainer.epochs))
     for metrics in trainer.epochs:
         _report(metrics, epochs)
@@ -241,7 +212,7 @@ def _run(
 
     def on_epoch(metrics: EpochMetrics, is_best: bool) -> None:
         if is_best:
-            save_weights(trainer.best_weights, paths.weights)
+            save_tensors(trainer.best_weights, paths.weights)
         write_epochs(paths.metrics, [metrics], append=True)
         save_checkpoint(origin | {"trainer": trainer.state_dict()}, paths.checkpoint)
         progress.on_epoch(metrics.epoch, describe_epoch(metrics, is_best=is_best))

@@ -33,7 +33,6 @@ class Trainer:
         validation: Validation texts, if there are any.
         settings: The section `training`.
         order: Draws the order of the batches.
-        device: The device of the model; default: the CPU.
 
     Attributes:
         epochs: The metrics of the finished epochs.
@@ -47,12 +46,10 @@ class Trainer:
         train: EncodedTexts,
         validation: EncodedTexts | None,
         settings: TrainingConfig,
-        *,
         order: np.random.Generator,
-        device: torch.device | None = None,
     ) -> None:
         self.model = updates.model
-        self.device = device or torch.device("cpu")
+        self.device = next(self.model.parameters()).device
         self.epochs: list[EpochMetrics] = []
         self.best: EpochMetrics | None = None
         self.best_weights: dict[str, Tensor] = {}
