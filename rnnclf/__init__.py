@@ -11,7 +11,7 @@ __all__ = ["__version__", "load", "load_dataset"]
 
 
 def __getattr__(name: str) -> Any:
-    """Imports torch only for who asks for what needs it."""
+    """Imports torch only when a name is used that needs it."""
     if name == "load":
         from rnnclf.model.store import load
 

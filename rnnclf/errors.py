@@ -19,9 +19,9 @@ class ExitCode(IntEnum):
     traceback. A defect of the program keeps its traceback in any case.
 
     Attributes:
-        FINISHED: The command did what it was asked to do.
-        FAILED: Something outside the command line is wrong, for example the data, the disk, too
-            little memory, or a loss that is not finite. Also a defect of the program.
+        FINISHED: The command succeeded.
+        FAILED: Something other than the command line is wrong, for example the data, the disk, the
+            memory, or a loss that is not finite; or the program has a defect.
         USAGE: The command line or the configuration is wrong.
         INTERRUPTED: Ctrl-C. The same study command, or `python run.py resume=FOLDER`, continues.
         TERMINATED: SIGTERM. The same commands continue.
@@ -35,7 +35,7 @@ class ExitCode(IntEnum):
 
 
 class UserError(Exception):
-    """Something outside the program is wrong; the message says what, where, and what to do.
+    """Something outside the program is wrong; the message tells what, where, and what to do.
 
     Attributes:
         exit_code: What the process exits with.

@@ -1,4 +1,4 @@
-"""A bundle: a trained model by itself, with its accuracies and a page about it."""
+"""A bundle: a trained model with its accuracies and a page about it, without the run."""
 
 import tempfile
 from collections.abc import Sequence
@@ -62,7 +62,7 @@ def save_bundle(
 
 
 def reported(folder: Path) -> ModelResult:
-    """Returns what a bundle or the folder of a run reports of its model.
+    """Returns the result that a bundle or the folder of a run reports.
 
     Raises:
         ModelError: If the folder is neither, or its record is damaged.

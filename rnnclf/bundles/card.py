@@ -1,4 +1,4 @@
-"""The page about a model that lies beside it (`card.md`), and the accuracies on it."""
+"""The model card of a bundle (`card.md`) and its intervals."""
 
 import shlex
 from collections.abc import Sequence

@@ -18,7 +18,7 @@ from rnnclf.model.store import load
 def write_ensemble(
     folders: Sequence[Path], to: Path, data_folder: Path | None
 ) -> tuple[ModelResult, list[Member]]:
-    """Makes a bundle of models that were trained alike but for their seeds.
+    """Makes a bundle of models that were trained alike except for their seeds.
 
     Its accuracies are computed on the parts on which all the models were measured, so the test
     split is read only if all were tested before.

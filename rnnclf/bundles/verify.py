@@ -1,4 +1,4 @@
-"""Whether a model achieves what is reported of it."""
+"""The reported accuracies of a model, computed again."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path

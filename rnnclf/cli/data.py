@@ -1,4 +1,4 @@
-"""Commands about data sets: what is on disk, and what linear classifiers achieve."""
+"""Commands about data sets: an overview, and the accuracies of linear classifiers."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Commands that show what is in the folders of runs and studies."""
+"""Commands that show runs and studies."""
 
 from pathlib import Path
 

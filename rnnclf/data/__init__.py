@@ -1,1 +1,1 @@
-"""Texts: where they come from, how they are split, and how they become batches of indices."""
+"""Texts: their sources, their splits, and their encoding as batches of indices."""

@@ -1,4 +1,4 @@
-"""`metrics.json` of a bundle: what is known of its model."""
+"""`metrics.json` of a bundle: the record of its model."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -25,7 +25,7 @@ class Member:
 
 @dataclass(frozen=True)
 class BundleRecord:
-    """What is known of the model of a bundle.
+    """The record of the model of a bundle.
 
     Attributes:
         result: What the model achieves.

@@ -36,10 +36,10 @@ class ModelPaths:
 
 
 class BundlePaths(ModelPaths):
-    """The files of a bundle: a model, what it achieved, and a page about it.
+    """The files of a bundle: a model, its accuracies, and a page about it.
 
     Attributes:
-        metrics: What the model achieved, with checksums of the files: a `BundleRecord`.
+        metrics: The accuracies of the model and the checksums of the files: a `BundleRecord`.
         card: The model card: accuracy with interval, data, use, limits.
     """
 

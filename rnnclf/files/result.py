@@ -95,7 +95,7 @@ class ModelResult:
         for part, texts in (("val", self.texts.validation), ("test", self.texts.test)):
             measured = getattr(self, f"{part}_accuracy") is not None
             if measured and (getattr(self, f"{part}_loss") is None or not texts):
-                raise ValueError(f"{part}_accuracy has no {part}_loss or no texts beside it")
+                raise ValueError(f"{part}_accuracy without {part}_loss or texts")
 
 
 @dataclass(frozen=True)

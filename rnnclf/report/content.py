@@ -100,7 +100,7 @@ class Task:
 
 
 def describe_tasks(found: Found) -> Iterator[Task]:
-    """Describes what was found, task by task."""
+    """Describes the runs and studies found, task by task."""
     studies: dict[Path, StudyRecord | None] = {one.folder: one.record for one in found.studies}
     studies |= dict.fromkeys(found.unrecorded)
     for name, ranked in rank(found.runs).items():

@@ -12,7 +12,7 @@ from rnnclf.files.epochs import EpochMetrics
 from rnnclf.model.metrics import Indices
 
 MOST_CLASSES_WITH_COUNTS = 20
-MARGIN = {"t": 10, "r": 40, "b": 40, "l": 40}  # at least; labels take what they need
+MARGIN = {"t": 10, "r": 40, "b": 40, "l": 40}  # at least; labels widen it
 PARTS = {"train": "training", "val": "validation"}
 
 

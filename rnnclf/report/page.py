@@ -18,6 +18,7 @@ from plotly.offline import get_plotlyjs
 from rnnclf import __version__
 from rnnclf.report.content import MOST_ROWS, describe_tasks
 from rnnclf.runs.find import Found, find_finished
+from rnnclf.runs.results import plain
 
 LONGEST_EXCERPT = 300
 LONGEST_TEXT = 5000
@@ -43,7 +44,7 @@ def render(found: Found, folders: Sequence[Path]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"share": _share, "plain": _plain, "figure_json": _figure_json}
+    environment.filters |= {"share": _share, "plain": plain, "figure_json": _figure_json}
     scripts = [get_plotlyjs(), _asset("report.js")]
     return environment.get_template("report.html").render(
         tasks=list(describe_tasks(found)),
@@ -76,10 +77,3 @@ def _figure_json(figure: go.Figure) -> Any:
 
 def _share(value: Any) -> str:
     return f"{value:.4f}" if isinstance(value, float) else "none"
-
-
-def _plain(value: Any) -> str:
-    """Writes a value of a configuration as one types it."""
-    if value is None or isinstance(value, bool):
-        return json.dumps(value)
-    return f"{value:.4g}" if isinstance(value, float) else str(value)

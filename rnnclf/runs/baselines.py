@@ -1,4 +1,4 @@
-"""`baseline.json`: the accuracies of linear classifiers on the texts of the runs beside it."""
+"""`baseline.json`: the accuracies of linear classifiers on the texts of runs."""
 
 import hashlib
 import json

@@ -6,7 +6,8 @@ finished run `result.json`.
 
 import os
 import statistics
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -93,7 +94,7 @@ def _study_around(folder: Path) -> Study | None:
 
 
 class _Finder:
-    """Walks through folders and gathers what they hold."""
+    """Walks through folders and collects runs and studies."""
 
     def __init__(self) -> None:
         self.found = Found()
@@ -121,7 +122,8 @@ class _Finder:
         if is_study and below_study:
             return  # a study in a study is its refit; its runs are not there to be chosen from
         if BASELINE in names:
-            self._read_baseline(folder)
+            with self._leaving_out(folder / BASELINE):
+                self.found.baselines[folder] = read_record(Baseline, folder / BASELINE)
         study = self._read_study(folder) if is_study else None
         done = () if is_study else self.read(folder, parent)
         for name in sorted(names, key=_natural):
@@ -130,27 +132,26 @@ class _Finder:
 
     def read(self, folder: Path, study: Study | None) -> Collection[str]:
         """Reads the run or the trial in a folder, if any; returns the folders of a trial's runs."""
-        try:
-            if trial_record(folder).exists():
-                return self._read_trial(folder, study)
-            self.found.runs += _runs_in(folder)
-        except (RecordError, OSError) as error:
-            self.found.left_out.append((folder, str(error)))
+        with self._leaving_out(folder):
+            if not trial_record(folder).exists():
+                self.found.runs += _runs_in(folder)
+                return ()
+            with self._leaving_out(trial_record(folder)):
+                trial = read_trial(folder)
+                with self._leaving_out(folder, trial.state):
+                    self._add_trial(folder, trial, study)
+                return trial.runs
         return ()
 
-    def _read_trial(self, folder: Path, study: Study | None) -> Collection[str]:
+    @contextmanager
+    def _leaving_out(self, path: Path, state: str = "") -> Iterator[None]:
+        """Leaves out what cannot be read, with the reason; pruned trials without a word."""
         try:
-            trial = read_trial(folder)
-        except RecordError as error:
-            self.found.left_out.append((trial_record(folder), str(error)))
-            return ()
-        try:
-            self._add_trial(folder, trial, study)
-        except RecordError as error:
-            if trial.state != "pruned":
-                reason = "failed" if trial.state == "failed" else str(error)
-                self.found.left_out.append((folder, reason))
-        return trial.runs
+            yield
+        except (RecordError, OSError) as error:
+            if state != "pruned":
+                reason = state if state == "failed" else str(error)
+                self.found.left_out.append((path, reason))
 
     def _add_trial(self, folder: Path, trial: TrialRecord, study: Study | None) -> None:
         """Adds a trial to the runs found; one of several runs is the first, with their mean."""
@@ -161,7 +162,7 @@ class _Finder:
         is_winner = refit is not None and refit.trial == trial.number
         as_trial = replace(runs[0], study=study, refit=refit if is_winner else None)
         if len(runs) > 1:
-            # One of the parts may have been named by itself before.
+            # A part may have been found before, if its folder was given as well.
             of_trial = {os.path.realpath(run.folder) for run in runs}
             self._seen |= of_trial
             self.found.runs = [
@@ -172,21 +173,13 @@ class _Finder:
 
     def _read_study(self, folder: Path) -> Study | None:
         record = StudyPaths(folder).record
-        try:
-            study = Study(folder, _read_study_of_accuracies(folder))
-        except RecordError as error:
-            if record.exists():
-                self.found.left_out.append((record, str(error)))
-            self.found.unrecorded.append(folder)
-            return None
-        self.found.studies.append(study)
-        return study
-
-    def _read_baseline(self, folder: Path) -> None:
-        try:
-            self.found.baselines[folder] = read_record(Baseline, folder / BASELINE)
-        except RecordError as error:
-            self.found.left_out.append((folder / BASELINE, str(error)))
+        if record.exists():
+            with self._leaving_out(record):
+                study = Study(folder, _read_study_of_accuracies(folder))
+                self.found.studies.append(study)
+                return study
+        self.found.unrecorded.append(folder)
+        return None
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

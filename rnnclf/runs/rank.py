@@ -1,4 +1,4 @@
-"""Runs of the same task beside each other, the best by validation accuracy first."""
+"""Runs of the same task, ranked by validation accuracy."""
 
 import math
 from collections import defaultdict

@@ -1,5 +1,6 @@
 """Runs and studies as the commands that compare, pick and report see them."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property
@@ -11,6 +12,13 @@ from hydra_study_sweeper.records import RefitRecord
 
 from rnnclf.configuration.schema import DatasetConfig
 from rnnclf.files.result import RunResult, flat
+
+
+def plain(value: Any) -> str:
+    """Writes a value of a configuration as one types it, with rounded numbers."""
+    if value is None or isinstance(value, bool):
+        return json.dumps(value)
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 @dataclass(frozen=True)
@@ -53,7 +61,7 @@ class Run:
 
     @property
     def task(self) -> str:
-        """The data set, and `coarse` where those are its labels."""
+        """The data set, followed by `-coarse` if it has the coarse labels."""
         coarse = self.value("dataset.labels") == "coarse"
         return f"{self.result.dataset}-coarse" if coarse else self.result.dataset
 

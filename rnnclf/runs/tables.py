@@ -17,6 +17,7 @@ from rich.text import Text
 
 from rnnclf.files.markdown import in_markdown
 from rnnclf.runs.rank import Row
+from rnnclf.runs.results import plain
 from rnnclf.runs.significance import LEVEL
 
 ACCURACY = ".4f"
@@ -153,8 +154,4 @@ def _shown(name: str, value: Any) -> str:
         return NOTHING
     if name in P_VALUES:
         return f"≈ {value:.2f}" if value >= LEVEL else f"{value:.2g}"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, int | float):
-        return format(value, NUMBERS.get(name, ".4g" if isinstance(value, float) else "d"))
-    return one_line(str(value))
+    return format(value, NUMBERS[name]) if name in NUMBERS else one_line(plain(value))

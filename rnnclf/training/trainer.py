@@ -193,7 +193,7 @@ def _running_average(model: nn.Module, decay: float) -> AveragedModel:
 
 
 def check_finite(loss: float, what: str, lr: float) -> None:
-    """Raises a `TrainingError` that says `what` happened to a loss that is not finite."""
+    """Raises a `TrainingError` about a loss that is not finite; `what` has a place for it."""
     if not math.isfinite(loss):
         raise TrainingError(
             f"{what.format(loss)}; try a lower lr (it was {lr:g}) or training.clip_norm=1"

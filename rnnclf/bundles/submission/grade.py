@@ -1,9 +1,9 @@
-"""Computes the accuracies in REPORT.md anew with the submitted models.
+"""Computes the accuracies in REPORT.md again with the submitted models.
 
 make -C code setup
 code/.venv/bin/python grade.py [--data FOLDER]
 
-FOLDER has the raw files of the data sets; without it they are downloaded. Exit code 0: all
+FOLDER has the raw files of the data sets; without it they are downloaded. The exit code is 0 if all
 accuracies are as reported.
 """
 
@@ -33,7 +33,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _is_as_reported(model: str, reported: dict[str, str], arguments: list[str]) -> bool:
-    """Compares the report with the model's own record, and that with what the model does."""
+    """Compares the report with the model's record, and the record with the model's answers."""
     print(f"\n{model}: {reported[model]} in REPORT.md", flush=True)
     try:
         recorded = json.loads(_read(HERE / model / "metrics.json"))["result"]["test_accuracy"]

@@ -1,13 +1,12 @@
 """The page that a group hands in with its models (`report.md`)."""
 
-import json
 from collections.abc import Sequence
 
 from rnnclf.bundles.card import accuracy_interval, render
 from rnnclf.bundles.pick import Pick
 from rnnclf.files.markdown import in_markdown
 from rnnclf.runs.find import read_run
-from rnnclf.runs.results import Run
+from rnnclf.runs.results import Run, plain
 
 HYPERPARAMETERS = ("model.", "optimizer.", "training.", "dataset.max_length")
 
@@ -32,9 +31,5 @@ def report(title: str, picks: Sequence[Pick]) -> str:
 
 def _shown(pick: Pick, run: Run, key: str) -> str:
     """Writes a value, in bold if it was searched."""
-    value = run.value(key)
-    shown = (
-        f"{value:.4g}" if isinstance(value, float) else in_markdown(json.dumps(value).strip('"'))
-    )
-    study = pick.run.study
+    shown, study = in_markdown(plain(run.value(key))), pick.run.study
     return f"**{shown}**" if study and key in study.record.space else shown
