@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections.abc import Iterator
 from pathlib import Path
 
 from rnnclf.data.corpus import Texts
@@ -30,38 +31,38 @@ def read_sentences(path: Path) -> list[str]:
     Raises:
         DataError: If the file cannot be read, is not UTF-8, contains a NUL, or lacks the column.
     """
-    csv.field_size_limit(LONGEST_FIELD)
-    reader = csv.DictReader(io.StringIO(_decode(path), newline=""), strict=True)
-    try:
-        if HEADER[0] not in (reader.fieldnames or ()):
-            raise DataError(f"{path}: line 1 must be a header with the column {HEADER[0]}")
-        return [record[HEADER[0]] or "" for record in reader]
-    except csv.Error as error:
-        raise DataError(f"{path}: line {reader.line_num}: {error} (is a quote missing?)") from error
+    records = _records(_decode(path), str(path))
+    _, header = next(records, (1, []))
+    if HEADER[0] not in header:
+        raise DataError(f"{path}: line 1 must be a header with the column {HEADER[0]}")
+    column = header.index(HEADER[0])
+    return [record[column] if column < len(record) else "" for _, record in records]
 
 
 def parse_csv(content: str, origin: str) -> Texts:
     """Parses the content of a file for `read_csv`; messages name it by `origin`."""
+    records = _records(content, origin)
+    if next(records, None) != (1, HEADER):
+        raise DataError(f"{origin}: line 1 must be the header {','.join(HEADER)}")
+    pairs = [_check_record(record, f"{origin}: line {line}") for line, record in records]
+    if not pairs:
+        raise DataError(f"{origin}: no records after the header")
+    return Texts([sentence for sentence, _ in pairs], [label for _, label in pairs])
+
+
+def _records(content: str, origin: str) -> Iterator[tuple[int, list[str]]]:
+    """Yields the records that are not blank, each with the line on which it begins."""
     csv.field_size_limit(LONGEST_FIELD)
     reader = csv.reader(io.StringIO(content, newline=""), strict=True)
-    texts, labels = [], []
+    line = 1
     try:
-        if next(reader, None) != HEADER:
-            raise DataError(f"{origin}: line 1 must be the header {','.join(HEADER)}")
-        start = reader.line_num + 1
         for record in reader:
             if record:
-                sentence, label = _check_record(record, f"{origin}: line {start}")
-                texts.append(sentence)
-                labels.append(label)
-            start = reader.line_num + 1
+                yield line, record
+            line = reader.line_num + 1
     except csv.Error as error:
-        raise DataError(
-            f"{origin}: line {reader.line_num}: {error} (is a quote missing?)"
-        ) from error
-    if not texts:
-        raise DataError(f"{origin}: no records after the header")
-    return Texts(texts, labels)
+        where = f"{origin}: line {reader.line_num}"
+        raise DataError(f"{where}: {error} (is a quote missing?)") from error
 
 
 def _check_record(record: list[str], where: str) -> tuple[str, str]:
