@@ -270,7 +270,7 @@ def test_of_many_runs_the_best_are_listed(place, tmp_path, rnnclf):
     ("damage", "said"),
     [
         (lambda journal: journal.unlink(), "there is no study.journal"),
-        (lambda journal: journal.write_text("{not JSON}\n"), "cannot be read"),
+        (lambda journal: journal.write_text("{not JSON}\n"), "is damaged"),
         (lambda journal: journal.write_text(""), "has 0 studies in it"),
     ],
     ids=["missing", "damaged", "empty"],

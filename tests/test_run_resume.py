@@ -160,7 +160,7 @@ def test_what_cannot_be_resumed(run_py, tmp_path, whole, arguments, message):
     ("change", "message"),
     [
         (lambda path: path.write_bytes(path.read_bytes()[:-1]), "not a whole checkpoint"),
-        (lambda path: save_checkpoint(without_optimizer(path), path), "it does not fit this model"),
+        (lambda path: save_checkpoint(without_optimizer(path), path), "does not fit this model"),
     ],
     ids=["damaged", "of another version"],
 )

@@ -28,13 +28,11 @@ class Corpus:
     """A data set with its two splits.
 
     Attributes:
-        name: The name of the data set.
         classes: All class names, sorted by index.
         train: The training split, with the validation part.
         test: The test split.
     """
 
-    name: str
     classes: list[str]
     train: Texts
     test: Texts

@@ -54,9 +54,12 @@ def prepare(config: DatasetConfig, data_folder: Path) -> PreparedTexts:
 def _prepare(values: tuple[object, ...], data_folder: Path) -> PreparedTexts:
     config = DatasetConfig(*values)  # type: ignore[arg-type]
     entry = kept(config.name, _made_from(config, data_folder), lambda: _build(config, data_folder))
-    training, validation = (
-        _texts(entry, part).cut(config.max_length, config.truncation) for part in PARTS
-    )
+    parts = []
+    for part in PARTS:
+        words, starts, lengths, labels = (entry.arrays[f"{part}.{name}"] for name in ENCODED)
+        encoded = EncodedTexts(words, starts, lengths, labels, entry.strings[f"{part}.oov"])
+        parts.append(encoded.cut(config.max_length, config.truncation))
+    training, validation = parts
     classes = list(entry.strings["classes"])
     return PreparedTexts(
         entry.strings["digest"][0],
@@ -67,11 +70,6 @@ def _prepare(values: tuple[object, ...], data_folder: Path) -> PreparedTexts:
         Texts(list(entry.strings["texts"]), [classes[label] for label in validation.labels]),
         int(entry.arrays["num_test"]),
     )
-
-
-def _texts(entry: Entry, part: str) -> EncodedTexts:
-    words, starts, lengths, labels = (entry.arrays[f"{part}.{name}"] for name in ENCODED)
-    return EncodedTexts(words, starts, lengths, labels, list(entry.strings[f"{part}.oov"]))
 
 
 def _build(config: DatasetConfig, data_folder: Path) -> Entry:

@@ -52,16 +52,17 @@ def load_corpus(
         DataError: If files are missing, damaged or malformed, or there is only one class.
     """
     if csv_folder is not None:
-        return _read_csv_corpus(name, csv_folder)
+        return _read_csv_corpus(csv_folder)
     if name == "sample":
-        texts = _read_sample()
+        sample = importlib.resources.files("rnnclf.data") / "sample.csv"
+        texts = parse_csv(sample.read_text(encoding="utf-8"), sample.name)
     else:
         source = SOURCES[name]
         texts = source.read([fetch(raw_file, data_folder) for raw_file in source.raw_files])
     if labels == "coarse":
         texts = Texts(texts.texts, [label.split(":")[0] for label in texts.labels])
     train, test = shuffled_split(texts, train_fraction, split_seed)
-    return Corpus(name, sorted(set(texts.labels)), train, test)
+    return Corpus(sorted(set(texts.labels)), train, test)
 
 
 def source_files(name: str, data_folder: Path, csv_folder: str | None) -> list[Path]:
@@ -73,12 +74,7 @@ def source_files(name: str, data_folder: Path, csv_folder: str | None) -> list[P
     return [locate(raw_file, data_folder) for raw_file in SOURCES[name].raw_files]
 
 
-def _read_sample() -> Texts:
-    resource = importlib.resources.files("rnnclf.data") / "sample.csv"
-    return parse_csv(resource.read_text(encoding="utf-8"), "sample.csv")
-
-
-def _read_csv_corpus(name: str, folder: Path) -> Corpus:
+def _read_csv_corpus(folder: Path) -> Corpus:
     train, test = (read_csv(folder / file) for file in CSV_FILES)
     classes = sorted(set(train.labels))
     if len(classes) < 2:
@@ -89,7 +85,7 @@ def _read_csv_corpus(name: str, folder: Path) -> Corpus:
     unknown = sorted(set(test.labels) - set(classes))
     if unknown:
         raise DataError(f"{folder / 'test.csv'}: no text in train.csv has the label {unknown[0]!r}")
-    return Corpus(name, classes, train, test)
+    return Corpus(classes, train, test)
 
 
 def _normalise(text: str) -> str:

@@ -121,7 +121,8 @@ def _built(
 ) -> RecurrentClassifier | Ensemble:
     """Makes the model that the configuration describes from the loaded weights alone."""
     misfit = f"{paths.weights}: does not fit {paths.config.name}, {paths.vocabulary.name} and "
-    members = _members(weights)
+    # The weights of an ensemble are those of its networks, as members.0.NAME, members.1.NAME, ...
+    members = {name.split(".")[1] for name in weights if name.startswith("members.")}
     if config.model.num_layers * max(1, len(members)) > len(weights):
         raise ModelError(f"{misfit}{paths.labels.name}: too few tensors for its layers")
     try:
@@ -138,11 +139,6 @@ def _built(
         if not value.isfinite().all():
             raise ModelError(f"{paths.weights}: {name} has a number that is not finite")
     return model
-
-
-def _members(weights: Iterable[str]) -> set[str]:
-    """Returns the numbers of an ensemble's networks, from the names of its weights."""
-    return {name.split(".")[1] for name in weights if name.startswith("members.")}
 
 
 class _Uninitialised(TorchFunctionMode):

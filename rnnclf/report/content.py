@@ -144,7 +144,8 @@ def _describe_run(run: Run) -> RunDetails:
     curves: Mapping[str, go.Figure] = {}
     errors = None
     try:
-        curves = _curves(run)
+        epochs, best = read_epochs(RunPaths(run.folder).metrics), run.result.best_epoch
+        curves = {name: learning_curve(epochs, name, best) for name in ("loss", "accuracy")}
     except RecordError as error:
         problems.append(f"There are no learning curves: {error}.")
     try:
@@ -152,12 +153,6 @@ def _describe_run(run: Run) -> RunDetails:
     except RecordError as error:
         problems.append(f"There are no predictions: {error}.")
     return RunDetails(run, _command_of(run.folder), curves, errors, problems)
-
-
-def _curves(run: Run) -> dict[str, go.Figure]:
-    epochs = read_epochs(RunPaths(run.folder).metrics)
-    best = run.result.best_epoch
-    return {measure: learning_curve(epochs, measure, best) for measure in ("loss", "accuracy")}
 
 
 def _errors(run: Run) -> Errors:

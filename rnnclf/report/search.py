@@ -42,9 +42,11 @@ def read_search(folder: Path) -> Search:
     states = Counter(trial.state.name.lower() for trial in trials)
     if len(study.directions) > 1:
         return Search(states, problem="With several objectives there are no figures yet.")
-    figures = {name: _plain(figure) for name, figure in draw(study, OBJECTIVE).items()}
+    figures = draw(study, OBJECTIVE)
     if not figures:
         return Search(states, problem="No two complete trials have different values.")
+    for figure in figures.values():  # the page has titles and colours of its own
+        figure.update_layout(template=None, title=None, plot_bgcolor=None, margin=MARGIN)
     problem = None
     if "parallel_coordinates" in figures:
         figures["parallel_coordinates"] = _recoloured(figures["parallel_coordinates"])
@@ -54,11 +56,6 @@ def read_search(folder: Path) -> Search:
                 f"{FEWEST_FOR_IMPORTANCES} trials are complete and all of them have it."
             )
     return Search(states, figures, problem)
-
-
-def _plain(figure: go.Figure) -> go.Figure:
-    """Removes title and colours, which the page has."""
-    return figure.update_layout(template=None, title=None, plot_bgcolor=None, margin=MARGIN)
 
 
 def _recoloured(parallel: go.Figure) -> go.Figure:

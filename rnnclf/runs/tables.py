@@ -58,7 +58,9 @@ def render(
     if kind == "md":
         return "\n".join(_markdown(name, rows) for name, rows in tables.items())
     together = [{title: name, **row} for name, rows in tables.items() for row in rows]
-    return _csv(together) if kind == "csv" else _json(together)
+    if kind == "csv":
+        return _csv(together)
+    return json.dumps(together, indent=2, default=asdict, ensure_ascii=False) + "\n"
 
 
 def _table(title: str, rows: Sequence[Row], width: int) -> str:
@@ -135,10 +137,6 @@ def _csv(rows: Sequence[Row]) -> str:
         writer.writeheader()
         writer.writerows(flat)
     return output.getvalue()
-
-
-def _json(rows: Sequence[Row]) -> str:
-    return json.dumps(rows, indent=2, default=asdict, ensure_ascii=False) + "\n"
 
 
 def _columns(rows: Sequence[Row]) -> list[str]:

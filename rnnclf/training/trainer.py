@@ -18,7 +18,6 @@ from rnnclf.data.encoding import Batch, EncodedTexts, training_batches
 from rnnclf.errors import TrainingError
 from rnnclf.files.epochs import EpochMetrics
 from rnnclf.model.evaluate import predict_logits, score
-from rnnclf.model.metrics import Scores
 from rnnclf.training.updates import Updates, schedule_factor
 
 STEPS_BETWEEN_AVERAGES = 10
@@ -61,8 +60,12 @@ class Trainer:
         steps = -(-len(train) // settings.batch_size) * settings.epochs
         schedule = schedule_factor(settings.schedule, settings.warmup, steps)
         self._scheduler = LambdaLR(updates.optimizer, schedule)
-        decay = settings.ema_decay
-        self._average = _running_average(self.model, decay) if decay else None
+        self._average: AveragedModel | None = None
+        if settings.ema_decay:
+            # Only every tenth step, because going through all weights of an embedding takes long.
+            decay = settings.ema_decay**STEPS_BETWEEN_AVERAGES
+            update = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
+            self._average = AveragedModel(self.model, multi_avg_fn=update)
 
     def run(
         self,
@@ -144,8 +147,10 @@ class Trainer:
             on_step(step)
         self._updates.flush()
         trained = time.perf_counter()
-        scores = self._validate()
-        if scores:
+        scores = None
+        if self._validation is not None:
+            logits = predict_logits(self._evaluated(), self._validation)
+            scores = score(logits, self._validation.labels)
             check_finite(scores.loss, f"the validation loss is {{}} after epoch {epoch}", lr)
         return EpochMetrics(
             epoch=epoch,
@@ -176,20 +181,6 @@ class Trainer:
         if self._average and self._average.n_averaged:
             return self._average.module
         return self.model
-
-    def _validate(self) -> Scores | None:
-        if self._validation is None:
-            return None
-        return score(predict_logits(self._evaluated(), self._validation), self._validation.labels)
-
-
-def _running_average(model: nn.Module, decay: float) -> AveragedModel:
-    """Makes an average in which the weights of a step count `decay` times those of the next.
-
-    It takes in every tenth step, because going through a large embedding takes long.
-    """
-    update = get_ema_multi_avg_fn(decay**STEPS_BETWEEN_AVERAGES)  # type: ignore[no-untyped-call]
-    return AveragedModel(model, multi_avg_fn=update)
 
 
 def check_finite(loss: float, what: str, lr: float) -> None:
