@@ -75,12 +75,17 @@ def main(node: DictConfig) -> float:
 
 def tell_winners() -> None:
     """Says which run of a grid won on each data set; trials of studies run in other processes."""
-    for name in dict.fromkeys(name for _, name, _ in of_grid):
-        accuracy, _, folder = max(run for run in of_grid if run[1] == name)
+    winners = [
+        max(run for run in of_grid if run[1] == name)
+        for name in dict.fromkeys(name for _, name, _ in of_grid)
+    ]
+    for accuracy, name, folder in winners:
         print(f"{name}: best validation accuracy {accuracy:.4f}, in {shown(folder)}")
+    for _, _, folder in winners:
+        place = shlex.quote(str(shown(folder)))
+        print(f"next: python run.py from={place}   # again, with the test split")
     if of_grid:
         print(f"next: rnnclf compare {shlex.quote(str(shown(of_grid[0][2].parent)))}")
-        print("next: the best one again without -m, which reads the test split")
 
 
 @contextmanager

@@ -100,12 +100,12 @@ def test_a_wrong_command_is_told_in_one_line_what_to_type(command, message):
 @pytest.mark.parametrize(
     ("command", "message"),
     [
-        ("train", "No such command 'train'. See rnnclf --help."),
-        ("predict", "Missing argument 'MODEL'. See rnnclf predict --help."),
-        ("predict nowhere --top 0", "0 is not in the range x>=1. See rnnclf predict --help."),
+        ("train", "No such command 'train'; see rnnclf --help"),
+        ("predict", "Missing argument 'MODEL'; see rnnclf predict --help"),
+        ("predict nowhere --top 0", "0 is not in the range x>=1; see rnnclf predict --help"),
         ("predict nowhere -5", "A text that begins with - comes after --"),
-        ("compare --format xlsx", "'xlsx' is not one of 'table', 'md', 'csv', 'json'."),
-        ("submission", "Missing option '--group'. See rnnclf submission --help."),
+        ("compare --format xlsx", "'xlsx' is not one of 'table', 'md', 'csv', 'json'; see"),
+        ("submission", "Missing option '--group'; see rnnclf submission --help"),
     ],
 )
 def test_a_wrong_command_of_rnnclf_is_one_line(command, message, capsys, monkeypatch):
