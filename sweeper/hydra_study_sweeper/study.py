@@ -29,7 +29,12 @@ from hydra_study_sweeper.refit import refit_winner
 from hydra_study_sweeper.space.composing import compose_trial
 from hydra_study_sweeper.space.fingerprint import Fingerprint, differences
 from hydra_study_sweeper.space.points import as_overrides
-from hydra_study_sweeper.storage.existing import INSTEAD, existing_study, has_records
+from hydra_study_sweeper.storage.existing import (
+    INSTEAD,
+    existing_study,
+    has_records,
+    refuse_other_files,
+)
 from hydra_study_sweeper.storage.locks import Lock, owner_lock
 from hydra_study_sweeper.storage.trials import Trials, check_storage, open_storage
 from hydra_study_sweeper.workers.launch import run_trials, wait_for_others
@@ -189,6 +194,7 @@ def _continuing(plan: StudyPlan) -> StudyPlan:
         return plan
     study = existing_study(plan.spec, plan.options.study_name)
     if study is None:
+        refuse_other_files(plan.spec)
         return plan
     _refuse_differences(plan, study.user_attrs.get(FINGERPRINT))
     return plan.named(study.study_name)

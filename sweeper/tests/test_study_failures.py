@@ -57,7 +57,7 @@ def test_a_worker_that_dies_is_replaced_and_its_trial_tried_again(sweep, tmp_pat
 def test_a_trial_that_kills_its_worker_each_time_is_tried_twice(sweep, tmp_path):
     done = sweep("outcome=die", "hydra.sweeper.n_trials=1", "hydra.sweeper.workers=1")
     assert done.returncode == 1
-    assert "no trial ended well" in done.stdout
+    assert "no trial is complete" in done.stdout
     first, second = trials_of(tmp_path / "study")
     assert (first.state, second.state) == (TrialState.FAIL, TrialState.FAIL)
     assert second.user_attrs["retry_of"] == first.number
@@ -95,7 +95,7 @@ def test_if_all_trials_fail_the_first_failure_is_shown(sweep):
     done = sweep("outcome=fail", "hydra.sweeper.n_trials=3")
     assert done.returncode == 1
     assert (
-        "no trial ended well; the first failure: trial 0: RuntimeError: x is 0.500" in done.stdout
+        "no trial is complete; the first failure: trial 0: RuntimeError: x is 0.500" in done.stdout
     )
     assert "hydra.sweeper.restart=true begins again" in done.stdout
 

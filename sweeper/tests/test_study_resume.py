@@ -49,7 +49,7 @@ def test_no_trial_is_begun_when_the_time_is_up(sweep, tmp_path):
     limits = ("hydra.sweeper.timeout=2", "hydra.sweeper.n_trials=1000")
     done = sweep(*limits, "steps=1", "seconds=0.3")
     assert done.returncode == 0, done.stdout
-    assert "its time is up" in done.stdout
+    assert "stopped by its timeout" in done.stdout
     states = states_of(tmp_path / "study")
     assert set(states) == {"COMPLETE"}, "the running trials ended"
     assert 1 <= states["COMPLETE"] <= 20

@@ -25,8 +25,8 @@ def existing_study(spec: StudySpec, asked_name: str | None) -> optuna.Study | No
         asked_name: The name that it must have; None for whichever it has.
 
     Raises:
-        ConfigError: If it is another study, if the storage has lost trials of which there are
-            records, or if the folder has other files.
+        ConfigError: If it is another study, or the storage has lost trials of which there are
+            records.
         StudyError: If the journal is damaged.
     """
     paths = StudyPaths(spec.folder)
@@ -51,11 +51,19 @@ def existing_study(spec: StudySpec, asked_name: str | None) -> optuna.Study | No
             f"{spec.folder} has records of {recorded_trials} trials of the study "
             f"{recorded_name or spec.name}, but {storage} has {stored}; put it back, {INSTEAD}"
         )
-    if found is None and spec.storage is None and _has_files(spec.folder):
+    return found
+
+
+def refuse_other_files(spec: StudySpec) -> None:
+    """Makes sure that a new study begins in a folder that is not used for something else.
+
+    Raises:
+        ConfigError: If it has files.
+    """
+    if spec.storage is None and _has_files(spec.folder):
         raise ConfigError(
             f"{shown(spec.folder)} has files but no study; choose another hydra.sweep.dir"
         )
-    return found
 
 
 def has_records(paths: StudyPaths) -> bool:
