@@ -24,6 +24,7 @@ from hydra_study_sweeper import in_refit
 from hydra_study_sweeper.options import TRUSTED
 from hydra_study_sweeper.paths import shown
 from hydra_study_sweeper.signals import raise_on_sigterm
+from hydra_study_sweeper.streams import open_streams, outlive_readers
 from omegaconf import DictConfig, OmegaConf
 
 from rnnclf.configuration.checks import settle_test
@@ -105,7 +106,9 @@ def _no_empty(folder: Path) -> Iterator[None]:
 if __name__ == "__main__":
     os.environ["HYDRA_FULL_ERROR"] = "1"  # makes Hydra pass exceptions on instead of printing them
     sys.argv = as_hydra_reads_it(sys.argv)
+    open_streams()
     with errors_in_one_line(), usage_errors():
+        outlive_readers()
         raise_on_sigterm()
         refuse_elsewhere(sys.argv)
         refuse_misunderstandings(sys.argv)

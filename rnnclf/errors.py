@@ -10,6 +10,7 @@ from typing import NoReturn
 
 from hydra_study_sweeper.printable import one_line
 from hydra_study_sweeper.signals import Terminated
+from hydra_study_sweeper.streams import end_output
 
 
 class ExitCode(IntEnum):
@@ -24,7 +25,7 @@ class ExitCode(IntEnum):
             memory, or a loss that is not finite; or the program has a defect.
         USAGE: The command line or the configuration is wrong.
         INTERRUPTED: Ctrl-C. The same study command, or `python run.py resume=FOLDER`, continues.
-        TERMINATED: SIGTERM. The same commands continue.
+        TERMINATED: SIGTERM, or the terminal was closed. The same commands continue.
     """
 
     FINISHED = 0
@@ -75,12 +76,16 @@ def errors_in_one_line() -> Iterator[None]:
     """
     try:
         yield
+        sys.stdout.flush()  # otherwise Python finds at its end that the disk is full
     except Terminated as error:
         _exit(str(error), ExitCode.TERMINATED)
     except KeyboardInterrupt as error:
         _exit(str(error) or "interrupted", ExitCode.INTERRUPTED)
     except UserError as error:
         _exit(str(error), error.exit_code)
+    except BrokenPipeError:  # nobody reads any more, as after `| head`
+        end_output()
+        raise SystemExit(ExitCode.FAILED) from None
     except OSError as error:
         place = error.filename2 or error.filename
         _exit(f"{place}: {error.strerror}" if place else str(error), ExitCode.FAILED)
@@ -104,5 +109,6 @@ def _lacks_memory(error: BaseException) -> bool:
 def _exit(message: str, exit_code: ExitCode) -> NoReturn:
     if os.environ.get("RNNCLF_TRACEBACK") == "1":
         traceback.print_exc()
+    end_output()
     print(f"error: {one_line(message)}", file=sys.stderr)
     raise SystemExit(exit_code) from None

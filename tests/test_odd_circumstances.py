@@ -1,11 +1,13 @@
 """Odd data, odd folders, odd environments: the same run, or one clear line."""
 
 import csv
+import multiprocessing
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from project import RUN_PY
 
 TINY = ["epochs=1", "embedding_size=4", "hidden_size=4", "dataset.validation_fraction=0"]
@@ -42,18 +44,29 @@ def test_a_folder_with_blanks_and_accents(run_py, tmp_path):
 
 
 def test_a_bare_environment_with_warnings_as_errors(tmp_path):
-    """No terminal, no home that can be written, the C locale."""
+    """No terminal, no home that can be written, the C locale, and nobody who reads."""
     environment = {"PATH": os.environ["PATH"], "HOME": "/proc/none", "LANG": "C", "LC_ALL": "C"}
     environment["RNNCLF_CACHE"] = str(tmp_path / "cache")
+    reader, writer = os.pipe()
+    os.close(reader)  # as `| head` does
     done = subprocess.run(
-        [sys.executable, "-W", "error", str(RUN_PY), *TINY],
+        ["sh", "-c", 'exec "$@" <&-', "", sys.executable, "-W", "error", str(RUN_PY), *TINY],
         cwd=tmp_path,
         env=environment,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
+        stdout=writer,
+        stderr=subprocess.PIPE,
         text=True,
         check=False,
     )
+    os.close(writer)
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
     assert list(tmp_path.rglob("result.json"))
+
+
+@pytest.mark.parametrize("command", [["compare", "."], ["predict", ".", "text"], ["data", "info"]])
+def test_a_command_without_a_reader_ends_without_a_word(trained, rnnclf, command):
+    reader, writer = multiprocessing.Pipe(duplex=False)
+    reader.close()
+    done = rnnclf(*command, cwd=trained, stdout=writer)
+    assert (done.returncode, done.stderr) == (1, "")

@@ -1,6 +1,7 @@
 """The command `rnnclf`, for data sets, models, and the folders of runs."""
 
 import click
+from hydra_study_sweeper.streams import open_streams
 
 from rnnclf import __version__
 from rnnclf.cli.data import baseline, data
@@ -23,6 +24,7 @@ def commands() -> None:
 
 def main() -> None:
     """Runs the command line; errors end in one line and an exit code."""
+    open_streams()
     with errors_in_one_line():
         try:
             commands(prog_name="rnnclf", standalone_mode=False)

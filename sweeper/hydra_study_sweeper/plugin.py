@@ -9,6 +9,7 @@ from omegaconf import DictConfig
 from hydra_study_sweeper.errors import StudyError
 from hydra_study_sweeper.options import register
 from hydra_study_sweeper.records import StudyRecord
+from hydra_study_sweeper.streams import open_streams, outlive_readers
 
 register()
 
@@ -43,6 +44,8 @@ class StudySweeper(Sweeper):
         """
         from hydra_study_sweeper.study import run_studies  # here: other sweepers do not need it
 
+        open_streams()
+        outlive_readers()
         assert self.config is not None and self.hydra_context is not None, "setup comes first"
         try:
             return run_studies(self.config, arguments, self.hydra_context, self.task_function)
