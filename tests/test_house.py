@@ -25,7 +25,7 @@ RNNCLF = (
     {"__main__"},
 )
 SWEEPER = (
-    {"errors", "signals", "printable", "paths", "files", "reporting", "versions"},
+    {"errors", "signals", "printable", "paths", "files", "reporting", "streams", "versions"},
     {"records", "options"},
     {"intervals", "space", "storage"},
     {"output"},
@@ -57,6 +57,7 @@ OPENING = {
     "sweeper/hydra_study_sweeper/files.py": "the readers and writers for all others",
     "sweeper/hydra_study_sweeper/output/outcome.py": "written, in a folder of its own",
     "sweeper/hydra_study_sweeper/storage/journal.py": "the journal, checked before",
+    "sweeper/hydra_study_sweeper/streams.py": "the null device",
     "sweeper/hydra_study_sweeper/workers/pool.py": "the log of a worker, checked before",
     "sweeper/hydra_study_sweeper/workers/process.py": "the log of a worker, never through a link",
 }

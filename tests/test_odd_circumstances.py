@@ -70,3 +70,9 @@ def test_a_command_without_a_reader_ends_without_a_word(trained, rnnclf, command
     reader.close()
     done = rnnclf(*command, cwd=trained, stdout=writer)
     assert (done.returncode, done.stderr) == (1, "")
+
+
+def test_a_terminal_of_no_columns(rnnclf):
+    done = rnnclf("data", "info", "--data", "none", env=os.environ | {"COLUMNS": "0"})
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "sentiment" in done.stdout

@@ -5,6 +5,7 @@ import io
 import logging
 import os
 import sys
+from pathlib import Path
 from typing import Any
 
 CLOSED = (errno.EPIPE, errno.EIO)  # the reader of a pipe, or the terminal, is gone
@@ -14,12 +15,16 @@ def open_streams() -> None:
     r"""Makes the standard streams usable, whatever they were at the start of the process.
 
     A closed one becomes the null device; otherwise the next file that is opened has its number, and
-    what libraries print goes into that file. What an encoding lacks is written as `\uXXXX`.
+    what libraries print goes into that file. What an encoding lacks is written as `\uXXXX`. A
+    terminal of no columns, which rich would fill with nothing, has its default width.
     """
+    for size in ("COLUMNS", "LINES"):
+        if os.environ.get(size) == "0":
+            del os.environ[size]
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         stream = getattr(sys, name)
         if stream is None:
-            stream = open(os.devnull, mode, encoding="utf-8")  # noqa: SIM115
+            stream = Path(os.devnull).open(mode, encoding="utf-8")  # noqa: SIM115
             os.set_inheritable(stream.fileno(), True)
             setattr(sys, name, stream)
             setattr(sys, f"__{name}__", stream)  # which keeps it open when another takes its place
