@@ -15,6 +15,7 @@ from foreign_study import OUTPUT, SWEEP, states_of, trials_of
 from hydra_study_sweeper.paths import StudyPaths
 from hydra_study_sweeper.storage.trials import LOSSES, LOST, RETRY_OF, counts
 from optuna.trial import TrialState
+from processes import run_program
 
 Victims = list[psutil.Process]
 
@@ -116,7 +117,7 @@ def test_a_sigterm_to_the_whole_process_group_costs_no_trial(tmp_path):
     assert all(reason.startswith("Interrupted") for reason in reasons), (
         "not killed: they could save"
     )
-    done = subprocess.run(command, cwd=tmp_path, check=False, **OUTPUT)
+    done = run_program(*command[1:], "steps=1", "hydra.sweeper.ignore=[steps]", cwd=tmp_path)
     assert done.returncode == 0, done.stdout
     assert states_of(tmp_path / "study") == {"COMPLETE": 2}
 

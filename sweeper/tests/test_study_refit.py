@@ -61,7 +61,7 @@ def test_killed_while_it_trains_the_winner_again_it_goes_on(tmp_path):
         for one in [*parent.children(recursive=True), parent]:
             one.kill()
         process.communicate()
-    done = subprocess.run(command, cwd=tmp_path, check=False, **OUTPUT)
+    done = run_program(*command[1:], cwd=tmp_path)
     assert done.returncode == 0, done.stdout
     refit = refit_of(tmp_path)
     assert [len(refit[role]["values"]) for role in ("validation", "final")] == [3, 3]
@@ -136,10 +136,7 @@ def test_ctrl_c_under_another_launcher_leaves_no_trial_running(tmp_path):
     states = [trial.state.name for trial in trials_of(tmp_path / "study")]
     assert "RUNNING" not in states
     assert "COMPLETE" not in states
-    done = subprocess.run(
-        [*command, "seconds=0", "hydra.sweeper.ignore=[seconds]"],
-        cwd=tmp_path,
-        check=False,
-        **OUTPUT,
-    )
-    assert "differs" in done.stdout, "what a study is made of does not change on the way"
+    quickly = ("seconds=0", "hydra.sweeper.ignore=[seconds]", "hydra/launcher=basic")
+    done = run_program(*command[1:], *quickly, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert states_of(tmp_path / "study")["COMPLETE"] == 8
