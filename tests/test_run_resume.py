@@ -72,7 +72,7 @@ def test_a_run_that_was_ended_goes_on_as_if_it_had_not(
     ended = process.wait(timeout=60)
     assert ended.returncode == code
     finished = len((tmp_path / "run" / "metrics.jsonl").read_text().splitlines())
-    assert said.format(finished, tmp_path / "run") in ended.stderr
+    assert said.format(finished, "run") in ended.stderr
     assert not (tmp_path / "run" / "result.json").exists()
     half = tmp_path / "run" / ".unfinished-by-a-killed-process"
     half.mkdir()
