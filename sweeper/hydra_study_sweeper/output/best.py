@@ -11,13 +11,11 @@ from hydra_study_sweeper.files import write_text
 from hydra_study_sweeper.space.fingerprint import is_below
 from hydra_study_sweeper.storage.trials import Trials
 
-# What it takes over of Hydra's own configuration, so that it runs as the application does.
-HYDRA_KEYS = (("run", "dir"), ("", "aliases"), ("job", "chdir"), ("job", "env_set"))
-HYDRA_GROUPS = ("hydra/job_logging", "hydra/hydra_logging")
-
 
 def write_best(trials: Trials, config: DictConfig) -> None:
-    """Writes the configuration of the best trial.
+    """Writes the configuration of the best trial, with nothing of Hydra's own section in it.
+
+    That section is a program: it sets variables, opens files, calls functions.
 
     Args:
         trials: Of the study.
@@ -27,7 +25,6 @@ def write_best(trials: Trials, config: DictConfig) -> None:
     space = re.fullmatch(r"\$\{([\w.]+)\}", str(_raw(config.hydra.sweeper, "params")))
     content: dict[str, Any] = {"defaults": _defaults(config)}
     content |= _without(config, ["hydra", *([space[1]] if space else [])])
-    content["hydra"] = _picked(config.hydra)
     best = trials.ranked()[0]
     values = ", ".join(f"{value:.6g}" for value in best.values)
     head = f"# Trial {best.number} of the study {trials.spec.name}: {values}.\n"
@@ -37,11 +34,11 @@ def write_best(trials: Trials, config: DictConfig) -> None:
 def _defaults(config: DictConfig) -> list[Any]:
     """Returns a defaults list that gives the values their types, by the application's schemas."""
     schemas: list[Any] = []
-    overridden = list(HYDRA_GROUPS)
+    overridden: list[str] = []
     root = _schema_of(OmegaConf.get_type(config))
     if root is not None:
         schemas.append(_name(root))
-        overridden = [*_groups_of(root), *overridden]
+        overridden = _groups_of(root)
     typed = [_place_of(group) for group in overridden]  # by what comes after
     for place, kind in _typed(config, OmegaConf.create() if root is None else root.node):
         schema = _schema_of(kind)
@@ -116,15 +113,6 @@ def _without(config: DictConfig, left_out: Sequence[str]) -> dict[str, Any]:
 
     content: dict[str, Any] = kept(OmegaConf.to_container(config, enum_to_str=True), "")
     return content
-
-
-def _picked(hydra: DictConfig) -> dict[str, Any]:
-    picked: dict[str, Any] = {}
-    for section, name in HYDRA_KEYS:
-        raw = _raw(hydra[section] if section else hydra, name)
-        if raw not in (None, {}):
-            (picked.setdefault(section, {}) if section else picked)[name] = raw
-    return picked
 
 
 def _raw(node: DictConfig, name: str) -> Any:
