@@ -3,13 +3,16 @@
 import gzip
 import hashlib
 import io
+import os
+import socket
 import subprocess
 import sys
 import tarfile
-import threading
+import time
 from collections.abc import Iterator
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -54,7 +57,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
     folder.mkdir()
     (folder / "a.label").write_bytes(CONTENT)
     server = Server(folder)
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+    thread = Thread(target=server.serve_forever, args=(0.05,))
     thread.start()
     yield server
     server.shutdown()
@@ -114,6 +117,47 @@ def test_without_a_place_for_locks_it_is_downloaded_all_the_same(server, tmp_pat
 def test_the_next_mirror_is_tried(server, tmp_path):
     urls = (server.url("gone.label"), server.url("a.label"))
     assert fetch(raw_file(*urls), tmp_path).read_bytes() == CONTENT
+
+
+@pytest.mark.usefixtures("no_pauses")
+def test_a_wrong_file_of_a_mirror_is_replaced_by_the_next(server, tmp_path):
+    """As where a captive portal answers for all hosts without encryption."""
+    (tmp_path / "upstream" / "portal.html").write_text("Please log in.")
+    urls = (server.url("portal.html"), server.url("a.label"))
+    assert fetch(raw_file(*urls), tmp_path / "data").read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("drip", [b"HTTP/1.1 200 OK\r\nX: ", b"HTTP/1.1 200 OK\r\n\r\n"])
+def test_a_download_without_end_is_given_up(tmp_path, monkeypatch, drip):
+    """A byte every now and then, of a header or of the body."""
+    monkeypatch.setattr("rnnclf.data.download.LONGEST_SECONDS", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as listening, pytest.raises(DataError) as caught:
+        Thread(target=dribble, args=(listening, drip), daemon=True).start()
+        fetch(raw_file(f"http://127.0.0.1:{listening.getsockname()[1]}/"), tmp_path)
+    assert "(not here after 0.5 s)" in str(caught.value)
+    assert not list(tmp_path.iterdir())
+
+
+def dribble(listening: socket.socket, beginning: bytes) -> None:
+    client, _ = listening.accept()
+    with client:
+        client.sendall(beginning)
+        for _ in range(20):  # a second
+            client.sendall(b"x")
+            time.sleep(0.05)
+
+
+def test_an_endless_body_is_given_up(server, tmp_path, monkeypatch):
+    monkeypatch.setattr("rnnclf.data.download.LARGEST", len(CONTENT) - 1)
+    with pytest.raises(DataError, match=r"more than 2499 bytes"):
+        fetch(raw_file(server.url("a.label")), tmp_path / "data")
+    assert not list((tmp_path / "data").iterdir())
+
+
+def test_what_is_no_file_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "a.label")
+    with pytest.raises(DataError, match="not a file"):
+        fetch(raw_file(), tmp_path)
 
 
 @pytest.mark.usefixtures("no_pauses")
@@ -207,3 +251,42 @@ def test_a_truncated_archive_is_refused(tmp_path, share):
     path.write_bytes(content[: int(len(content) * share)])
     with pytest.raises(DataError, match="damaged archive"):
         read_archive(path)
+
+
+def header(name: str, kind: bytes = tarfile.REGTYPE, content: bytes = b"") -> bytes:
+    info = member(name, len(content), kind)
+    return info.tobuf(tarfile.USTAR_FORMAT) + content + b"\0" * (-len(content) % tarfile.BLOCKSIZE)
+
+
+def keys(first: int, count: int) -> bytes:
+    return b"".join(b"15 g%08d=v\n" % number for number in range(first, first + count))
+
+
+@pytest.mark.parametrize(
+    ("blocks", "message"),
+    [
+        ([header(f"a/{number}") for number in range(200)], "more members or headers"),
+        ([header("x", tarfile.GNUTYPE_LONGNAME, b"a" * 2**21)], "a larger header"),
+        ([header("x", tarfile.XHDTYPE, keys(0, 150_000))], "a larger header"),
+        ([header("x", tarfile.XHDTYPE) for _ in range(2000)], "damaged archive"),
+        (
+            [
+                header(name, kind, content)
+                for n in range(20)
+                for name, kind, content in [
+                    ("g", tarfile.XGLTYPE, keys(n * 70, 70)),
+                    (f"a/{n}", tarfile.REGTYPE, b""),
+                ]
+            ],
+            "more members or headers",
+        ),
+        ([header("a", content=b"0" * 2**22)], "more content"),
+    ],
+    ids=["members", "a long name", "keys", "a chain", "global keys", "content"],
+)
+def test_an_archive_that_would_take_all_memory_is_refused(tmp_path, monkeypatch, blocks, message):
+    monkeypatch.setattr("rnnclf.data.archives.MOST_MEMBERS", 100)
+    monkeypatch.setattr("rnnclf.data.archives.LARGEST_CONTENT", 2**22)
+    (tmp_path / "a.tar.gz").write_bytes(gzip.compress(b"".join(blocks), 1))
+    with pytest.raises(DataError, match=message):
+        read_archive(tmp_path / "a.tar.gz")

@@ -1,5 +1,6 @@
 """Tar archives from others, read without trust."""
 
+import gzip
 import hashlib
 import tarfile
 import zlib
@@ -7,7 +8,10 @@ from pathlib import Path, PurePosixPath
 
 from rnnclf.errors import DataError
 
-LARGEST_CONTENT = 2**30
+LARGEST_CONTENT = 2**28  # bytes, with the headers; the published archives have 40 million
+LARGEST_HEADER = 2**20  # bytes of all that stands before the content of a member
+MOST_MEMBERS = 100_000  # the published archives have 19 000
+MOST_KEYS = 1000  # of global headers, of which each member gets a copy
 
 
 def read_archive(path: Path) -> dict[str, bytes]:
@@ -18,22 +22,18 @@ def read_archive(path: Path) -> dict[str, bytes]:
             name twice, or more than 1 GiB of content.
     """
     contents: dict[str, bytes] = {}
-    size = 0
     try:
-        with tarfile.open(path, "r:gz") as archive:
-            for member in archive:
-                if member.isdir():
-                    continue
-                _check_member(member, path)
-                if member.name in contents:
-                    raise DataError(f"{path}: has {member.name} twice")
-                size += member.size
-                if size > LARGEST_CONTENT:
-                    raise DataError(f"{path}: more than {LARGEST_CONTENT} bytes of content")
-                file = archive.extractfile(member)
-                assert file is not None, "a regular file has content"
-                contents[member.name] = file.read()
-    except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
+        with _Bounded(path) as unzipped, tarfile.open(fileobj=unzipped, mode="r:") as archive:
+            for number, member in enumerate(archive):
+                if number == MOST_MEMBERS or len(archive.pax_headers) > MOST_KEYS:
+                    raise DataError(f"{path}: more members or headers than data sets have")
+                if not member.isdir():
+                    _check_member(member, path)
+                    if member.name in contents:
+                        raise DataError(f"{path}: member {member.name} stands there twice")
+                    contents[member.name] = unzipped.content(archive, member)
+                unzipped.expect(LARGEST_HEADER)
+    except (tarfile.TarError, EOFError, zlib.error, OSError, RecursionError) as error:
         raise DataError(f"{path}: damaged archive ({error})") from error
     return dict(sorted(contents.items()))
 
@@ -56,3 +56,35 @@ def _check_member(member: tarfile.TarInfo, path: Path) -> None:
     name = PurePosixPath(member.name)
     if name.is_absolute() or ".." in name.parts:
         raise DataError(f"{path}: member {member.name} points outside the archive; refused")
+
+
+class _Bounded(gzip.GzipFile):
+    """A gzipped file of which no more is read than is expected.
+
+    tarfile reads a header at once, however large it says that it is.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self._end = LARGEST_HEADER
+
+    def expect(self, size: int) -> None:
+        """Admits so many more bytes."""
+        self._end = min(self.tell() + size, LARGEST_CONTENT)
+
+    def content(self, archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+        """Reads the content of a member."""
+        self.expect(member.size + tarfile.BLOCKSIZE)
+        file = archive.extractfile(member)
+        assert file is not None, "a regular file has content"
+        return file.read()
+
+    def read(self, size: int | None = -1) -> bytes:
+        """Reads `size` bytes.
+
+        Raises:
+            DataError: If so many are not expected.
+        """
+        if size is None or size < 0 or self.tell() + size > self._end:
+            raise DataError(f"{self.name}: a larger header or more content than data sets have")
+        return super().read(size)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Thread
 
 import pooch
 import requests
@@ -17,6 +18,9 @@ from hydra_study_sweeper.paths import host_lock
 
 from rnnclf.data.archives import members_digest, read_archive
 from rnnclf.errors import DataError
+
+LARGEST = 2**28  # bytes of a file; the published ones have 14 million at most
+LONGEST_SECONDS = 900  # of a download
 
 
 @dataclass(frozen=True)
@@ -53,13 +57,15 @@ def locate(raw_file: RawFile, folder: Path) -> Path:
     already is not verified.
 
     Raises:
-        DataError: If the file is missing and cannot be downloaded.
+        DataError: If the file is missing and cannot be downloaded, or something else is there.
     """
     path = folder / raw_file.name
     if not path.exists():
         with one_process_at_a_time(path):
             if not path.exists():
                 _download(raw_file, path)
+    if not path.is_file():
+        raise DataError(f"{path}: not a file")
     return path
 
 
@@ -102,8 +108,11 @@ def _download(raw_file: RawFile, path: Path) -> None:
     try:
         for url in raw_file.urls:
             try:
-                fetched = Path(_retrieve(url, raw_file.name, staging))
+                # In a folder of its own: pooch takes a file that is there for the wanted one.
+                fetched = _retrieve(url, raw_file.name, tempfile.mkdtemp(dir=staging))
                 verify(raw_file, fetched)
+            except _GivenUpError as error:
+                failures.append(f"{url} ({error})")
             except (requests.RequestException, urllib.error.URLError, ValueError) as error:
                 failures.append(f"{url} ({type(error).__name__})")
             except DataError:
@@ -121,9 +130,41 @@ def _download(raw_file: RawFile, path: Path) -> None:
     )
 
 
-def _retrieve(url: str, name: str, folder: str) -> str:
+class _GivenUpError(Exception):
+    """A download that has no end; the message says why."""
+
+
+def _retrieve(url: str, name: str, folder: str) -> Path:
+    """Downloads a file, for `LONGEST_SECONDS` at most.
+
+    A thread does it: a timeout of a socket begins anew with each byte, of a header as of the body.
+    """
     fetcher = pooch.create(
         path=folder, base_url="", registry={name: None}, urls={name: url}, retry_if_failed=2
     )
-    downloader = pooch.HTTPDownloader(progressbar=True, timeout=30)
-    return str(fetcher.fetch(name, downloader=downloader))
+    outcome: list[str | Exception] = []
+
+    def transfer() -> None:
+        try:
+            outcome.append(fetcher.fetch(name, downloader=_bounded))
+        except Exception as error:  # of whatever kind: the waiting thread raises it
+            outcome.append(error)
+
+    thread = Thread(target=transfer, daemon=True)
+    thread.start()
+    thread.join(LONGEST_SECONDS)
+    if not outcome:
+        raise _GivenUpError(f"not here after {LONGEST_SECONDS} s")
+    if isinstance(outcome[0], Exception):
+        raise outcome[0]
+    return Path(outcome[0])
+
+
+def _bounded(url: str, to: str, fetcher: pooch.Pooch) -> None:
+    """Downloads to a file; what pooch calls to do that."""
+    with requests.get(url, stream=True, timeout=30) as response, Path(to).open("wb") as file:
+        response.raise_for_status()
+        for content in response.iter_content(2**16):
+            file.write(content)
+            if file.tell() > LARGEST:
+                raise _GivenUpError(f"more than {LARGEST} bytes")
