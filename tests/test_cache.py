@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hydra_study_sweeper.paths import host_lock
 from processes import FORKSERVER
 from project import composed
 
@@ -103,7 +104,7 @@ def test_a_cache_that_cannot_be_written_is_no_obstacle(cache, caplog):
     cache.write_text("a file where the folder would be")
     with caplog.at_level(logging.WARNING):
         assert list(kept("numbers", 1, build).strings["words"]) == STRINGS
-    assert "nothing is kept" in caplog.text
+    assert "nothing is kept in the cache" in caplog.text
 
 
 def test_a_failure_to_build_leaves_nothing(cache):
@@ -165,3 +166,29 @@ def test_training_data_are_kept_apart_from_the_test_texts(cache, tmp_path):
     (path,) = cache.glob("*.safetensors")
     assert b"secret" not in path.read_bytes()
     assert load_test(config, tmp_path).texts == ["the secret of the test"]
+
+
+def test_a_cache_in_which_others_can_write_is_neither_read_nor_written(cache, caplog):
+    kept("entry", 1, build)
+    for mode in (0o770, 0o707):
+        cache.chmod(mode)
+        with pytest.raises(AssertionError, match="there already"):
+            kept("entry", 1, never)
+        assert f"{cache}: others can write there; nothing is kept in the cache" in caplog.text
+        kept("other", mode, build)
+    assert len(list(cache.glob("*.safetensors"))) == 1
+    cache.chmod(0o755)
+    kept("entry", 1, never)
+
+
+def test_without_a_home_nothing_is_kept(monkeypatch, caplog):
+    """A container may have a user without a name."""
+    for name in ("RNNCLF_CACHE", "XDG_CACHE_HOME", "HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("pwd.getpwuid", lambda number: {}[number])
+    assert list(kept("entry", 1, build).strings["words"]) == STRINGS
+    assert (
+        "there is no home folder; set XDG_CACHE_HOME; nothing is kept in the cache" in caplog.text
+    )
+    with pytest.raises(OSError, match="no home folder"):
+        host_lock("gpu-0")

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+from hydra_study_sweeper.paths import private_folder
 from safetensors import SafetensorError, safe_open
 
 from rnnclf.data.download import one_process_at_a_time
@@ -40,7 +41,7 @@ def kept(name: str, key: object, build: Callable[[], Entry]) -> Entry:
     """Returns an entry of the cache, which is made if it is missing.
 
     Of several processes of this machine that miss an entry at once, one makes it and the others
-    wait. If the cache cannot be written, the entry is made and not kept.
+    wait. If the cache cannot be written, or others can write there, the entry is made and not kept.
 
     Args:
         name: The beginning of the file's name.
@@ -50,7 +51,11 @@ def kept(name: str, key: object, build: Callable[[], Entry]) -> Entry:
     code = [file_digest(path) for path in sorted(Path(__file__).parent.glob("*.*"))]
     made_from = json.dumps([key, code], sort_keys=True)
     digest = hashlib.sha256(made_from.encode()).hexdigest()[:16]
-    path = cache_folder() / f"{name}-{digest}.safetensors"
+    try:
+        path = private_folder(cache_folder()) / f"{name}-{digest}.safetensors"
+    except OSError as error:
+        _say_that_nothing_is_kept(error)
+        return build()
     if entry := _read(path):
         return entry
     with one_process_at_a_time(path):
@@ -58,12 +63,15 @@ def kept(name: str, key: object, build: Callable[[], Entry]) -> Entry:
             return entry
         built = build()
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
             _write(built, path)
         except OSError as error:
-            reason = error.strerror
-            log.warning("%s: cannot be written (%s); nothing is kept", path.parent, reason)
+            _say_that_nothing_is_kept(error)
         return _read(path) or built
+
+
+def _say_that_nothing_is_kept(error: OSError) -> None:
+    place = f"{error.filename}: " if error.filename else ""
+    log.warning("%s%s; nothing is kept in the cache", place, error.strerror or error)
 
 
 def file_digest(path: Path) -> str | None:

@@ -3,12 +3,13 @@
 import os
 from pathlib import Path
 
+from hydra_study_sweeper.paths import user_cache
+
 
 def cache_folder() -> Path:
     """Returns the folder of prepared data: `$RNNCLF_CACHE`, or the user's cache folder."""
-    import pooch  # here: the import is slow, and few callers need it
-
-    return Path(os.environ.get("RNNCLF_CACHE") or pooch.os_cache("rnnclf"))
+    given = os.environ.get("RNNCLF_CACHE")
+    return Path(given) if given else user_cache("rnnclf")
 
 
 BASELINE = "baseline.json"  # a `Baseline`: what linear classifiers achieve, in its own folder

@@ -1,5 +1,6 @@
 """The names of all files of a study; no other module has one."""
 
+import errno
 import os
 import socket
 from pathlib import Path
@@ -61,11 +62,37 @@ def host_lock(name: str) -> Path:
 
     It is in the user's cache folder, since each job of a cluster may have a temporary folder of its
     own.
+
+    Raises:
+        OSError: If there is no place for it.
     """
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    folder = Path(cache, "hydra-study-sweeper")
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = private_folder(user_cache("hydra-study-sweeper"))
     return folder / f"{socket.gethostname()}-{name}.lock"
+
+
+def user_cache(name: str) -> Path:
+    """Returns the folder of a program in the user's cache folder.
+
+    Raises:
+        OSError: If the user has no home folder, as in some containers.
+    """
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / name
+    except RuntimeError as error:
+        raise OSError(errno.ENOENT, "there is no home folder; set XDG_CACHE_HOME") from error
+
+
+def private_folder(folder: Path) -> Path:
+    """Makes a folder in which only this user can write, if it is missing, and returns it.
+
+    Raises:
+        OSError: If it cannot be made, or others can write there and so change what is read.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    found = folder.stat()
+    if found.st_uid not in (0, os.geteuid()) or found.st_mode & 0o022:
+        raise OSError(errno.EPERM, "others can write there", str(folder))
+    return folder
 
 
 def shown(folder: Path) -> Path:
