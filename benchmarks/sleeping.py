@@ -15,6 +15,7 @@ def main(config: DictConfig) -> float:
     seconds = {
         "barrier": 4.0 if number % 4 == 3 else 0.5,
         "mixed": random.Random(number).uniform(0.05, 0.5),
+        "second": 1.0,
         "none": 0.0,
     }[config.rule]
     start = time.time()

@@ -72,7 +72,8 @@ def test_a_killed_worker_and_a_restarted_server_cost_no_trial(server, tmp_path):
     arguments = ("hydra.sweeper.workers=8", "hydra.sweeper.n_trials=60", "steps=10", "seconds=0.1")
     command = sweep_of(server, "hurt", *arguments)
     with started(command, tmp_path / "log", cwd=tmp_path) as sweep:
-        wait_until(lambda: len(workers_of(server, "hurt")) == 8, "eight workers run trials", sweep)
+        # Not all at the same time: on a busy machine they are seldom seen so.
+        wait_until(lambda: len(workers_of(server, "hurt")) > 3, "workers run trials", sweep)
         os.kill(workers_of(server, "hurt").pop(), signal.SIGKILL)
         time.sleep(2)
         server.control("restart", "-m", "fast")
