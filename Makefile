@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 OLDEST := .venv-oldest
 DEMO := outputs/demo-$(shell date +%Y-%m-%d_%H-%M-%S)
 
-.PHONY: setup demo test fuzz torture test-cluster test-sweeper-versions check format lock reference docs
+.PHONY: setup demo test fuzz torture test-cluster test-sweeper-versions test-sweeper-oldest check format lock reference docs
 
 setup: $(VENV)/ready
 
@@ -35,6 +35,10 @@ test-cluster: $(VENV)/ready
 test-sweeper-versions: $(VENV)/ready $(OLDEST)/ready
 	$(BIN)/python -m pytest sweeper/tests
 	PYTHONPATH=$(CURDIR)/sweeper $(OLDEST)/bin/python -m pytest sweeper/tests
+
+# The most telling of them with the oldest.
+test-sweeper-oldest: $(OLDEST)/ready
+	PYTHONPATH=$(CURDIR)/sweeper $(OLDEST)/bin/python -m pytest sweeper/tests/test_study.py sweeper/tests/test_space.py
 
 $(OLDEST)/ready: sweeper/pyproject.toml
 	$(PYTHON) -m venv $(OLDEST)
