@@ -207,7 +207,9 @@ def test_names_reach_no_page_and_no_model_card_as_markup(rnnclf_here, named, tmp
 def test_labels_and_texts_rule_no_terminal(rnnclf_here, named):
     for folder in sorted(named.iterdir()):
         for kind in ("text", "json"):
-            assert rnnclf_here("predict", folder, "--format", kind, "--top", 6, *NAMES.values())
+            options = ("--format", kind, "--top", 6)
+            done = rnnclf_here("predict", folder, *options, "--", *NAMES.values())
+            assert (done.code, done.output.count("\n")) == (0, len(NAMES)), done
 
 
 def test_names_that_people_type_or_that_a_shell_fills_in_are_printed_safely(rnnclf_here, tmp_path):
