@@ -58,6 +58,7 @@ OPENING = {
     "sweeper/hydra_study_sweeper/output/outcome.py": "written, in a folder of its own",
     "sweeper/hydra_study_sweeper/storage/journal.py": "the journal, checked before",
     "sweeper/hydra_study_sweeper/streams.py": "the null device",
+    "sweeper/hydra_study_sweeper/workers/main_module.py": "the application's own script",
     "sweeper/hydra_study_sweeper/workers/pool.py": "the log of a worker, checked before",
     "sweeper/hydra_study_sweeper/workers/process.py": "the log of a worker, never through a link",
 }
@@ -147,7 +148,7 @@ def test_nothing_is_unpickled_but_what_a_parent_sends_to_its_workers():
         known = {"pickle", "cloudpickle", "joblib", "dill", "shelve", "marshal"} & set(
             imports(tree)
         )
-        assert not known or path.name == "process.py", path
+        assert not known or path.name == "parcel.py", path
         for node in ast.walk(tree):
             if isinstance(node, ast.Attribute) and ast.unparse(node) == "torch.load":
                 pytest.fail(f"{path}: torch.load")

@@ -10,13 +10,15 @@ class StudyPaths:
     """The files of a study.
 
     Args:
-        folder: `hydra.sweep.dir`; the trials are in folders below it, named by their numbers.
+        folder: `hydra.sweep.dir`; the trials are in folders below it, named by
+            `hydra.sweep.subdir`, which is their numbers by default.
 
     Attributes:
         folder: `hydra.sweep.dir`.
         record: A summary of the study: a `StudyRecord`.
         best: The configuration of the best trial.
         results: The best parameters and their value, as Hydra's Optuna sweeper writes them.
+        multirun: The configuration of the command, as Hydra's own sweepers write it.
         trials: One line for each trial: number, state, value, steps, seconds, folder, reason of a
             failure, retried trial, parameters.
         journal: Everything that happened. Optuna's tools open it, for example `optuna-dashboard
@@ -32,6 +34,7 @@ class StudyPaths:
         self.record = folder / "study.json"
         self.best = folder / "best.yaml"
         self.results = folder / "optimization_results.yaml"
+        self.multirun = folder / "multirun.yaml"
         self.trials = folder / "trials.csv"
         self.journal = folder / "study.journal"
         self.journal_lock = folder / ".journal.lock"
@@ -44,7 +47,7 @@ class StudyPaths:
         return self.folder / f"worker-{number}.log"
 
     def trial(self, number: int) -> Path:
-        """The folder of a trial."""
+        """The folder of a trial, unless `hydra.sweep.subdir` says otherwise."""
         return self.folder / str(number)
 
     def refit(self, winner: int) -> Path:

@@ -189,7 +189,8 @@ class _Refit:
 
     def has_no_model(self, run: FrozenTrial) -> bool:
         """Tells whether the weights of a run were deleted, or are not in this study's folder."""
-        if not self._trials.paths.trial(run.number).exists():
+        folder = self._trials.folder_of(run)
+        if not (folder.exists() and folder.is_relative_to(self._trials.paths.folder)):
             return True
         return run.number in self._trials.study.user_attrs.get(DELETED, ())
 
@@ -202,7 +203,7 @@ class _Refit:
     def record(self, chosen: FrozenTrial, step: int | None, failed: int) -> RefitRecord:
         """Returns what came of it."""
         values = {role: [trial.value for trial in self._by_seed(role).values()] for role in ROLES}
-        folder = self._trials.paths.trial(chosen.number).relative_to(self._plan.spec.folder)
+        folder = self._trials.folder_of(chosen).relative_to(self._plan.spec.folder)
         assert chosen.value is not None, "it is complete"
         return RefitRecord(
             trial=self._winner.number,

@@ -19,7 +19,12 @@ from hydra_study_sweeper.output.messages import (
     outcome_in_short,
     problem,
 )
-from hydra_study_sweeper.output.outcome import write_results, write_study, write_trials
+from hydra_study_sweeper.output.outcome import (
+    write_multirun,
+    write_results,
+    write_study,
+    write_trials,
+)
 from hydra_study_sweeper.output.progress import StudyProgress
 from hydra_study_sweeper.output.queue import Queue
 from hydra_study_sweeper.paths import StudyPaths, shown
@@ -114,6 +119,7 @@ def run_study(plan: StudyPlan, pool: Pool, queue: Queue) -> StudyRecord:
 def _open(plan: StudyPlan) -> Trials:
     """Opens a study, which is made as planned if it is new, and queues its first points."""
     plan.spec.folder.mkdir(parents=True, exist_ok=True)
+    write_multirun(StudyPaths(plan.spec.folder), plan.worker.config)
     _log_lines(plan.warnings)
     trials = Trials(plan.spec)
     with trials.lock:

@@ -30,12 +30,15 @@ def sweep(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
 
 
 @pytest.fixture
-def start_sweep(tmp_path: Path) -> Iterator[Callable[..., Program]]:
-    """Starts its sweep there, with two workers; what still runs after the test is killed."""
+def start_sweep(start_program: Callable[..., Program]) -> Callable[..., Program]:
+    """Starts its sweep there, with two workers."""
+    return lambda *arguments: start_program(
+        FOREIGN_APP, "-m", "hydra.sweeper.workers=2", *arguments
+    )
+
+
+@pytest.fixture
+def start_program(tmp_path: Path) -> Iterator[Callable[..., Program]]:
+    """Starts programs there; what still runs after the test is killed."""
     with ExitStack() as running:
-
-        def start(*arguments: str) -> Program:
-            command = (FOREIGN_APP, "-m", "hydra.sweeper.workers=2", *arguments)
-            return running.enter_context(Program(*command, cwd=tmp_path))
-
-        yield start
+        yield lambda *command: running.enter_context(Program(*command, cwd=tmp_path))

@@ -204,7 +204,8 @@ def main(cfg):
         report(cfg.x, step)
     return cfg.x
 
-main()
+if __name__ == "__main__":
+    main()
 """
 
 

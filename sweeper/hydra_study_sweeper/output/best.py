@@ -8,6 +8,7 @@ from hydra.core.config_store import ConfigNode, ConfigStore
 from omegaconf import DictConfig, OmegaConf
 
 from hydra_study_sweeper.files import write_text
+from hydra_study_sweeper.space.composing import unresolved
 from hydra_study_sweeper.space.fingerprint import is_below
 from hydra_study_sweeper.storage.trials import Trials
 
@@ -22,7 +23,7 @@ def write_best(trials: Trials, config: DictConfig) -> None:
         config: The composed configuration of its best trial.
     """
     # Where params: ${search_space}, the search space is a part of the configuration.
-    space = re.fullmatch(r"\$\{([\w.]+)\}", str(_raw(config.hydra.sweeper, "params")))
+    space = re.fullmatch(r"\$\{([\w.]+)\}", str(unresolved(config.hydra.sweeper, "params")))
     content: dict[str, Any] = {"defaults": _defaults(config)}
     content |= _without(config, ["hydra", *([space[1]] if space else [])])
     best = trials.ranked()[0]
@@ -91,7 +92,7 @@ def _name(schema: ConfigNode) -> str:
 
 def _groups_of(schema: ConfigNode) -> list[str]:
     """Returns the config groups in the defaults list of a schema."""
-    entries = _raw(schema.node, "defaults") or []
+    entries = unresolved(schema.node, "defaults") or []
     keys = [str(key) for entry in entries if isinstance(entry, Mapping) for key in entry]
     return [key.removeprefix("optional ").lstrip("/") for key in keys if "override " not in key]
 
@@ -113,10 +114,3 @@ def _without(config: DictConfig, left_out: Sequence[str]) -> dict[str, Any]:
 
     content: dict[str, Any] = kept(OmegaConf.to_container(config, enum_to_str=True), "")
     return content
-
-
-def _raw(node: DictConfig, name: str) -> Any:
-    """Returns a value without resolving what it refers to."""
-    container = OmegaConf.to_container(node)
-    assert isinstance(container, dict), "it is a mapping"
-    return container.get(name)

@@ -1,15 +1,18 @@
 """The files that a study writes at its end: `trials.csv`, `best.yaml` and `study.json`."""
 
+import copy
 import csv
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from optuna.trial import FrozenTrial, TrialState
 
 from hydra_study_sweeper.files import replacing, write_record, write_text
+from hydra_study_sweeper.paths import StudyPaths
 from hydra_study_sweeper.records import BestTrial, RefitRecord, StudyRecord, as_values
+from hydra_study_sweeper.space.composing import hide_password
 from hydra_study_sweeper.space.dimensions import Dimension
 from hydra_study_sweeper.storage.trials import LOST, REASON, RETRY_OF, Trials
 
@@ -111,3 +114,10 @@ def write_results(trials: Trials) -> None:
     else:
         results |= {"best_params": best[0].params, "best_value": best[0].value}
     write_text(trials.paths.results, OmegaConf.to_yaml(OmegaConf.create(results)))
+
+
+def write_multirun(paths: StudyPaths, config: DictConfig) -> None:
+    """Writes `multirun.yaml`: the configuration of the command."""
+    shown = copy.deepcopy(config)
+    hide_password(shown)
+    write_text(paths.multirun, OmegaConf.to_yaml(shown))

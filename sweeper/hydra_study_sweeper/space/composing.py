@@ -1,13 +1,17 @@
 """Configurations of trials, composed by Hydra."""
 
 import copy
+import re
 from collections.abc import Mapping, Sequence
+from pathlib import PurePath
+from typing import Any
 
 import optuna
+from hydra.core.hydra_config import HydraConfig
 from hydra.errors import ConfigCompositionException
 from hydra.types import HydraContext
 from hydra.utils import get_method
-from omegaconf import DictConfig, open_dict
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
 from hydra_study_sweeper.records import Value
@@ -15,6 +19,10 @@ from hydra_study_sweeper.space.dimensions import Dimension
 from hydra_study_sweeper.space.overrides import parse_override
 from hydra_study_sweeper.space.points import Point, as_overrides, groups_of, suggest
 from hydra_study_sweeper.space.values import assign
+
+BY_NUMBER = "${hydra.job.num}"  # Hydra's default for `hydra.sweep.subdir`
+# The password in the URL of a database.
+PASSWORD = re.compile(r"(?<=://)([^:/@]*):[^@]*(?=@)|(?<=[?&]password=)[^&]*")
 
 
 def compose_trial(
@@ -24,9 +32,8 @@ def compose_trial(
     *,
     folder: str,
     number: int,
-    repeat: int | None = None,
 ) -> DictConfig:
-    """Composes the configuration of a trial, whose folder is named by its number.
+    """Composes the configuration of a trial.
 
     Args:
         context: Hydra's.
@@ -34,14 +41,40 @@ def compose_trial(
         overrides: Of the trial.
         folder: The folder of the study.
         number: The trial's.
-        repeat: Which of the trial's runs it is; each of several has a folder in that of the trial.
 
     Raises:
         HydraException: If Hydra cannot compose it.
     """
     config: DictConfig = context.config_loader.load_sweep_config(master, list(overrides))
-    _place(config, folder, number, repeat)
+    with open_dict(config):
+        config.hydra.sweep.dir = folder
+        if unresolved(config.hydra.sweeper, "study_name") is None:
+            config.hydra.sweeper.study_name = PurePath(folder).name
+    _number(config, number)
+    hide_password(config)
     return config
+
+
+def hide_password(config: DictConfig) -> None:
+    """Hides the password of the study's database in a configuration that is to be written."""
+    hydra = config.hydra
+    with read_write(hydra), open_dict(hydra):
+        storage = unresolved(hydra.sweeper, "storage")
+        if storage is not None:
+            hydra.sweeper.storage = PASSWORD.sub(_hidden, storage)
+        given = unresolved(hydra.overrides, "hydra")
+        hydra.overrides.hydra = [PASSWORD.sub(_hidden, override) for override in given]
+
+
+def unresolved(node: DictConfig, name: str) -> Any:
+    """Returns a value without resolving what it refers to."""
+    container = OmegaConf.to_container(node)
+    assert isinstance(container, dict), "it is a mapping"
+    return container.get(name)
+
+
+def _hidden(password: re.Match[str]) -> str:
+    return "***" if password[1] is None else f"{password[1]}:***"
 
 
 class Bases:
@@ -72,24 +105,15 @@ class Bases:
         if key not in self._made:
             base = self.in_full(groups, 0)
             with open_dict(base):
-                # A job has no use for these, and Hydra copies them several times for each.
-                base.hydra.sweeper = {"_target_": base.hydra.sweeper["_target_"]}
+                # A job has no use for it, and Hydra copies it several times for each.
                 base.hydra.hydra_logging = {}
             self._made[key] = base
         return self._made[key]
 
-    def in_full(
-        self, overrides: Sequence[str], number: int, repeat: int | None = None
-    ) -> DictConfig:
+    def in_full(self, overrides: Sequence[str], number: int) -> DictConfig:
         """Has Hydra itself compose the configuration of a trial."""
-        return compose_trial(
-            self._context,
-            self._master,
-            [*self._overrides, *overrides],
-            folder=self.folder,
-            number=number,
-            repeat=repeat,
-        )
+        given = [*self._overrides, *overrides]
+        return compose_trial(self._context, self._master, given, folder=self.folder, number=number)
 
 
 class TrialComposer:
@@ -118,11 +142,7 @@ class TrialComposer:
         return trial.params | point
 
     def compose(
-        self,
-        number: int,
-        chosen: Mapping[str, Value],
-        further: Sequence[str] = (),
-        repeat: int | None = None,
+        self, number: int, chosen: Mapping[str, Value], further: Sequence[str] = ()
     ) -> DictConfig:
         """Composes the configuration of a trial.
 
@@ -130,7 +150,6 @@ class TrialComposer:
             number: The trial's.
             chosen: Values of the dimensions.
             further: Overrides of this trial or run alone, which may be of any kind.
-            repeat: Which of the trial's runs it is, if it has several.
 
         Raises:
             HydraException: If Hydra cannot compose it, or a value does not fit its key.
@@ -138,7 +157,7 @@ class TrialComposer:
         """
         lines = as_overrides(chosen, self._dimensions)
         if further:
-            config = self._bases.in_full([*lines, *further], number, repeat)
+            config = self._bases.in_full([*lines, *further], number)
         else:
             groups = groups_of(chosen, self._dimensions)
             config = copy.deepcopy(self._bases(groups))
@@ -147,7 +166,7 @@ class TrialComposer:
                 _set(config, line, groups)
             with open_dict(config):
                 config.hydra.overrides.task.extend(values)
-            _place(config, self._bases.folder, number, repeat)
+            _number(config, number)
         self._check_that_chosen_arrived(config, chosen)
         return config
 
@@ -172,10 +191,42 @@ def _set(config: DictConfig, line: str, groups: Sequence[str]) -> None:
         raise ConfigCompositionException(f"{line} cannot be set{where}: {reason}") from error
 
 
-def _place(config: DictConfig, folder: str, number: int, repeat: int | None) -> None:
-    names = [str(number), *([] if repeat is None else [str(repeat)])]
+def folder_name(config: DictConfig) -> str:
+    """Returns the name of a trial's folder: `hydra.sweep.subdir`, by default its number.
+
+    Raises:
+        ValueError: If it leads out of the folder of the study.
+    """
+    number = str(config.hydra.job.num)
+    if unresolved(config.hydra.sweep, "subdir") == BY_NUMBER:
+        return number
+    hydra = HydraConfig.instance()
+    before = hydra.cfg
+    hydra.set_config(config)  # the name may depend on anything of Hydra's
+    try:
+        name = PurePath(str(config.hydra.sweep.subdir))
+    finally:
+        hydra.cfg = before
+    if name.is_absolute() or ".." in name.parts:
+        raise ValueError(f"hydra.sweep.subdir={name} leads out of the study's folder")
+    return str(name) if name.parts else number
+
+
+def place(config: DictConfig, folder: str, repeat: int | None = None) -> None:
+    """Says where a trial runs.
+
+    Args:
+        config: Of the trial.
+        folder: Its folder, relative to that of the study.
+        repeat: Which of the trial's runs it is; each of several has a folder in that of the trial.
+    """
+    with read_write(config.hydra), open_dict(config.hydra):
+        config.hydra.sweep.subdir = folder if repeat is None else f"{folder}/{repeat}"
+        if repeat is not None:
+            config.hydra.job.id = f"{config.hydra.job.id}_{repeat}"
+
+
+def _number(config: DictConfig, number: int) -> None:
     with open_dict(config):
-        config.hydra.job.id = "_".join([config.hydra.job.name, *names])
+        config.hydra.job.id = f"{config.hydra.job.name}_{number}"
         config.hydra.job.num = number
-        config.hydra.sweep.dir = folder
-        config.hydra.sweep.subdir = "/".join(names)

@@ -3,6 +3,7 @@
 The storage is the only thing that the workers of a study share, whichever launcher runs them.
 """
 
+import contextlib
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence, Set
 from contextlib import AbstractContextManager
@@ -28,7 +29,7 @@ from hydra_study_sweeper.storage.locks import claim_lock
 
 # Attributes of trials, as optuna-dashboard shows them.
 WORKER = "worker"  # the process that runs it
-FOLDER = "folder"  # where it runs, if the study may be continued in another folder
+FOLDER = "folder"  # where it runs: the study's folder at that time, and the name below it
 REASON = "reason"  # why it failed or was pruned
 LOST = "lost"  # its worker was lost and it is queued again, so it does not count
 RETRY_OF = "retry_of"  # the number of the trial whose parameters it has
@@ -166,15 +167,40 @@ class Trials:
             if isinstance(self._storage, KeepsHeartbeats):
                 self._storage.heartbeat(self._id(trial.number))
             if self.spec.storage is not None:
-                trial.set_user_attr(FOLDER, str(self.paths.trial(trial.number)))
+                trial.set_user_attr(FOLDER, [str(self.paths.folder), str(trial.number)])
             trial.set_user_attr(WORKER, process_identity())
             return trial
 
     def folder_of(self, trial: FrozenTrial) -> Path:
         """Returns the folder of a trial, which may have run when the study had another folder."""
-        own = self.paths.trial(trial.number)
-        recorded: str = trial.user_attrs.get(FOLDER, str(own))
-        return own if own.exists() else Path(recorded)
+        recorded: tuple[str, str] = trial.user_attrs.get(FOLDER, ("", str(trial.number)))
+        study, name = recorded
+        own = self.paths.folder / name
+        return own if own.exists() else Path(study or self.paths.folder, name)
+
+    def settle_folder(self, trial: optuna.Trial, name: str) -> str:
+        """Gives a trial its folder, which no other has; that of the lost trial that it repeats.
+
+        Args:
+            trial: The trial.
+            name: What the folder should be called.
+
+        Returns:
+            The name of the folder, relative to that of the study.
+        """
+        with self.lock:
+            trials = self.all()
+            others = [t for t in trials if LOST not in t.user_attrs and t.number != trial.number]
+            if name in {t.user_attrs[FOLDER][1] for t in others if FOLDER in t.user_attrs}:
+                name = f"{name}_{trial.number}"
+            lost = trial.user_attrs.get(RETRY_OF)
+            if lost is not None:
+                folder = self.paths.folder / name
+                with contextlib.suppress(OSError):  # there is none, or this one exists already
+                    folder.parent.mkdir(parents=True, exist_ok=True)
+                    self.folder_of(trials[lost]).rename(folder)
+            trial.set_user_attr(FOLDER, [str(self.paths.folder), name])
+        return name
 
     def heartbeats(self, trial: optuna.Trial) -> AbstractContextManager[None]:
         """Sends heartbeats while the block runs, if the storage keeps them."""

@@ -7,6 +7,8 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
 from types import FrameType
 
 from hydra.core.plugins import Plugins
@@ -19,7 +21,9 @@ from hydra_study_sweeper.output.progress import StudyProgress
 from hydra_study_sweeper.storage.heartbeat import living
 from hydra_study_sweeper.storage.trials import WORKER, Trials
 from hydra_study_sweeper.workers.devices import default_workers
+from hydra_study_sweeper.workers.parcel import only_what_travels, pack
 from hydra_study_sweeper.workers.pool import Pool
+from hydra_study_sweeper.workers.process import Job
 from hydra_study_sweeper.workers.worker import UNTIL_KILLED, Worker, describe_error
 
 log = logging.getLogger(__name__)
@@ -81,6 +85,7 @@ def _launcher(config: DictConfig) -> str:
 
 def _run_jobs(worker: Worker, trials: Trials, config: DictConfig, progress: StudyProgress) -> None:
     """Launches jobs until no more trials may begin."""
+    job = Job(pack(worker), Path.cwd())
     while trials.may_begin():
         missing = min(progress.workers, trials.remaining()) - living(trials.paths)
         if missing <= 0:  # workers of jobs that were launched before are running
@@ -89,11 +94,13 @@ def _run_jobs(worker: Worker, trials: Trials, config: DictConfig, progress: Stud
             trials.settle_lost()
             continue
         ended_before = _ended(trials)
+        # The application's callbacks see its trials, not the jobs in which workers run them.
+        context = replace(worker.context, callbacks=type(worker.context.callbacks)())
         launcher = Plugins.instance().instantiate_launcher(
-            config=config, hydra_context=worker.context, task_function=worker
+            config=config, hydra_context=context, task_function=job
         )
         problem = ""
-        with _watched(trials, progress.update):
+        with _watched(trials, progress.update), only_what_travels():
             try:
                 problem = _first_problem(launcher.launch(_jobs(worker, missing), initial_job_idx=0))
             except Exception as error:  # some of its workers are gone; the trials tell which
@@ -120,9 +127,9 @@ def _first_problem(results: Sequence[JobReturn]) -> str:
 def _jobs(worker: Worker, count: int) -> list[list[str]]:
     """Returns the overrides of each job, whose record is in the study's folder wherever it runs."""
     folder = str(worker.spec.folder).replace('"', r"\"")
-    place = f'hydra.sweep.dir="{folder}"'
+    place = [f'hydra.sweep.dir="{folder}"', "hydra.output_subdir=null"]
     return [
-        [*worker.overrides, place, f"hydra.sweep.subdir=.workers/{number}"]
+        [*worker.overrides, *place, f"hydra.sweep.subdir=.workers/{number}"]
         for number in range(count)
     ]
 

@@ -1,8 +1,8 @@
-"""The process of a worker on this machine.
+"""The process of a worker: one on this machine, or that of a launcher's job.
 
-It is forked from a server that has imported the libraries, so that a worker starts in milliseconds.
-It lives as long as the command and takes one order after the other: a worker for each search, and
-for each part of a refit.
+A process on this machine is forked from a server that has imported the libraries, so that it starts
+in milliseconds. It lives as long as the command and takes one order after the other: a worker for
+each search, and for each part of a refit.
 """
 
 import gc
@@ -11,16 +11,19 @@ import os
 import signal
 import sys
 import threading
+from contextlib import ExitStack
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-import cloudpickle
-from hydra.core.singleton import Singleton
-from hydra.core.utils import setup_globals
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig
 
+from hydra_study_sweeper.errors import ConfigError
 from hydra_study_sweeper.signals import raise_on_sigterm
-from hydra_study_sweeper.workers.worker import Worker
+from hydra_study_sweeper.workers import preemption
+from hydra_study_sweeper.workers.children import Children
+from hydra_study_sweeper.workers.parcel import Parcel
 
 INTERRUPTED = 130
 
@@ -30,25 +33,32 @@ class Order:
     """What a process is to do.
 
     Attributes:
-        packed: A worker; see `pack`.
+        parcel: The worker.
         log: The file for what it prints.
     """
 
-    packed: bytes
+    parcel: Parcel
     log: Path
 
 
-def pack(worker: Worker) -> bytes:
-    """Packs what the processes need; by value where it is from the main script."""
-    content: bytes = cloudpickle.dumps((worker, Singleton.get_state()))
-    return content
+@dataclass(frozen=True)
+class Report:
+    """How an order ended.
+
+    Attributes:
+        problem: Why it could not be carried out.
+        is_last: Whether the process ends, with what its trials have started and left behind.
+    """
+
+    problem: str | None
+    is_last: bool
 
 
 def serve(orders: Connection, number: int) -> None:
-    """Runs the workers that are ordered, until the other end of the connection is closed.
+    """Carries out orders until the other end of the connection is closed.
 
     Args:
-        orders: Brings an `Order` at a time; answered by the number of trials that were run.
+        orders: Brings an `Order` at a time, and takes a `Report` for each.
         number: Of the worker among those of the command.
     """
     os.setsid()  # Ctrl-C reaches the parent alone, which decides
@@ -57,26 +67,63 @@ def serve(orders: Connection, number: int) -> None:
     raise_on_sigterm()
     threading.Thread(target=_end_with_parent, daemon=True).start()
     gc.freeze()  # what is loaded by now stays; going through it again and again costs milliseconds
-    _replace(0, os.open(os.devnull, os.O_RDONLY))
-    while True:
-        try:
+    _read_nothing()
+    children = Children()
+    try:
+        is_last = False
+        while not is_last:
             order: Order = orders.recv()
-        except EOFError:
-            return
-        _print_to(order.log)
-        try:
-            ran = _run(order.packed, number)
-        except KeyboardInterrupt:
-            sys.exit(INTERRUPTED)
-        orders.send(ran)
+            _print_to(order.log)
+            problem = _carry_out(order, number)
+            is_last = bool(children.running())
+            orders.send(Report(problem, is_last))
+    except EOFError:
+        pass
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    finally:
+        children.end()
 
 
-def _run(packed: bytes, number: int) -> int:
-    worker, singletons = cloudpickle.loads(packed)
-    setup_globals()
-    Singleton.set_state(singletons)
-    ran: int = worker.run(number)
-    return ran
+def _carry_out(order: Order, number: int) -> str | None:
+    try:
+        worker = order.parcel.unpack()
+    except ConfigError as error:
+        return str(error)
+    worker.run(number)
+    return None
+
+
+@dataclass(frozen=True)
+class Job:
+    """The task function that launchers get in place of the application's own.
+
+    Attributes:
+        parcel: The worker.
+        cwd: Where the command was given; relative paths in a configuration start there.
+    """
+
+    parcel: Parcel
+    cwd: Path
+
+    def __call__(self, config: DictConfig | None = None) -> None:
+        """Runs trials until there are none left.
+
+        Args:
+            config: What a launcher hands to its jobs; nothing of it is needed.
+        """
+        number = HydraConfig.get().job.num
+        os.chdir(self.cwd)  # Ray's tasks begin elsewhere
+        with ExitStack() as stack:
+            stack.enter_context(preemption.heard())
+            if self.parcel.has_arrived:  # not for a launcher that runs its jobs in the command
+                _read_nothing()
+                stack.callback(Children().end)
+            self.parcel.unpack().run(number, in_job=True)
+
+
+def _read_nothing() -> None:
+    _replace(0, os.open(os.devnull, os.O_RDONLY))
 
 
 def _print_to(log: Path) -> None:
@@ -96,4 +143,4 @@ def _end_with_parent() -> None:
     parent = multiprocessing.parent_process()
     assert parent is not None, "this is a child process"
     parent.join()
-    os.killpg(0, signal.SIGKILL)  # itself, and all that its trial has started
+    os.killpg(0, signal.SIGKILL)  # itself, and what its trial has started

@@ -2,19 +2,14 @@
 
 import contextlib
 import logging
-import math
-import os
 import signal
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 import optuna
-from hydra.core.hydra_config import HydraConfig
-from hydra.core.utils import run_job
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
@@ -24,14 +19,15 @@ from hydra_study_sweeper.output.retention import Retention
 from hydra_study_sweeper.paths import StudyPaths, trial_record
 from hydra_study_sweeper.records import TrialRecord, as_values
 from hydra_study_sweeper.reporting import current
-from hydra_study_sweeper.space.composing import Bases, TrialComposer
+from hydra_study_sweeper.space.composing import Bases, TrialComposer, folder_name, place
 from hydra_study_sweeper.space.dimensions import Dimension
 from hydra_study_sweeper.space.points import Point
 from hydra_study_sweeper.space.repeats import Repeats, mean_of_repeats
 from hydra_study_sweeper.storage.heartbeat import presence
-from hydra_study_sweeper.storage.trials import OVERRIDES, RETRY_OF, ROLE, Trials
-from hydra_study_sweeper.workers import preemption
+from hydra_study_sweeper.storage.trials import OVERRIDES, ROLE, Trials
+from hydra_study_sweeper.workers.children import Children
 from hydra_study_sweeper.workers.devices import one_gpu
+from hydra_study_sweeper.workers.job import objective_values, run_application, trusting
 from hydra_study_sweeper.workers.samplers import make_pruner, make_sampler
 
 log = logging.getLogger(__name__)
@@ -43,13 +39,9 @@ class TrialTimeout(Exception):  # noqa: N818 -- the name is the kind of the fail
     """A trial ran longer than it may."""
 
 
-class BadObjective(Exception):  # noqa: N818 -- the name is the kind of the failure
-    """A task returned something that cannot be its objective."""
-
-
 @dataclass
 class Worker:
-    """The task function that launchers run in place of the application's own.
+    """What runs trials, in a process on this machine or as the job of a launcher.
 
     Attributes:
         spec: The study.
@@ -65,7 +57,6 @@ class Worker:
         weights: Patterns of files in the folder of a run.
         repeats: How often a trial is run.
         is_refit: Whether the trials belong to a refit.
-        cwd: Where the command was given; relative paths in a configuration start there.
     """
 
     spec: StudySpec
@@ -81,61 +72,51 @@ class Worker:
     weights: Sequence[str] = ()
     repeats: Repeats = field(default_factory=Repeats)
     is_refit: bool = False
-    cwd: Path = field(default_factory=Path.cwd)
 
-    def __call__(self, job_config: DictConfig | None = None) -> int:
-        """Runs trials until there are none left, as the job of a launcher.
-
-        The process that launched it may be gone, so it settles lost trials as well.
-
-        Args:
-            job_config: What a launcher hands to its jobs; nothing of it is needed.
-
-        Returns:
-            How many trials it ran.
-        """
-        os.chdir(self.cwd)  # Ray's tasks begin elsewhere
-        with preemption.heard():
-            return self.run(HydraConfig.get().job.num, settles_lost=True)
-
-    def run(self, number: int, *, settles_lost: bool = False) -> int:
+    def run(self, number: int, *, in_job: bool = False) -> None:
         """Runs trials until there are none left, as worker `number` from 0.
+
+        A trial that does not end well may leave processes that it has started. They must end, but
+        others of this process may depend on them by now, such as an executor. So it leaves the
+        rest of the trials to another process, if there will be one.
 
         Args:
             number: Of the worker.
-            settles_lost: Whether trials of lost workers are queued again before each of its own.
-
-        Returns:
-            How many trials it ran.
+            in_job: Whether it is the job of a launcher. The process that launched it may be gone,
+                so it settles lost trials as well; and nobody replaces it.
         """
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        with presence(StudyPaths(self.spec.folder)), one_gpu(number):
-            return self._run_trials(number, settles_lost)
+        with presence(StudyPaths(self.spec.folder)), one_gpu(number), trusting(self.context):
+            trials = Trials(self.spec)
+            trials.study.sampler = make_sampler(self.sampler, len(trials.all()), number)
+            trials.study.pruner = make_pruner(self.pruner)
+            bases = Bases(self.context, self.config, self.overrides, str(self.spec.folder))
+            composer = TrialComposer(bases, self.dimensions, self.custom_search_space)
+            retention = Retention(trials, self.repeats.below_each(self.weights), self.keep)
+            children = Children()
+            while True:
+                if in_job:
+                    trials.settle_lost()
+                trial = trials.claim()
+                if trial is None:
+                    return
+                ended_well = self._run_claimed(trials, trial, composer)
+                retention.apply()
+                if not ended_well and children.running():
+                    if not in_job:
+                        return
+                    children.end()
 
-    def _run_trials(self, number: int, settles_lost: bool) -> int:
-        trials = Trials(self.spec)
-        trials.study.sampler = make_sampler(self.sampler, len(trials.all()), number)
-        trials.study.pruner = make_pruner(self.pruner)
-        bases = Bases(self.context, self.config, self.overrides, str(self.spec.folder))
-        composer = TrialComposer(bases, self.dimensions, self.custom_search_space)
-        retention = Retention(trials, self.repeats.below_each(self.weights), self.keep)
-        ran = 0
-        while True:
-            if settles_lost:
-                trials.settle_lost()
-            trial = trials.claim()
-            if trial is None:
-                return ran
-            try:
-                with trials.heartbeats(trial):
-                    self._run(trials, trial, composer)
-            except optuna.exceptions.UpdateFinishedTrialError:
-                log.warning("trial %d was taken from this process as from a lost one", trial.number)
-            retention.apply()
-            ran += 1
+    def _run_claimed(self, trials: Trials, trial: optuna.Trial, composer: TrialComposer) -> bool:
+        try:
+            with trials.heartbeats(trial):
+                return self._run(trials, trial, composer)
+        except optuna.exceptions.UpdateFinishedTrialError:
+            log.warning("trial %d was taken from this process as from a lost one", trial.number)
+            return False
 
-    def _run(self, trials: Trials, trial: optuna.Trial, composer: TrialComposer) -> None:
-        self._take_over_folder(trials, trial)
+    def _run(self, trials: Trials, trial: optuna.Trial, composer: TrialComposer) -> bool:
+        """Runs a trial, tells the study how it ended, and returns whether it is complete."""
         record = TrialRecord(
             number=trial.number,
             state="running",
@@ -145,105 +126,62 @@ class Worker:
             role=trial.user_attrs.get(ROLE),
             reason=None,
         )
-        folder = trials.paths.trial(trial.number)
+        folder = trials.paths.trial(trial.number)  # unless its configuration says otherwise
         # The record is written before the storage is told: a process that dies in between leaves a
         # trial that is run again, and its record with it.
         try:
             with time_limit(self.spec.trial_timeout):
                 point = composer.suggest(trial)
                 record = replace(record, params=as_values(point))
+                overrides = trial.user_attrs.get(OVERRIDES, ())
+                config = composer.compose(trial.number, point, overrides)
+                name = trials.settle_folder(trial, folder_name(config))
+                folder = trials.paths.folder / name
                 _write(record, folder)
-                values = self._objective(trial, point, composer)
+                if self.repeats.count == 1:
+                    values = self._single(trial, config, name)
+                else:
+                    values = self._repeated(trial, point, composer, name)
         except optuna.TrialPruned as pruned:
             _write(replace(record, state="pruned", reason=str(pruned)), folder)
             trials.prune(trial, str(pruned))
-        except Exception as error:  # what the composition says is a failure of the trial as well
-            self._fail(trials, trial, record, describe_error(error))
-        except SystemExit as error:
-            reason = f"SystemExit: the task exited with {error.code}"
-            self._fail(trials, trial, record, reason)
+        except (Exception, SystemExit) as error:  # of the composition as well
+            reason = describe_error(error)
+            with contextlib.suppress(OSError):  # that there is no such folder may be the failure
+                _write(replace(record, state="failed", reason=reason), folder)
+            trials.fail(trial, reason)
         except BaseException:
             trials.interrupt(trial)
             raise
         else:
             _write(replace(record, state="complete", values=values), folder)
             trials.complete(trial, values)
+            return True
+        return False
 
-    def _fail(self, trials: Trials, trial: optuna.Trial, record: TrialRecord, reason: str) -> None:
-        with contextlib.suppress(OSError):  # that there is no such folder may be the failure
-            folder = trials.paths.trial(trial.number)
-            _write(replace(record, state="failed", reason=reason), folder)
-        trials.fail(trial, reason)
-
-    def _take_over_folder(self, trials: Trials, trial: optuna.Trial) -> None:
-        """Gives a trial that is tried again the folder of the lost one, with what was saved."""
-        lost = trial.user_attrs.get(RETRY_OF)
-        if lost is not None:
-            with contextlib.suppress(OSError):  # there is none, or this one exists already
-                old = trials.folder_of(trials.all()[lost])
-                old.rename(trials.paths.trial(trial.number))
-
-    def _objective(self, trial: optuna.Trial, point: Point, composer: TrialComposer) -> list[float]:
-        def run(repeat: int | None, overrides: Sequence[str]) -> list[float]:
-            return self._run_job(composer.compose(trial.number, point, overrides, repeat))
-
-        if self.repeats.count > 1:
-            return mean_of_repeats(
-                trial,
-                self.repeats.count,
-                lambda repeat: run(repeat, self.repeats.overrides_of(repeat)),
-            )
+    def _single(self, trial: optuna.Trial, config: DictConfig, folder: str) -> list[float]:
+        place(config, folder)
         with current(trial, is_refit=self.is_refit, step_name=self.spec.names.step):
-            return run(None, trial.user_attrs.get(OVERRIDES, ()))
+            return self._values(config)
 
-    def _run_job(self, config: DictConfig) -> list[float]:
-        """Runs the application as a job of Hydra's and raises what it raised."""
-        outcome: Any = None
+    def _repeated(
+        self, trial: optuna.Trial, point: Point, composer: TrialComposer, folder: str
+    ) -> list[float]:
+        def run(repeat: int) -> list[float]:
+            config = composer.compose(trial.number, point, self.repeats.overrides_of(repeat))
+            place(config, folder, repeat)
+            return self._values(config)
 
-        def task(task_config: DictConfig) -> Any:
-            nonlocal outcome
-            try:
-                outcome = self.task_function(task_config)
-            except optuna.TrialPruned as pruned:
-                outcome = pruned  # an outcome: as an error it would leave a traceback in the log
-            except Exception as error:
-                outcome = error
-                raise
-            return outcome
+        return mean_of_repeats(trial, self.repeats.count, run)
 
-        run_job(
-            task_function=task,
-            config=config,
-            job_dir_key="hydra.sweep.dir",
-            job_subdir_key="hydra.sweep.subdir",
-            hydra_context=self.context,
-        )
-        if isinstance(outcome, Exception):
-            raise outcome
-        return check_values(outcome, len(self.spec.directions))
+    def _values(self, config: DictConfig) -> list[float]:
+        outcome = run_application(config, self.context, self.task_function)
+        return objective_values(outcome, len(self.spec.directions))
 
 
 def _write(record: TrialRecord, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     write_record(trial_record(folder), record)
-
-
-def check_values(outcome: Any, count: int) -> list[float]:
-    """Turns what a task function returned into objective values.
-
-    Raises:
-        BadObjective: If it is something else.
-    """
-    returned = list(outcome) if isinstance(outcome, list | tuple) else [outcome]
-    try:
-        values = [float(value) for value in returned]
-    except (TypeError, ValueError) as error:
-        raise BadObjective(f"the task returned {outcome!r}, not a number") from error
-    if len(values) != count:
-        raise BadObjective(f"the task returned {len(values)} values for {count} directions")
-    if not all(map(math.isfinite, values)):
-        raise BadObjective(f"the task returned {outcome!r}, which is not finite")
-    return values
 
 
 @contextlib.contextmanager
@@ -267,6 +205,8 @@ def time_limit(seconds: float | None) -> Iterator[None]:
 
 def describe_error(error: BaseException) -> str:
     """Says in one line what kind of error it is, and its message."""
+    if isinstance(error, SystemExit):
+        return f"SystemExit: the task exited with {error.code}"
     message = " ".join(str(error).split())
     printable = message.encode("utf-8", "backslashreplace").decode()  # a lone surrogate is not
     return f"{type(error).__name__}: {printable}"

@@ -1,0 +1,53 @@
+"""The processes that trials start, which end with them."""
+
+import contextlib
+import os
+import signal
+
+import psutil
+
+UNTIL_KILLED = 2.0  # seconds that they have for ending by themselves
+
+
+class Children:
+    """The processes that this process starts from now on, and those that they start."""
+
+    def __init__(self) -> None:
+        self._before = set(_descendants(os.getpid()))
+
+    def running(self) -> list[psutil.Process]:
+        """Returns those that still run."""
+        return [process for process in _descendants(os.getpid()) if process not in self._before]
+
+    def end(self) -> None:
+        """Ends those that still run, and waits for their end."""
+        running = self.running()
+        for process in running:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.terminate()
+        _, alive = psutil.wait_procs(running, timeout=UNTIL_KILLED)
+        _kill(alive)
+
+
+def kill_family(pid: int) -> None:
+    """Kills a process that leads a group, and all that it has started.
+
+    Members of the group may outlive it, and what it has started may have left the group.
+    """
+    family = _descendants(pid)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(pid, signal.SIGKILL)
+    _kill(family)
+
+
+def _descendants(pid: int) -> list[psutil.Process]:
+    try:
+        return psutil.Process(pid).children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
+
+
+def _kill(processes: list[psutil.Process]) -> None:
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()

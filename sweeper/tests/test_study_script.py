@@ -1,0 +1,137 @@
+"""A trial is the application's own run: its main module, its children, its section of Hydra."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from foreign_study import OUTPUT
+from hydra_study_sweeper import read_study, read_trial
+from omegaconf import OmegaConf
+from processes import run_program
+
+SCRIPT = Path(__file__).parent / "script_app" / "app.py"
+GRID = ["-m", "hydra/sweeper/sampler=grid", "hydra.sweeper.workers=1"]
+
+
+def read(path: Path) -> object:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(
+    ("launcher", "pools"), [("basic", True), ("submitit_local", True), ("joblib", False)]
+)
+def test_a_trial_finds_what_a_single_run_finds(launcher, pools, tmp_path):
+    single = run_program(SCRIPT, "hydra.run.dir=single", f"pools={pools}", cwd=tmp_path)
+    assert single.returncode == 0, single.stderr
+    arguments = [*GRID, f"pools={pools}", f"hydra/launcher={launcher}"]
+    command = [sys.executable, "-W", "ignore", SCRIPT, *arguments]
+    done = subprocess.run(command, cwd=tmp_path, check=False, stdin=subprocess.PIPE, **OUTPUT)
+    assert done.returncode == 0, done.stdout
+    complete, pruned = (
+        tmp_path / "study" / f"lr={value},pools={pools}" for value in ("0.1", "2.0")
+    )
+    found = read(tmp_path / "single" / "found.json")
+    assert found["squares"] == ([1, 4, 9] if pools else [])
+    assert read(complete / "found.json") == read(pruned / "found.json") == found
+    assert read(complete / "seen.json") == read(tmp_path / "single" / "seen.json")
+    assert read(pruned / "seen.json") == {"task": True, "status": "FAILED", "value": "TrialPruned"}
+    of_study = read(complete / "of_study.json")
+    assert of_study == {"direction": "maximize study", "args": arguments}
+
+
+def test_the_section_of_hydra_is_whole_in_a_trial(sweep, tmp_path):
+    secret = "sqlite:///study.db?password=secret"
+    subdir = "hydra.sweep.subdir=runs/${hydra.job.override_dirname}"
+    done = sweep(f"hydra.sweeper.storage='{secret}'", subdir, "outcome=one", "x=choice(0.5,0.7)")
+    assert done.returncode == 0, done.stdout
+    study = tmp_path / "study"
+    trials = sorted(path.parent for path in study.glob("runs/*/trial.json"))
+    assert len(trials) == 4, "equal overrides do not share a folder"
+    assert {read_trial(trial).number for trial in trials} == {0, 1, 2, 3}
+    assert (study / read_study(study).best[0].folder) in trials
+    assert all(trial.name in (study / "trials.csv").read_text() for trial in trials)
+    hydra = OmegaConf.load(trials[0] / ".hydra" / "hydra.yaml").hydra
+    assert (hydra.sweeper.direction, hydra.sweeper.study_name) == ("maximize", "study")
+    assert hydra.sweeper.params.x == "interval(0.0, 1.0)"
+    multirun = OmegaConf.load(study / "multirun.yaml")
+    assert "x=choice(0.5,0.7)" in multirun.hydra.overrides.task
+    written = [path.read_text() for path in study.rglob("*.yaml")]
+    assert "password=***" in "".join(written)
+    assert not any("secret" in text for text in written)
+
+
+PACKAGE = {
+    "pkg/__init__.py": "",
+    "pkg/parts.py": "import threading\nLOCK = threading.Lock()\n",
+    "pkg/app.py": """
+import hydra
+from .parts import LOCK
+COUNT = 0
+
+@hydra.main(config_path=None, version_base="1.3")
+def main(cfg):
+    global COUNT
+    COUNT += 1
+    with LOCK:
+        return cfg.x + COUNT
+
+if __name__ == "__main__":
+    main()
+""",
+    "pkg/__main__.py": "from .app import main\nmain()\n",
+    "console": "from pkg.app import main\nif __name__ == '__main__':\n    main()\n",
+}
+STUDY = ["-m", "hydra/sweeper=study", "hydra.sweep.dir=study", "hydra.sweeper.workers=1"]
+STUDY += ["hydra.sweeper.n_trials=2", "+x=interval(0,1)"]
+
+
+@pytest.mark.parametrize("way", [["-m", "pkg.app"], ["-m", "pkg"], ["console"]], ids=" ".join)
+def test_a_package_has_its_main_module_however_it_is_run(way, tmp_path):
+    for name, content in PACKAGE.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(content)
+    command = [sys.executable, "-W", "ignore", *way, *STUDY]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert read_study(tmp_path / "study").states == {"complete": 2}
+    values = [read_trial(tmp_path / "study" / str(number)).values[0] for number in (0, 1)]
+    assert 1 <= values[0] < 2 <= values[1], "one worker counted"
+
+
+CLOSURE = """
+import threading
+import hydra
+LOCK = threading.Lock()
+
+def make(lock):
+    def task(cfg):
+        return cfg.x if lock is None else lock.locked()
+    return hydra.main(config_path=None, version_base="1.3")(task)
+
+if __name__ == "__main__":
+    make({lock})()
+"""
+
+
+@pytest.mark.parametrize(
+    ("script", "problem"),
+    [
+        (CLOSURE.replace("{lock}", "None"), None),
+        (CLOSURE.replace("{lock}", "LOCK"), "define it at the top level of a module"),
+        (CLOSURE.replace("if __name__ == ", "if '__main__' == "), 'if __name__ == "__main__":'),
+        ("import os\nos.environ.setdefault('A', 'a')\n" + CLOSURE + "elif x: pass", "NameError"),
+    ],
+    ids=["a closure", "a closure over a lock", "no guard", "an error"],
+)
+def test_what_a_worker_cannot_import_is_said_in_a_line(script, problem, tmp_path):
+    app = tmp_path / "app.py"
+    app.write_text(script.replace("{lock}", "None"))
+    done = run_program(app, *STUDY, cwd=tmp_path)
+    if problem is None:
+        assert done.returncode == 0, done.stderr
+        return
+    assert done.returncode != 0
+    assert problem in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
