@@ -69,7 +69,7 @@ def values_of(address: str) -> list[float]:
         return [trial["values"][0] for trial in json.load(response)["trials"]]
 
 
-def test_a_study_is_served_and_cannot_be_changed(study, tmp_path):
+def test_a_study_is_served_to_this_machine_and_cannot_be_changed(study, tmp_path):
     journal = StudyPaths(tmp_path / "study").journal
     with dashboard(tmp_path / "study") as address:
         assert values_of(address) == [0.1, 0.2]
@@ -78,6 +78,10 @@ def test_a_study_is_served_and_cannot_be_changed(study, tmp_path):
             urlopen(Request(f"{address}api/studies/0", method="DELETE"), timeout=20)
         assert values_of(address) == [0.1, 0.2]
         assert journal.read_bytes() == before
+        values_of(address.replace("127.0.0.1", "localhost"))
+        for name in ("evil.example", f"evil.example:{address[17:-1]}", "127.0.0.1.evil.example"):
+            with pytest.raises(HTTPError, match="403"):
+                urlopen(Request(f"{address}api/studies", headers={"Host": name}), timeout=20)
 
 
 def test_what_is_wrong_is_one_line(study, tmp_path, rnnclf):

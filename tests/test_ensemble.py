@@ -127,3 +127,6 @@ def test_no_more_layers_are_made_than_there_are_weights(ensemble):
     rewrite(ensemble, {f"members.{number}.": torch.zeros(1) for number in range(300)})
     with pytest.raises(ModelError, match="too few tensors for its layers"):
         package.load(ensemble)
+    rewrite(ensemble, {f"members.{number}.": torch.zeros(1) for number in range(50_000)})
+    with pytest.raises(ModelError, match="more than 1000 tensors"):
+        package.load(ensemble)

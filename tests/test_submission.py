@@ -12,6 +12,7 @@ from project import REPO
 
 import rnnclf as package
 from rnnclf.bundles.pick import choose
+from rnnclf.bundles.submission import grade as script
 from rnnclf.bundles.submission.archive import CODE, read_group
 from rnnclf.errors import SelectionError
 from rnnclf.runs.find import find_runs
@@ -126,7 +127,9 @@ def group_25(copied, run_py, tmp_path) -> Path:
     return project
 
 
-def test_a_submission_is_graded_where_it_is_unpacked(group_25, rnnclf, tmp_path):
+def test_a_submission_is_graded_where_it_is_unpacked(
+    group_25, rnnclf, tmp_path, monkeypatch, capsys
+):
     asked = ("--group", "25", "--from", str(tmp_path / "outputs"), "--to", str(tmp_path))
     done = rnnclf("submission", *asked, cwd=group_25)
     assert done.returncode == 0, done.stderr
@@ -152,6 +155,24 @@ def test_a_submission_is_graded_where_it_is_unpacked(group_25, rnnclf, tmp_path)
     assert done.returncode == 0, done.stderr
     assert "all 2 accuracies are as reported" in done.stdout
 
+    # Another data set, another split, fewer texts: the accuracy agrees, and is not what was asked.
+    model, config = "models/csv-mine-gru", metrics.with_name("config.yaml")
+    monkeypatch.setattr(script, "HERE", folder)
+    for row, told in (
+        (
+            ("sample", f"{accuracy:.4f}", "40"),
+            f"data set: sample in REPORT.md, csv-mine in {model}",
+        ),
+        (("csv-mine", f"{accuracy:.4f}", "400"), f"test texts: 400 in REPORT.md, 40 in {model}"),
+        (("csv-mine", f"{accuracy:.4f}", "40"), "another split of the data"),
+    ):
+        if told.startswith("another"):
+            original = config.read_text()
+            config.write_text(original.replace("split_seed: 0", "split_seed: 1"))
+        assert not script._is_as_reported(model, row, [])
+        assert told in capsys.readouterr().out
+    config.write_text(original)
+
     # Not the model that it was, not the accuracy that is reported, not there, nothing reported.
     honest = metrics.read_text()
     metrics.write_text(honest.replace(str(accuracy), str(accuracy + 0.1)))
@@ -164,7 +185,7 @@ def test_a_submission_is_graded_where_it_is_unpacked(group_25, rnnclf, tmp_path)
     assert "no model here" in done.stdout
     metrics.write_text(honest)
     told = grade(folder, tmp_path / "mine").stdout
-    assert f"{accuracy:.4f} in models/csv-mine-gru/metrics.json" in told
+    assert f"{accuracy:.4f} in models/csv-mine-gru" in told
     report.write_text("# Nothing")
     assert grade(folder, tmp_path / "mine").returncode == 1
 

@@ -1,6 +1,8 @@
 """Commands that show runs and studies."""
 
+from collections.abc import Iterable
 from pathlib import Path
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 import click
 
@@ -47,7 +49,8 @@ def dashboard(study: Path, port: int) -> None:
     they end. The page is read-only.
     """
     try:
-        from optuna_dashboard import run_server
+        from bottle import run
+        from optuna_dashboard import wsgi
     except ImportError as error:
         raise UserError(
             "optuna-dashboard is not installed: pip install 'rnnclf[dashboard]'"
@@ -58,8 +61,24 @@ def dashboard(study: Path, port: int) -> None:
     try:
         storage = journal_for_reading(study)
         echo(f"{study} on http://{LOOPBACK}:{port}/  (Ctrl-C ends it)")
-        run_server(storage, host=LOOPBACK, port=port)
+        run(_for_this_machine(wsgi(storage), port), host=LOOPBACK, port=port)
     except StudyError as error:
         raise SelectionError(str(error)) from error
     except OSError as error:
         raise SelectionError(f"port {port}: {error.strerror}; choose another --port") from error
+
+
+def _for_this_machine(page: WSGIApplication, port: int) -> WSGIApplication:
+    """Answers under this machine's own names alone.
+
+    A page of somebody else, open in the same browser, could have a name of its own lead here and
+    read what is answered (DNS rebinding).
+    """
+
+    def answer(request: WSGIEnvironment, respond: StartResponse) -> Iterable[bytes]:
+        if request.get("HTTP_HOST", "").removesuffix(f":{port}") in (LOOPBACK, "localhost"):
+            return page(request, respond)
+        respond("403 Forbidden", [("Content-Type", "text/plain")])
+        return [f"This page is at http://{LOOPBACK}:{port}/ only.\n".encode()]
+
+    return answer

@@ -31,6 +31,7 @@ from rnnclf.files.paths import BundlePaths, ModelPaths
 from rnnclf.model.classifier import Classifier
 from rnnclf.model.network import Ensemble, RecurrentClassifier
 
+MOST_TENSORS = 1000  # of a model; an ensemble of ten networks of two layers has 200
 LARGEST_LIST = 2**26  # bytes of a vocabulary; one of a million words has 10 million
 
 
@@ -123,6 +124,8 @@ def _built(
     misfit = f"{paths.weights}: does not fit {paths.config.name}, {paths.vocabulary.name} and "
     # The weights of an ensemble are those of its networks, as members.0.NAME, members.1.NAME, ...
     members = {name.split(".")[1] for name in weights if name.startswith("members.")}
+    if len(weights) > MOST_TENSORS:
+        raise ModelError(f"{paths.weights}: more than {MOST_TENSORS} tensors")
     if config.model.num_layers * max(1, len(members)) > len(weights):
         raise ModelError(f"{misfit}{paths.labels.name}: too few tensors for its layers")
     try:

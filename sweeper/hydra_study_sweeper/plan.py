@@ -43,6 +43,7 @@ from hydra_study_sweeper.space.points import (
     random_points,
 )
 from hydra_study_sweeper.space.repeats import refuse_replaced_keys, repeats_of
+from hydra_study_sweeper.storage.trials import refuse_password
 from hydra_study_sweeper.workers.launch import number_of_workers
 from hydra_study_sweeper.workers.samplers import check_makeable
 from hydra_study_sweeper.workers.worker import Worker, describe_error
@@ -189,6 +190,7 @@ def _plan(
     options = _resolved(config.hydra.sweeper)
     take_stock_options(options)
     check_options(options)
+    refuse_password(options.storage)
     folder = Path(bases.folder)
     first, warnings = first_points(bases, dimensions, options.enqueue)
     n_trials, sampler = options.n_trials, options.sampler

@@ -168,3 +168,31 @@ def test_a_worker_whose_trial_was_taken_from_it_goes_on_with_the_next(start_swee
     workers = {t.user_attrs["worker"]["pid"] for t in trials_of(folder)}
     assert len(workers) == 1, "it did not die of it"
     assert "was taken from this process" in (folder / "worker-0.log").read_text()
+
+
+@pytest.mark.parametrize(
+    "storage",
+    [
+        '"postgresql+psycopg://me:Pa55word@127.0.0.1:1/none"',
+        '"postgresql+psycopg://127.0.0.1:1/none?user=me&password=Pa55word"',
+        '"postgresql+psycopg://me:Pa55word@127.0.0.1:port/none"',
+        "${oc.env:DATABASE}",
+    ],
+)
+def test_a_password_reaches_no_file_and_no_message(sweep, tmp_path, monkeypatch, storage):
+    monkeypatch.setenv("DATABASE", f"sqlite://me:Pa55word@/{tmp_path}/study.db")
+    done = sweep(f"hydra.sweeper.storage={storage}")
+    assert done.returncode == 1
+    assert "hydra.sweeper.storage" in done.stdout
+    written = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+    assert "Pa55word" not in done.stdout + written.decode(errors="replace")
+
+
+def test_the_environments_password_reaches_no_file(sweep, tmp_path, monkeypatch):
+    monkeypatch.setenv("PGPASSWORD", "Pa55word")
+    done = sweep(f"hydra.sweeper.storage=sqlite:///{tmp_path}/study.db", "outcome=fail_above")
+    assert done.returncode == 0, done.stdout
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert {"study.json", "hydra.yaml", "worker-0.log", "study.db"} <= {file.name for file in files}
+    for file in files:
+        assert b"Pa55word" not in file.read_bytes(), file

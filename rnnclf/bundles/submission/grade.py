@@ -14,15 +14,23 @@ import subprocess
 import sys
 from pathlib import Path
 
+import yaml
+
 HERE = Path(__file__).resolve().parent
 # | questions | **0.7782** | 0.7564 to 0.7986 | 1488 | `models/questions-gru` |
-ROW = re.compile(r"^\| [^|]+ \| \*\*(\d\.\d{4})\*\* \|.*\| `(models/[^`/]+)` \|$", re.MULTILINE)
+ROW = re.compile(
+    r"^\| ([^|]+) \| \*\*(\d\.\d{4})\*\* \| [^|]+ \| (\d+) \| `(models/[^`/]+)` \|$", re.MULTILINE
+)
+SPLIT = {
+    "train_fraction": 0.75,
+    "split_seed": 0,
+}  # the hand-out's share, in the order of all groups
 
 
 def main(arguments: list[str]) -> int:
     """Grades each model of the report; returns the exit code."""
-    reported = {model: accuracy for accuracy, model in ROW.findall(_read(HERE / "REPORT.md"))}
-    wrong = [model for model in reported if not _is_as_reported(model, reported, arguments)]
+    reported = {row[-1]: row[:-1] for row in ROW.findall(_read(HERE / "REPORT.md"))}
+    wrong = [model for model in reported if not _is_as_reported(model, reported[model], arguments)]
     if not reported:
         print("REPORT.md reports no accuracy")
     elif wrong:
@@ -32,16 +40,26 @@ def main(arguments: list[str]) -> int:
     return 0 if reported and not wrong else 1
 
 
-def _is_as_reported(model: str, reported: dict[str, str], arguments: list[str]) -> bool:
+def _is_as_reported(model: str, row: tuple[str, str, str], arguments: list[str]) -> bool:
     """Compares the report with the model's record, and the record with the model's answers."""
-    print(f"\n{model}: {reported[model]} in REPORT.md", flush=True)
+    print(f"\n{model}: {row[1]} in REPORT.md", flush=True)
     try:
-        recorded = json.loads(_read(HERE / model / "metrics.json"))["result"]["test_accuracy"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        result = json.loads(_read(HERE / model / "metrics.json"))["result"]
+        dataset = yaml.safe_load(_read(HERE / model / "config.yaml"))["dataset"]
+        task = dataset["name"] + ("-coarse" if dataset["labels"] == "coarse" else "")
+        found = (task, f"{result['test_accuracy']:.4f}", str(result["texts"]["test"]))
+        split = {key: dataset[key] for key in SPLIT}
+    except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError) as error:
         print(f"no model here: {error}")
         return False
-    if f"{recorded:.4f}" != reported[model]:
-        print(f"{recorded:.4f} in {model}/metrics.json")
+    for name, claimed, there in zip(
+        ("data set", "accuracy", "test texts"), row, found, strict=True
+    ):
+        if claimed != there:
+            print(f"{name}: {claimed} in REPORT.md, {there} in {model}")
+            return False
+    if split != SPLIT:
+        print(f"another split of the data: {split} in {model}")
         return False
     packages = os.pathsep.join([str(HERE / "code"), str(HERE / "code" / "sweeper")])
     environment = os.environ | {"PYTHONPATH": packages}

@@ -30,18 +30,25 @@ log = logging.getLogger(__name__)
 STALE_SECONDS = 60  # age of the last heartbeat from which a worker may be lost
 SECOND_LOOK = 2 * HEARTBEAT_SECONDS  # so much later it is still stale if it is lost
 PATIENCE_SECONDS = 300
+SECRETS = {"password", "passwd", "pwd", "sslpassword", "odbc_connect"}  # of drivers' parameters
 RETRY_SECONDS = 1.0
 
 
 def is_server(url: str) -> bool:
-    """Tells whether a storage is a database server, rather than a file.
+    """Tells whether a storage is a database server, rather than a file."""
+    return _parsed(url).get_backend_name() != "sqlite"
 
-    Raises:
-        ConfigError: If it is not the URL of a database.
-    """
+
+def has_password(url: str) -> bool:
+    """Tells whether a password stands in a URL."""
+    parsed = _parsed(url)
+    return parsed.password is not None or bool(SECRETS & {key.lower() for key in parsed.query})
+
+
+def _parsed(url: str) -> sqlalchemy.URL:
     try:
-        return make_url(url).get_backend_name() != "sqlite"
-    except ArgumentError as error:  # what was typed may have a password in it
+        return make_url(url)
+    except (ArgumentError, ValueError) as error:  # what was typed may have a password in it
         raise ConfigError(
             "hydra.sweeper.storage is not the URL of a database, "
             "for example sqlite:///FILE or postgresql+psycopg://USER@HOST/DATABASE"

@@ -15,6 +15,7 @@ import optuna
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
+from hydra_study_sweeper.errors import ConfigError
 from hydra_study_sweeper.options import StudySpec
 from hydra_study_sweeper.paths import StudyPaths
 from hydra_study_sweeper.storage.heartbeat import (
@@ -54,6 +55,23 @@ def open_storage(spec: StudySpec) -> BaseStorage:
     if is_server(spec.storage):
         return open_server(spec.storage)
     return optuna.storages.get_storage(spec.storage)
+
+
+def refuse_password(url: str | None) -> None:
+    """Makes sure that the URL of a database has no password.
+
+    Raises:
+        ConfigError: If it has one, or is no such URL.
+    """
+    if url is not None:
+        from hydra_study_sweeper.storage.database import has_password
+
+        if has_password(url):
+            raise ConfigError(
+                "hydra.sweeper.storage has a password, which would stand in the files of every "
+                "trial; leave it out, and put it into ~/.pgpass or PGPASSWORD for PostgreSQL, or "
+                "name a file with it, as in mysql+pymysql://HOST/DATABASE?read_default_file=FILE"
+            )
 
 
 def check_storage(spec: StudySpec) -> None:
