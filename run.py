@@ -30,7 +30,7 @@ from omegaconf import DictConfig, OmegaConf
 from rnnclf.configuration.checks import settle_test
 from rnnclf.configuration.complaints import usage_errors
 from rnnclf.configuration.composed import from_omegaconf, load, register_schema
-from rnnclf.configuration.given import refuse_elsewhere, take_over
+from rnnclf.configuration.given import take_over
 from rnnclf.configuration.overrides import (
     as_hydra_reads_it,
     refuse_misunderstandings,
@@ -110,7 +110,6 @@ if __name__ == "__main__":
     with errors_in_one_line(), usage_errors():
         outlive_readers()
         raise_on_sigterm()
-        refuse_elsewhere(sys.argv)
         refuse_misunderstandings(sys.argv)
         sys.argv = take_over(run_in_place(sys.argv))
         main()

@@ -46,12 +46,13 @@ GROUPS = {
 
 def limits(key: str) -> str:
     """Returns the range of a key."""
-    low = {**checks.AT_LEAST, **options.AT_LEAST, **dict.fromkeys(checks.FRACTIONS, 0)}
-    below = {**checks.BELOW, **dict.fromkeys(checks.FRACTIONS, 1)}
+    low = checks.AT_LEAST | options.AT_LEAST
     said = f", at least {low[key]}" if key in low else ""
-    if key in checks.ABOVE_ZERO:
-        said = ", above 0"
-    return said + (f", below {below[key]}" if key in below else "")
+    if key in checks.ABOVE:
+        said = f", above {checks.ABOVE[key]}"
+    for words, high in (("below", checks.BELOW), ("at most", checks.AT_MOST)):
+        said += f", {words} {high[key]}" if key in high else ""
+    return said
 
 
 def keys_table(schema: type, values: Any, prefix: str = "") -> str:

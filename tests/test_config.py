@@ -73,7 +73,7 @@ def test_short_names_set_the_keys_they_stand_for():
         (["optimizer.weight_decay=1e9"], "optimizer.weight_decay must be at most 1000"),
         (["batch_size=0"], "training.batch_size must be at least 1; it is 0"),
         (["hidden_size=0"], "model.hidden_size must be at least 1; it is 0"),
-        (["model.dropout=1.5"], "model.dropout must be at least 0 and below 1; it is 1.5"),
+        (["model.dropout=1.5"], "model.dropout must be below 1; it is 1.5"),
         (["dataset.max_length=0"], "dataset.max_length must be at least 1"),
         (["training.clip_norm=0"], "training.clip_norm must be a number above 0"),
         (["dataset.train_fraction=0"], "dataset.train_fraction must be a number above 0"),

@@ -7,8 +7,9 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from rnnclf.configuration.composed import from_omegaconf, load, register_schema, to_yaml
-from rnnclf.configuration.given import refuse_elsewhere, take_over
+from rnnclf.configuration.given import take_over
 from rnnclf.configuration.identity import identity
+from rnnclf.configuration.overrides import refuse_misunderstandings
 from rnnclf.errors import ConfigError
 from tests import project
 
@@ -99,6 +100,7 @@ def test_a_folder_without_a_configuration_is_named(tmp_path):
         "-cp=/tmp/evil",
         "--config-name=../evil",
         "-cn",
+        "--config-dir=a\nb",
         "--experimental-rerun",
         "--exp=config.pickle",
         "hydra.searchpath=[/tmp/evil]",
@@ -107,4 +109,4 @@ def test_a_folder_without_a_configuration_is_named(tmp_path):
 )
 def test_hydra_reads_no_configuration_outside_of_the_projects_own(option):
     with pytest.raises(ConfigError, match="could run any program"):
-        refuse_elsewhere(["run.py", option])
+        refuse_misunderstandings(["run.py", option])

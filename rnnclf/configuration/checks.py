@@ -1,5 +1,6 @@
 """What a configuration must fulfil: ranges, and what values mean for each other."""
 
+import operator
 import re
 
 from rnnclf.configuration.schema import (
@@ -7,13 +8,17 @@ from rnnclf.configuration.schema import (
     DatasetConfig,
     ModelConfig,
     OptimizerConfig,
-    keys,
     value_of,
 )
 from rnnclf.errors import ConfigError
 
 PUBLISHED = ("sample", "sentiment", "spam", "questions", "newsgroups")
-AT_LEAST = {
+FRACTIONS = (
+    *("model.word_dropout", "model.embedding_dropout", "model.layer_dropout", "model.dropout"),
+    *("dataset.train_fraction", "dataset.validation_fraction", "optimizer.momentum"),
+    *("training.warmup", "training.label_smoothing", "training.ema_decay"),
+)
+AT_LEAST = dict.fromkeys(FRACTIONS, 0) | {
     "dataset.validation_seed": 0,
     "dataset.max_length": 1,
     "dataset.min_frequency": 1,
@@ -29,29 +34,19 @@ AT_LEAST = {
     "seed": 0,
     "threads": 1,
 }
-ABOVE_ZERO = (
-    "dataset.train_fraction",
-    "optimizer.lr",
-    "training.clip_norm",
-)
-FRACTIONS = (
-    "dataset.train_fraction",
-    "dataset.validation_fraction",
-    "model.word_dropout",
-    "model.embedding_dropout",
-    "model.layer_dropout",
-    "model.dropout",
-    "optimizer.momentum",
-    "training.warmup",
-    "training.label_smoothing",
-    "training.ema_decay",
-)
-BELOW = {
+ABOVE = dict.fromkeys(("dataset.train_fraction", "optimizer.lr", "training.clip_norm"), 0)
+BELOW = dict.fromkeys(FRACTIONS, 1) | {
     "seed": 2**32,  # what NumPy's generators take
     "threads": 1025,  # torch crashes with too many
 }
-RATES = ("optimizer.lr", "optimizer.weight_decay")
-LARGEST_RATE = 1000  # far from what torch's optimizers cannot hold as float32
+# Far from what torch's optimizers cannot hold as float32.
+AT_MOST = dict.fromkeys(("optimizer.lr", "optimizer.weight_decay"), 1000)
+LIMITS = (
+    ("at least", operator.ge, AT_LEAST),
+    ("a number above", operator.gt, ABOVE),
+    ("below", operator.lt, BELOW),
+    ("at most", operator.le, AT_MOST),
+)
 
 
 def check(config: Config) -> None:
@@ -60,22 +55,11 @@ def check(config: Config) -> None:
     Raises:
         ConfigError: On the first value that is wrong; the message shows it.
     """
-    values = {key: value_of(config, key) for key in keys(Config)}
-    for key, low in AT_LEAST.items():
-        if values[key] is not None and values[key] < low:
-            raise ConfigError(f"{key} must be at least {low}; it is {values[key]}")
-    for key, limit in BELOW.items():
-        if not values[key] < limit:
-            raise ConfigError(f"{key} must be below {limit}; it is {values[key]}")
-    for key in ABOVE_ZERO:
-        if values[key] is not None and not values[key] > 0:
-            raise ConfigError(f"{key} must be a number above 0; it is {values[key]}")
-    for key in FRACTIONS:
-        if not 0 <= values[key] < 1:
-            raise ConfigError(f"{key} must be at least 0 and below 1; it is {values[key]}")
-    for key in RATES:
-        if not values[key] <= LARGEST_RATE:
-            raise ConfigError(f"{key} must be at most {LARGEST_RATE}; it is {values[key]}")
+    for words, holds, bounds in LIMITS:
+        for key, bound in bounds.items():
+            value = value_of(config, key)
+            if value is not None and not holds(value, bound):  # NaN holds nothing
+                raise ConfigError(f"{key} must be {words} {bound}; it is {value}")
     _check_dataset(config.dataset)
     _check_combinations(config.model, config.optimizer)
     if (
@@ -95,17 +79,16 @@ def check(config: Config) -> None:
 
 
 def _check_dataset(dataset: DatasetConfig) -> None:
-    is_published = dataset.name in PUBLISHED
     if not re.fullmatch(r"\w[\w.-]*", dataset.name):
         raise ConfigError(
             f"dataset.name={dataset.name} becomes a part of file names; "
             "it must have nothing but letters, digits, '_', '-' and '.'"
         )
-    if not is_published and not dataset.folder:
+    if dataset.name not in PUBLISHED and not dataset.folder:
         raise ConfigError(
             f"dataset={dataset.name} needs dataset.folder=FOLDER with train.csv and test.csv in it"
         )
-    if is_published and dataset.folder:
+    if dataset.name in PUBLISHED and dataset.folder:
         raise ConfigError(
             f"dataset.folder={dataset.folder} is for dataset=csv; dataset.name is {dataset.name}"
         )

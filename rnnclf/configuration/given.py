@@ -15,28 +15,12 @@ from omegaconf import OmegaConf
 
 from rnnclf.configuration.composed import load
 from rnnclf.configuration.identity import WITHOUT_EFFECT
+from rnnclf.configuration.overrides import last_folder
 from rnnclf.errors import ConfigError
 from rnnclf.files.paths import RunPaths
 
-_FROM = re.compile(r"^from=(.*)$")
-# argparse takes beginnings of options, too. All of these lead Hydra to files outside of conf/.
-_ELSEWHERE = re.compile(r"^(--co|--ex|-c[pnd]|\W*hydra\.searchpath)")
 _GROUP = re.compile(r"^\+?(dataset|cell|optimizer|group|experiment)=(.*)$")
 _KEYS = {"dataset": "dataset.name", "cell": "model.cell", "optimizer": "optimizer.name"}
-
-
-def refuse_elsewhere(arguments: list[str]) -> None:
-    """Refuses options by which Hydra would read configurations outside of `conf/`.
-
-    Raises:
-        ConfigError: If an argument is such an option.
-    """
-    for argument in arguments[1:]:
-        if _ELSEWHERE.match(argument):
-            raise ConfigError(
-                f"{argument}: a configuration outside of conf/ could run any program; "
-                "python run.py from=FOLDER takes the values of a run, a bundle or a study"
-            )
 
 
 def take_over(arguments: list[str]) -> list[str]:
@@ -54,20 +38,20 @@ def take_over(arguments: list[str]) -> list[str]:
         ConfigError: If there is no sound configuration in the folder, or if a file of `conf/` is
             chosen beside it.
     """
-    folders = [match[1].strip("'\"") for match in map(_FROM.match, arguments) if match]
-    if not folders:
+    folder = last_folder(arguments, "from")
+    if folder is None:
         return arguments
     for argument in arguments:
         if chosen := _GROUP.match(argument):
             key = _KEYS.get(chosen[1])
             instead = f"set {key}={chosen[2]} and others" if key else "leave one of the two out"
             raise ConfigError(
-                f"{argument} chooses a file of conf/, and from={folders[-1]} has these values "
+                f"{argument} chooses a file of conf/, and from={folder} has these values "
                 f"already; {instead}"
             )
-    path = RunPaths(_run_of(Path(folders[-1]))).config
+    path = RunPaths(_run_of(Path(folder))).config
     if not path.exists():
-        raise ConfigError(f"from={folders[-1]}: there is no config.yaml in it")
+        raise ConfigError(f"from={folder}: there is no config.yaml in it")
     config = load(path)
     values = OmegaConf.to_container(OmegaConf.structured(config))
     assert isinstance(values, dict), "a structured configuration is a mapping"
@@ -75,7 +59,11 @@ def take_over(arguments: list[str]) -> list[str]:
     ConfigStore.instance().store(
         group="from", name="given", node=kept, package="_global_", replace=True
     )
-    return [arguments[0], "+from=given", *(a for a in arguments[1:] if not _FROM.match(a))]
+    return [
+        arguments[0],
+        "+from=given",
+        *(a for a in arguments[1:] if not re.match(r"\+*from=", a)),
+    ]
 
 
 def _run_of(folder: Path) -> Path:

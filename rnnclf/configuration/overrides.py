@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from itertools import pairwise
 from pathlib import Path
 
 from hydra_study_sweeper.paths import trial_record
@@ -9,22 +10,42 @@ from hydra_study_sweeper.paths import trial_record
 from rnnclf.errors import ConfigError
 from rnnclf.files.paths import RunPaths
 
-_BESIDE_RESUME = re.compile(r"^(\+*resume|device|threads|hydra\.verbose)=")
-_RESUME = re.compile(r"^\+*resume=(.*)")
-_NUMBERED_GROUP = re.compile(r"^\+?group=(\d+)$")
-_EXPERIMENT = re.compile(r"^experiment=")
-_SEVERAL_SWEEPS = re.compile(r"^(\+?group|sweeps)=.*,")
-_SEVERAL_OPTIONS = re.compile(r"^(dataset|cell|optimizer)=\[")
-_MISSPELT_SWEEPS = re.compile(r"^(sweep|study)=(.*)")
-_STUDY = re.compile(r"^(\+?group|sweeps|hydra/sweeper)(=|$)")
-_OF_STUDIES = re.compile(r"^(n_trials|repeats|workers|pruner|sampler|restart|dry_run)=")
-_DASHES = re.compile(r"^--?(?=[\w./]+=)")
+_STUDY = re.compile(r"(\+?group|sweeps|hydra/sweeper)(=|$)")
 _FLAG = re.compile(
-    r"^(-[hmrcpi]|-sc|--(help|hydra-help|version|cfg|resolve|package|run|multirun|info|"
-    r"shell-completion)(=.*)?)$"
+    r"-[hmrcpi]|-sc|--(help|hydra-help|version|cfg|resolve|package|run|multirun|info|"
+    r"shell-completion)(=.*)?"
 )
-_CFG = re.compile(r"^(-c|--cfg)$")
-_SEVERAL_SEEDS = re.compile(r"^seed=.*[,(]")
+_FROM_FOLDER = "python run.py from=FOLDER takes the values of a run, a bundle or a study"
+# What Hydra would misunderstand, or do without a word, and what to type instead.
+_MISUNDERSTOOD = {
+    # argparse takes beginnings of options, too. All of these lead Hydra to files outside of conf/.
+    r"(--co|--ex|-c[pnd]|\W*hydra\.searchpath).*": (
+        rf"\g<0>: a configuration outside of conf/ could run any program; {_FROM_FOLDER}"
+    ),
+    r"--?([\w./]+=.*)": r"\g<0>: no dashes: \1",
+    r"-.*": (
+        r"\g<0>: no such option; a key is KEY=VALUE, and -m runs several values or a study; "
+        "see python run.py --help"
+    ),
+    r"((?:dataset|cell|optimizer)=)\[(.*)\]": r"\g<0>: one option; for a run of each: -m \1\2",
+    r"(\+?group|sweeps)=.*,.*": (
+        r"\g<0>: one at a time; for several data sets or cells in one command: "
+        "-m sweeps=auto dataset=questions,spam cell=gru,lstm"
+    ),
+    r"(?:sweep|study)=(.*)": r"\g<0>: a study is python run.py -m sweeps=\1",
+}
+_WITHOUT_STUDY = {
+    r"(n_trials|repeats|workers|pruner|sampler|restart|dry_run)=.*": (
+        r"\g<0> is for a study; which one? python run.py -m sweeps=auto \g<0>"
+    ),
+}
+_IN_STUDY = {
+    r"seed=.*[,(].*": (
+        r"\g<0>: a seed is nothing to search; repeats=5 pruner=wilcoxon runs each trial with five "
+        "seeds"
+    ),
+}
+_BESIDE_RESUME = re.compile(r"(\+*resume|device|threads|hydra\.verbose)=")
 
 
 def as_hydra_reads_it(arguments: list[str]) -> list[str]:
@@ -33,52 +54,26 @@ def as_hydra_reads_it(arguments: list[str]) -> list[str]:
     The number in `+group=7` is quoted, because Hydra would not take it for the name of an option;
     `experiment=` gets the `+` of a group that is not in the defaults list.
     """
-    numbered = [_NUMBERED_GROUP.sub(r"+group='\1'", argument) for argument in arguments]
-    return [_EXPERIMENT.sub("+experiment=", argument) for argument in numbered]
+    numbered = [re.sub(r"^\+?group=(\d+)$", r"+group='\1'", one) for one in arguments]
+    return [re.sub(r"^experiment=", "+experiment=", one) for one in numbered]
 
 
 def refuse_misunderstandings(arguments: list[str]) -> None:
-    """Refuses what Hydra would misunderstand, or do without a word.
+    """Refuses what Hydra would misunderstand, do without a word, or read outside of `conf/`.
 
     Raises:
         ConfigError: If an argument is such a one.
     """
-    is_study = any(_STUDY.match(argument) for argument in arguments)
-    _check_flags(arguments[1:])
-    for argument in arguments:
-        if _SEVERAL_OPTIONS.match(argument):
-            raise ConfigError(
-                f"{argument}: one option; for a run of each: -m {re.sub('[][]', '', argument)}"
-            )
-        if _SEVERAL_SWEEPS.match(argument):
-            raise ConfigError(
-                f"{argument}: one at a time; for several data sets or cells in one command: "
-                "-m sweeps=auto dataset=questions,spam cell=gru,lstm"
-            )
-        if misspelt := _MISSPELT_SWEEPS.match(argument):
-            raise ConfigError(f"{argument}: a study is python run.py -m sweeps={misspelt[2]}")
-        if _OF_STUDIES.match(argument) and not is_study:
-            raise ConfigError(
-                f"{argument} is for a study; which one? python run.py -m sweeps=auto {argument}"
-            )
-        if is_study and _SEVERAL_SEEDS.match(argument):
-            raise ConfigError(
-                f"{argument}: a seed is nothing to search; repeats=5 pruner=wilcoxon runs each "
-                "trial with five seeds"
-            )
-
-
-def _check_flags(arguments: list[str]) -> None:
-    for argument, following in zip(arguments, [*arguments[1:], ""], strict=True):
-        if _CFG.match(argument) and following not in ("job", "hydra", "all"):
+    is_study = any(map(_STUDY.match, arguments))
+    patterns = _MISUNDERSTOOD | (_IN_STUDY if is_study else _WITHOUT_STUDY)
+    for argument, following in pairwise([*arguments[1:], ""]):
+        if argument in ("-c", "--cfg") and following not in ("job", "hydra", "all"):
             raise ConfigError(f"{argument} {following}: it is --cfg job, --cfg hydra or --cfg all")
-        if argument.startswith("-") and not _FLAG.match(argument):
-            if _DASHES.match(argument):
-                raise ConfigError(f"{argument}: no dashes: {_DASHES.sub('', argument)}")
-            raise ConfigError(
-                f"{argument}: no such option; a key is KEY=VALUE, and -m runs several values or a "
-                "study; see python run.py --help"
-            )
+        if _FLAG.fullmatch(argument):
+            continue
+        for pattern, instead in patterns.items():
+            if found := re.fullmatch(pattern, argument, re.DOTALL):
+                raise ConfigError(found.expand(instead))
 
 
 def run_in_place(arguments: list[str]) -> list[str]:
@@ -90,10 +85,9 @@ def run_in_place(arguments: list[str]) -> list[str]:
     Raises:
         ConfigError: If there is no run in that folder, or if other arguments would change it.
     """
-    folders = [match[1] for match in map(_RESUME.match, arguments) if match]
-    if not folders:
+    folder = last_folder(arguments, "resume")
+    if folder is None:
         return arguments
-    folder = folders[-1].strip("'\"")
     if not RunPaths(Path(folder)).config.is_file():
         raise ConfigError(f"resume={folder}: there is no run in this folder")
     if trial_record(Path(folder)).exists():
@@ -105,6 +99,12 @@ def run_in_place(arguments: list[str]) -> list[str]:
             raise ConfigError(f"{argument}: a resumed run keeps its configuration; leave this out")
     quoted = folder.replace('"', r"\"")
     return [*arguments, f'hydra.run.dir="{quoted}"', "hydra.output_subdir=null"]
+
+
+def last_folder(arguments: Iterable[str], key: str) -> str | None:
+    """Returns the folder that `key=FOLDER` names, the last of several; None without any."""
+    found = [re.match(rf"\+*{key}=(.*)", one, re.DOTALL) for one in arguments]
+    return next((match[1].strip("'\"") for match in reversed(found) if match), None)
 
 
 def in_order(options: Iterable[str]) -> list[str]:
