@@ -7,14 +7,10 @@ import click
 from rnnclf.cli.options import FOLDER, FOLDERS
 from rnnclf.cli.output import echo
 from rnnclf.runs.baselines import datasets_of, write_baseline
-from rnnclf.runs.find import find_finished
+from rnnclf.runs.find import find_runs
 
-DATA = click.option(
-    "--data",
-    "data_folder",
-    type=FOLDER,
-    help="Folder of the raw files.  [default: $RNNCLF_DATA, or data]",
-)
+RAW = "Folder of the raw files.  [default: $RNNCLF_DATA, or data]"
+DATA = click.option("--data", "data_folder", type=FOLDER, help=RAW)
 
 
 @click.group()
@@ -49,7 +45,7 @@ def baseline(folders: tuple[Path, ...], data_folder: Path | None) -> None:
     from rnnclf.data.sources import default_data_folder
     from rnnclf.runs.linear import measure_baselines
 
-    for name, dataset in datasets_of(find_finished(folders).runs).items():
+    for name, dataset in datasets_of(find_runs(folders).require_runs(folders)).items():
         measured = measure_baselines(dataset, data_folder or default_data_folder())
         path = write_baseline(measured, folders[0] / "baselines" / name)
         for model in measured.models:

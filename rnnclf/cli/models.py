@@ -8,16 +8,12 @@ from pathlib import Path
 
 import click
 
-from rnnclf.cli.options import FOLDER
+from rnnclf.cli.options import FILE, FOLDER, PRESENT_FOLDER, output_format
 from rnnclf.cli.output import echo, echo_csv
 from rnnclf.errors import ModelError
 
-DATA = click.option(
-    "--data",
-    "folder",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Folder of the raw files, or of train.csv and test.csv.  [default: $RNNCLF_DATA, or data]",
-)
+TEXTS = "Folder of the raw files, or of train.csv and test.csv.  [default: $RNNCLF_DATA, or data]"
+DATA = click.option("--data", "folder", type=PRESENT_FOLDER, help=TEXTS)
 BATCH = 1024  # texts between two answers
 
 Answer = tuple[str, list[tuple[str, float]]]  # a text, its most probable classes
@@ -39,21 +35,9 @@ class _OfTexts(click.Command):
 @click.command(cls=_OfTexts)
 @click.argument("model", type=FOLDER)
 @click.argument("texts", nargs=-1)
-@click.option(
-    "--csv",
-    "file",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Take the texts from the column `sentence` of a CSV file.",
-)
+@click.option("--csv", "file", type=FILE, help="Texts: the column `sentence` of a CSV file.")
 @click.option("--top", default=1, type=click.IntRange(min=1), help="Classes to list for a text.")
-@click.option(
-    "--format",
-    "kind",
-    type=click.Choice(["text", "json", "csv"]),
-    default="text",
-    show_default=True,
-    help="Format of the output.",
-)
+@output_format("text", "json", "csv")
 def predict(model: Path, texts: tuple[str, ...], file: Path | None, top: int, kind: str) -> None:
     """Predicts the classes of texts.
 
@@ -176,13 +160,7 @@ def ensemble(models: tuple[Path, ...], to: Path, folder: Path | None) -> None:
 
 @click.command()
 @click.argument("model", type=FOLDER)
-@click.option(
-    "-o",
-    "--output",
-    "path",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="The file.  [default: model.onnx in MODEL]",
-)
+@click.option("-o", "--output", "path", type=FILE, help="The file.  [default: model.onnx in MODEL]")
 def export(model: Path, path: Path | None) -> None:
     """Writes a model as ONNX.
 

@@ -1,10 +1,13 @@
 """Arguments and options that several commands have."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import click
 
+FILE = click.Path(dir_okay=False, path_type=Path)
 FOLDER = click.Path(file_okay=False, path_type=Path)
+PRESENT_FOLDER = click.Path(file_okay=False, exists=True, path_type=Path)
 FOLDERS = click.argument("folders", metavar="[DIR]...", nargs=-1, type=FOLDER, default=["outputs"])
 CONDITION = click.option(
     "--filter",
@@ -12,3 +15,15 @@ CONDITION = click.option(
     metavar="CONDITION",
     help="Which runs, for example 'cell=gru and lr<0.01'.",
 )
+
+
+def output_format(*kinds: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Gives a command the option `--format`; the first kind is the default."""
+    return click.option(
+        "--format",
+        "kind",
+        type=click.Choice(kinds),
+        default=kinds[0],
+        show_default=True,
+        help="Format of the output.",
+    )

@@ -6,7 +6,7 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 import click
 
-from rnnclf.cli.options import FOLDERS
+from rnnclf.cli.options import FILE, FOLDERS, PRESENT_FOLDER
 from rnnclf.cli.output import echo
 from rnnclf.errors import SelectionError, UserError
 
@@ -16,12 +16,7 @@ LOOPBACK = "127.0.0.1"
 @click.command()
 @FOLDERS
 @click.option(
-    "-o",
-    "--output",
-    default="report.html",
-    show_default=True,
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="The page to write.",
+    "-o", "--output", default="report.html", show_default=True, type=FILE, help="The page to write."
 )
 def report(folders: tuple[Path, ...], output: Path) -> None:
     """Writes one page about runs and studies.
@@ -38,7 +33,7 @@ def report(folders: tuple[Path, ...], output: Path) -> None:
 
 
 @click.command()
-@click.argument("study", type=click.Path(file_okay=False, exists=True, path_type=Path))
+@click.argument("study", type=PRESENT_FOLDER)
 @click.option(
     "--port", default=8080, show_default=True, type=click.IntRange(1, 65535), help="The TCP port."
 )

@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 from hydra_study_sweeper.printable import one_line
 
-from rnnclf.cli.options import CONDITION, FOLDER, FOLDERS
+from rnnclf.cli.options import CONDITION, FOLDER, FOLDERS, PRESENT_FOLDER, output_format
 from rnnclf.cli.output import echo
 from rnnclf.errors import SelectionError
 from rnnclf.runs.baselines import Baseline
@@ -47,14 +47,7 @@ LISTED = {"table": 20, "md": 20}  # rows a table
     metavar="N",
     help="Rows of a table.  [default: 20; all with csv and json]",
 )
-@click.option(
-    "--format",
-    "kind",
-    type=click.Choice(["table", "md", "csv", "json"]),
-    default="table",
-    show_default=True,
-    help="Format of the output.",
-)
+@output_format("table", "md", "csv", "json")
 @click.option("--wide", is_flag=True, help="All columns, even if the terminal is narrower.")
 @click.option(
     "--diff", nargs=2, type=FOLDER, metavar="RUN RUN", help="The differences between two runs."
@@ -140,11 +133,7 @@ def pick(folders: tuple[Path, ...], to: Path, condition: str | None) -> None:
     help="Where the runs are.  [default: outputs]",
 )
 @click.option(
-    "--to",
-    type=click.Path(file_okay=False, exists=True, path_type=Path),
-    default=".",
-    show_default=True,
-    help="Where the zip goes.",
+    "--to", type=PRESENT_FOLDER, default=".", show_default=True, help="Where the zip goes."
 )
 @CONDITION
 def submission(number: int, folders: tuple[Path, ...], to: Path, condition: str | None) -> None:
@@ -199,9 +188,7 @@ def _find(folders: Sequence[Path], condition: str | None) -> Found:
     """Finds the runs that fulfil a condition; warns of folders left out and of different splits."""
     found = find_runs(folders)
     _show_left_out(found.left_out)
-    if not found.runs:
-        raise SelectionError(f"no finished run below {', '.join(map(str, folders))}")
-    runs = found.runs
+    runs = found.require_runs(folders)
     if condition is not None:
         fulfils = parse_condition(condition, Names.of(runs))
         runs = [run for run in runs if fulfils(run)]

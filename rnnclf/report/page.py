@@ -17,7 +17,7 @@ from plotly.offline import get_plotlyjs
 
 from rnnclf import __version__
 from rnnclf.report.content import MOST_ROWS, describe_tasks
-from rnnclf.runs.find import Found, find_finished
+from rnnclf.runs.find import Found, find_runs
 from rnnclf.runs.results import plain
 
 LONGEST_EXCERPT = 300
@@ -30,7 +30,8 @@ def write_report(folders: Sequence[Path], output: Path) -> Found:
     Raises:
         SelectionError: If a folder does not exist or no run below them has finished.
     """
-    found = find_finished(folders)
+    found = find_runs(folders)
+    found.require_runs(folders)
     output.parent.mkdir(parents=True, exist_ok=True)
     write_text(output, render(found, folders))
     return found

@@ -45,6 +45,12 @@ class Found:
     baselines: dict[Path, Baseline] = field(default_factory=dict)
     left_out: list[tuple[Path, str]] = field(default_factory=list)
 
+    def require_runs(self, folders: Iterable[Path]) -> list[Run]:
+        """Returns the runs; raises a `SelectionError` if there are none."""
+        if not self.runs:
+            raise SelectionError(f"no finished run below {', '.join(map(str, folders))}")
+        return self.runs
+
 
 def find_runs(folders: Iterable[Path]) -> Found:
     """Reads all runs and studies at and below folders. A damaged one is left out, with a reason.
@@ -58,14 +64,6 @@ def find_runs(folders: Iterable[Path]) -> Found:
             raise SelectionError(f"{folder}: no such folder in {Path.cwd()}")
         finder.walk(folder, _study_around(folder))
     return finder.found
-
-
-def find_finished(folders: Iterable[Path]) -> Found:
-    """Finds runs as `find_runs` does, and raises a `SelectionError` if there are none."""
-    found = find_runs(folders)
-    if not found.runs:
-        raise SelectionError(f"no finished run below {', '.join(map(str, folders))}")
-    return found
 
 
 def read_run(folder: Path) -> Run:
