@@ -35,7 +35,7 @@ class _OfTexts(click.Command):
 @click.command(cls=_OfTexts)
 @click.argument("model", type=FOLDER)
 @click.argument("texts", nargs=-1)
-@click.option("--csv", "file", type=FILE, help="Texts: the column `sentence` of a CSV file.")
+@click.option("--csv", "file", type=FILE, help="Read texts from the column `sentence` of a CSV.")
 @click.option("--top", default=1, type=click.IntRange(min=1), help="Classes to list for a text.")
 @output_format("text", "json", "csv")
 def predict(model: Path, texts: tuple[str, ...], file: Path | None, top: int, kind: str) -> None:
