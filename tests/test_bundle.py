@@ -145,7 +145,9 @@ def test_the_cards_python_runs(bundle, monkeypatch):
     monkeypatch.chdir(bundle.parent)
     card = (bundle / "README.md").read_text()
     (code,) = re.findall(r"```python\n(.*?)```", card, re.DOTALL)
-    exec(code, {})
+    names = {}
+    exec(code, names)
+    assert names["classifier"].classes == (bundle / "labels.txt").read_text().splitlines()
 
 
 def test_the_interval_is_wilsons():

@@ -13,7 +13,7 @@ from project import REPO
 import rnnclf as package
 from rnnclf.bundles.pick import choose
 from rnnclf.bundles.submission import grade as script
-from rnnclf.bundles.submission.archive import CODE, read_group
+from rnnclf.bundles.submission.archive import FILES, FOLDERS, read_group
 from rnnclf.errors import SelectionError
 from rnnclf.runs.find import find_runs
 
@@ -110,7 +110,7 @@ def group_25(copied, run_py, tmp_path) -> Path:
     """
     project = tmp_path / "project"
     project.mkdir()
-    for name in CODE:
+    for name in (*FOLDERS, *FILES):
         (project / name).symlink_to(REPO / name)
     (project / "conf").unlink()
     shutil.copytree(REPO / "conf", project / "conf")

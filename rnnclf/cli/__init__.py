@@ -10,13 +10,11 @@ from rnnclf.cli.report import dashboard, report
 from rnnclf.cli.runs import compare, pick, submission
 from rnnclf.errors import ConfigError, errors_in_one_line
 
-COMMANDS = (
-    *(baseline, compare, dashboard, data, ensemble, evaluate, export, pick, predict),
-    *(report, submission),
-)
+ON_MODELS = (ensemble, evaluate, export, predict)
+ON_RUNS = (baseline, compare, dashboard, data, pick, report, submission)
 
 
-@click.group(commands=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(commands=ON_MODELS + ON_RUNS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="rnnclf")
 def commands() -> None:
     """Looks after data sets, trained models and runs. Training itself: python run.py --help."""

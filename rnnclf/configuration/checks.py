@@ -14,9 +14,16 @@ from rnnclf.errors import ConfigError
 
 PUBLISHED = ("sample", "sentiment", "spam", "questions", "newsgroups")
 FRACTIONS = (
-    *("model.word_dropout", "model.embedding_dropout", "model.layer_dropout", "model.dropout"),
-    *("dataset.train_fraction", "dataset.validation_fraction", "optimizer.momentum"),
-    *("training.warmup", "training.label_smoothing", "training.ema_decay"),
+    "dataset.train_fraction",
+    "dataset.validation_fraction",
+    "model.word_dropout",
+    "model.embedding_dropout",
+    "model.layer_dropout",
+    "model.dropout",
+    "optimizer.momentum",
+    "training.warmup",
+    "training.label_smoothing",
+    "training.ema_decay",
 )
 AT_LEAST = dict.fromkeys(FRACTIONS, 0) | {
     "dataset.validation_seed": 0,

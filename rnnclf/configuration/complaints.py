@@ -14,10 +14,8 @@ from rnnclf.configuration.overrides import in_order
 from rnnclf.configuration.schema import Config, keys
 from rnnclf.errors import ConfigError, ExitCode, UserError
 
-GROUPS = (
-    *("dataset", "cell", "optimizer", "launcher", "sweeps", "experiment", "group"),
-    *("pruner", "sampler"),
-)
+GROUPS = ("dataset", "cell", "optimizer", "launcher", "sweeps", "experiment", "group")
+GROUPS_OF_SWEEPER = ("pruner", "sampler")
 # What other programs call these keys.
 SYNONYMS = {
     "learning_rate": "lr",
@@ -119,6 +117,6 @@ def _suggest(key: str) -> str:
         return f"Did you mean '{SYNONYMS[end]}'?"
     full = [*keys(Config), *keys(StudySweeperConf, "hydra.sweeper.")]
     names = {name.rpartition(".")[2]: name for name in reversed(full)}
-    names |= {name: name for name in (*full, *GROUPS)}
+    names |= {name: name for name in (*full, *GROUPS, *GROUPS_OF_SWEEPER)}
     close = difflib.get_close_matches(key, names, n=1) or difflib.get_close_matches(end, names, n=1)
     return f"Did you mean '{names[close[0]]}'?" if close else "All keys: python run.py --help"

@@ -17,10 +17,8 @@ from rnnclf.bundles.submission.page import report
 from rnnclf.errors import SelectionError
 from rnnclf.runs.results import Run
 
-CODE = (
-    *("run.py", "conf", "sweeps", "rnnclf", "sweeper", "docs"),
-    *("pyproject.toml", "constraints.txt", "Makefile", "README.md", "LICENSE"),
-)
+FOLDERS = ("conf", "sweeps", "rnnclf", "sweeper", "docs")
+FILES = ("run.py", "pyproject.toml", "constraints.txt", "Makefile", "README.md", "LICENSE")
 NOT_CODE = ("__pycache__", "*.egg-info", "build", "dist", "_build", ".*_cache")
 
 
@@ -106,9 +104,7 @@ def _copy_search(pick: Pick, to: Path) -> None:
 
 def _copy_code(project: Path, to: Path) -> None:
     to.mkdir()
-    for name in CODE:
-        source = project / name
-        if source.is_dir():
-            shutil.copytree(source, to / name, ignore=shutil.ignore_patterns(*NOT_CODE))
-        else:
-            shutil.copyfile(source, to / name)
+    for name in FOLDERS:
+        shutil.copytree(project / name, to / name, ignore=shutil.ignore_patterns(*NOT_CODE))
+    for name in FILES:
+        shutil.copyfile(project / name, to / name)
