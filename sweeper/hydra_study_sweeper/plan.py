@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 from hydra.types import HydraContext, TaskFunction
 from hydra.utils import get_method
@@ -107,18 +107,15 @@ class StudyPlan:
         refit = f"; then {seeds} validation runs and {seeds} final runs" if seeds else ""
         return f"{self.workers} at a time, pruner {pruner}{refit}"
 
-    def named(self, name: str) -> "StudyPlan":
-        """Returns the plan of a study with another name in its storage."""
-        spec = replace(self.spec, name=name)
+    def with_spec(self, **changes: Any) -> "StudyPlan":
+        """Returns the plan with other values in the specification of the study."""
+        spec = replace(self.spec, **changes)
         return replace(self, worker=replace(self.worker, spec=spec))
 
     def with_deadline(self) -> "StudyPlan":
         """Returns the plan with its `timeout` counted from now."""
         timeout = self.options.timeout
-        if timeout is None:
-            return self
-        spec = replace(self.spec, deadline=time.time() + timeout)
-        return replace(self, worker=replace(self.worker, spec=spec))
+        return self if timeout is None else self.with_spec(deadline=time.time() + timeout)
 
     def lines(self) -> Iterator[str]:
         """Yields lines about what the study will do."""
@@ -191,7 +188,6 @@ def _plan(
     take_stock_options(options)
     check_options(options)
     refuse_password(options.storage)
-    folder = Path(bases.folder)
     first, warnings = first_points(bases, dimensions, options.enqueue)
     n_trials, sampler = options.n_trials, options.sampler
     if sampler["_target_"] == GRID:
@@ -201,16 +197,7 @@ def _plan(
         n_trials = min(n_trials, len(first))
         sampler = OmegaConf.create({"_target_": "optuna.samplers.RandomSampler"})
     worker = Worker(
-        spec=StudySpec(
-            name=options.study_name or folder.name,
-            folder=folder,
-            storage=options.storage,
-            directions=directions_of(options),
-            n_trials=n_trials,
-            max_failures=options.max_failures,
-            trial_timeout=options.trial_timeout,
-            names=NamesConf(**options.names),
-        ),
+        spec=_spec(options, Path(bases.folder), n_trials),
         dimensions=dimensions,
         config=master,
         overrides=overrides,
@@ -239,6 +226,19 @@ def _plan(
         options.custom_search_space,
     )
     return StudyPlan(worker, config, options, of_study, first, warnings, samples)
+
+
+def _spec(options: DictConfig, folder: Path, n_trials: int) -> StudySpec:
+    return StudySpec(
+        name=options.study_name or folder.name,
+        folder=folder,
+        storage=options.storage,
+        directions=directions_of(options),
+        n_trials=n_trials,
+        max_failures=options.max_failures,
+        trial_timeout=options.trial_timeout,
+        names=NamesConf(**options.names),
+    )
 
 
 def _has_time(plan: StudyPlan) -> bool:

@@ -31,7 +31,7 @@ from hydra_study_sweeper.paths import StudyPaths, shown
 from hydra_study_sweeper.plan import StudyPlan, make_plans
 from hydra_study_sweeper.records import RefitRecord, StudyRecord
 from hydra_study_sweeper.refit import refit_winner
-from hydra_study_sweeper.space.composing import compose_trial
+from hydra_study_sweeper.space.composing import Bases
 from hydra_study_sweeper.space.fingerprint import Fingerprint, differences
 from hydra_study_sweeper.space.points import as_overrides
 from hydra_study_sweeper.storage.existing import (
@@ -179,12 +179,10 @@ def _record(plan: StudyPlan, trials: Trials, refit: RefitRecord | None) -> Study
     worker = plan.worker
     write_trials(trials)
     if best := trials.ranked():
-        overrides = [*worker.overrides, *as_overrides(best[0].params, worker.dimensions)]
-        folder, number = str(trials.paths.folder), best[0].number
-        config = compose_trial(
-            worker.context, worker.config, overrides, folder=folder, number=number
-        )
-        write_best(trials, config)
+        folder = str(trials.paths.folder)
+        bases = Bases(worker.context, worker.config, worker.overrides, folder)
+        overrides = as_overrides(best[0].params, worker.dimensions)
+        write_best(trials, bases.in_full(overrides, best[0].number))
         write_results(trials)
     return write_study(trials, worker.dimensions, worker.overrides, worker.repeats.count, refit)
 
@@ -203,7 +201,7 @@ def _continuing(plan: StudyPlan) -> StudyPlan:
         refuse_other_files(plan.spec)
         return plan
     _refuse_differences(plan, study.user_attrs.get(FINGERPRINT))
-    return plan.named(study.study_name)
+    return plan.with_spec(name=study.study_name)
 
 
 def _refuse_differences(plan: StudyPlan, old: Fingerprint | None) -> None:

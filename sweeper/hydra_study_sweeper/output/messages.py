@@ -80,7 +80,7 @@ def problem(record: StudyRecord) -> str | None:
 def fold(line: str, indent: str, width: int = WIDTH) -> list[str]:
     """Breaks a line between words; all parts but the first begin with `indent`."""
     return textwrap.wrap(
-        *(line, width), subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+        line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
     )
 
 

@@ -88,8 +88,6 @@ def write_trials(trials: Trials) -> None:
         writer.writerow([*header, *names])
         for trial in trials.all():
             folder = trials.folder_of(trial)
-            if folder.is_relative_to(trials.paths.folder):
-                folder = folder.relative_to(trials.paths.folder)
             writer.writerow(
                 [
                     trial.number,
@@ -97,7 +95,7 @@ def write_trials(trials: Trials) -> None:
                     *(trial.values or [""] * objectives),
                     len(trial.intermediate_values) or "",
                     "" if trial.duration is None else f"{trial.duration.total_seconds():.2f}",
-                    folder if trials.folder_of(trial).exists() else "",
+                    (_below(trials, trial) or folder) if folder.exists() else "",
                     trial.user_attrs.get(REASON, ""),
                     trial.user_attrs.get(RETRY_OF, ""),
                     *(trial.params.get(name, "") for name in names),

@@ -25,36 +25,6 @@ BY_NUMBER = "${hydra.job.num}"  # Hydra's default for `hydra.sweep.subdir`
 PASSWORD = re.compile(r"(?<=://)([^:/@]*):[^@]*(?=@)|(?<=[?&]password=)[^&]*")
 
 
-def compose_trial(
-    context: HydraContext,
-    master: DictConfig,
-    overrides: Sequence[str],
-    *,
-    folder: str,
-    number: int,
-) -> DictConfig:
-    """Composes the configuration of a trial.
-
-    Args:
-        context: Hydra's.
-        master: The sweep's configuration.
-        overrides: Of the trial.
-        folder: The folder of the study.
-        number: The trial's.
-
-    Raises:
-        HydraException: If Hydra cannot compose it.
-    """
-    config: DictConfig = context.config_loader.load_sweep_config(master, list(overrides))
-    with open_dict(config):
-        config.hydra.sweep.dir = folder
-        if unresolved(config.hydra.sweeper, "study_name") is None:
-            config.hydra.sweeper.study_name = PurePath(folder).name
-    _number(config, number)
-    hide_password(config)
-    return config
-
-
 def hide_password(config: DictConfig) -> None:
     """Hides the password of the study's database in a configuration that is to be written."""
     hydra = config.hydra
@@ -111,9 +81,20 @@ class Bases:
         return self._made[key]
 
     def in_full(self, overrides: Sequence[str], number: int) -> DictConfig:
-        """Has Hydra itself compose the configuration of a trial."""
+        """Has Hydra itself compose the configuration of a trial.
+
+        Raises:
+            HydraException: If Hydra cannot compose it.
+        """
         given = [*self._overrides, *overrides]
-        return compose_trial(self._context, self._master, given, folder=self.folder, number=number)
+        config: DictConfig = self._context.config_loader.load_sweep_config(self._master, given)
+        with open_dict(config):
+            config.hydra.sweep.dir = self.folder
+            if unresolved(config.hydra.sweeper, "study_name") is None:
+                config.hydra.sweeper.study_name = PurePath(self.folder).name
+        _number(config, number)
+        hide_password(config)
+        return config
 
 
 class TrialComposer:

@@ -55,7 +55,7 @@ def definitions_of(params: Any) -> dict[str, Definition]:
     definitions: dict[str, Definition] = {}
     for written, given in _flat(params):
         key = plain(written)
-        prefix = written[: len(written) - len(key)]
+        prefix = _prefix(written)
         if not isinstance(given, Mapping):
             definitions[key] = Definition(given, prefix=prefix)
         elif set(given) != {"when", "space"}:
@@ -125,7 +125,9 @@ def take_apart(
         if key in separate
     ]
     dimensions = {
-        key: Definition(str(override.input_line).split("=", 1)[1], prefix=_prefix(override))
+        key: Definition(
+            str(override.input_line).split("=", 1)[1], prefix=_prefix(override.get_key_element())
+        )
         for key, override in searched.items()
         if key not in separate
     }
@@ -133,8 +135,7 @@ def take_apart(
     return Sweep(studies, dimensions, taken | separate)
 
 
-def _prefix(override: Override) -> str:
-    written = override.get_key_element()
+def _prefix(written: str) -> str:
     return written[: len(written) - len(plain(written))]
 
 

@@ -17,6 +17,7 @@ from optuna.distributions import (
 from hydra_study_sweeper.errors import ConfigError
 from hydra_study_sweeper.records import Value
 from hydra_study_sweeper.space.dimensions import Configured, Dimension
+from hydra_study_sweeper.space.distributions import bounds
 from hydra_study_sweeper.space.overrides import plain
 
 Point = dict[str, Value]
@@ -90,8 +91,7 @@ def corners(dimensions: Sequence[Dimension]) -> list[Point]:
 def _extremes(distribution: BaseDistribution) -> Sequence[Value]:
     if isinstance(distribution, CategoricalDistribution):
         return distribution.choices
-    assert isinstance(distribution, FloatDistribution | IntDistribution)
-    return (distribution.low, distribution.high)
+    return bounds(distribution)[:2]
 
 
 def grid(dimensions: Sequence[Dimension]) -> list[Point]:
