@@ -8,8 +8,11 @@ import pytest
 from processes import run_program
 from project import composed
 
+from rnnclf.data.corpus import Texts
 from rnnclf.data.prepared import load
 from rnnclf.data.splits import hold_out
+from rnnclf.errors import DataError
+from rnnclf.runs.linear import WORDS, _trained
 
 
 @pytest.fixture
@@ -81,3 +84,17 @@ def test_without_runs_or_scikit_learn_it_says_what_to_do(place, rnnclf, tmp_path
     done = run_program(tmp_path / "without.py", cwd=place)
     assert done.returncode == 1
     assert "pip install 'rnnclf[baseline]'" in done.stderr
+
+
+def test_texts_without_words_are_refused():
+    texts = Texts(["a b", "c d"], ["one", "two"])
+    with pytest.raises(DataError, match="empty vocabulary"):
+        _trained(WORDS, texts)
+
+
+def test_a_configuration_that_cannot_be_is_named(place, rnnclf):
+    for path in (place / "outputs").glob("**/config.yaml"):
+        path.write_text(path.read_text().replace("train_fraction: 0.75", "train_fraction: 1e308"))
+    done = rnnclf("baseline", cwd=place)
+    assert done.returncode == 1
+    assert "config.yaml: dataset.train_fraction must be" in done.stderr

@@ -1,6 +1,7 @@
 """Bundles: made of a run, loaded without the data, verified, refused when they were changed."""
 
 import json
+import os
 import re
 import shutil
 from pathlib import Path
@@ -178,6 +179,10 @@ def truncate(bundle: Path) -> None:
     path.write_bytes(path.read_bytes()[:1000])
 
 
+def swell(bundle: Path) -> None:
+    os.truncate(bundle / "model.safetensors", 2**40)
+
+
 def claim_a_newer_format(bundle: Path) -> None:
     path = bundle / "metrics.json"
     path.write_text(path.read_text().replace('"format": 1', '"format": 99', 1))
@@ -197,6 +202,7 @@ def write_metrics(content: str):
         (flip_a_bit_of_a_weight, "model.safetensors: changed or damaged"),
         (swap_two_labels, "labels.txt: changed or damaged"),
         (truncate, "model.safetensors: changed or damaged"),
+        (swell, "model.safetensors: larger than"),
         (claim_a_newer_format, "not what this rnnclf writes (unreadable: Invalid enum value 99"),
         (write_metrics("{"), "not what this rnnclf writes"),
         (write_metrics("[]"), "not what this rnnclf writes"),

@@ -2,6 +2,8 @@
 
 import io
 import json
+import os
+import re
 import shutil
 import signal
 import sys
@@ -12,7 +14,9 @@ from pathlib import Path
 import pytest
 
 from rnnclf.cli import main
-from rnnclf.errors import ModelError
+from rnnclf.data.cache import file_digest
+from rnnclf.data.csv_files import read_csv
+from rnnclf.errors import DataError, ModelError
 from rnnclf.files.epochs import write_epochs
 from rnnclf.model.store import load
 from rnnclf.training.checkpoint import load_checkpoint
@@ -132,6 +136,27 @@ def test_a_run_neither_reads_nor_writes_through_a_hostile_file(kind, tmp_path, v
     for use in (load_checkpoint, lambda path: write_epochs(path, []), LogFile):
         with alarm(LONGEST), pytest.raises(OSError):
             use(path)
+
+
+@pytest.mark.parametrize("kind", ["pipe", "endless", "link", "loop", "folder", "huge"])
+def test_a_csv_file_in_a_folder_is_regular_and_has_an_end(kind, tmp_path, victim):
+    path = tmp_path / "train.csv"
+    FILES[kind](path, victim)
+    with alarm(LONGEST), pytest.raises(DataError, match=re.escape(str(path))):
+        read_csv(path)
+    if kind == "huge":
+        os.truncate(path, 2**40)
+    with alarm(LONGEST):
+        assert kind == "link" or file_digest(path) is None
+
+
+@pytest.mark.parametrize("kind", ["pipe", "link"])
+def test_a_log_that_is_no_file_ends_a_run_in_one_line(kind, tmp_path, victim, run_py):
+    (tmp_path / "run").mkdir()
+    FILES[kind](tmp_path / "run" / "run.log", victim)
+    done = run_py("hydra.run.dir=run")
+    assert done.returncode == 1
+    assert re.fullmatch(r"error: .*run\.log: .*\n", done.stderr)
 
 
 def test_a_link_is_not_handed_in_as_a_study(tmp_path, victim, rnnclf_here, outputs):

@@ -162,7 +162,7 @@ def test_texts_and_a_file_exclude_each_other(model, rnnclf):
 def test_a_folder_without_a_model_says_what_is_missing(tmp_path, rnnclf):
     done = rnnclf("predict", str(tmp_path), "x")
     assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
-    assert "config.yaml is missing" in done.stderr
+    assert "config.yaml is missing; rnnclf compare lists the runs" in done.stderr
 
 
 def test_ten_thousand_short_questions_take_seconds(model, rnnclf, tmp_path: Path):

@@ -1,5 +1,6 @@
 """Pretrained word vectors: the file's for the words that it has, small random ones for others."""
 
+import os
 import ssl
 from pathlib import Path
 
@@ -108,3 +109,11 @@ def test_a_file_that_does_not_fit_says_why(path):
         read_vectors(path, vocabulary("what"), 4)
     with pytest.raises(DataError, match="none of the 3 words"):
         read_vectors(path, vocabulary("WHAT"), 3)
+
+
+def test_a_file_without_end_is_refused(tmp_path):
+    path = tmp_path / "vectors.txt"
+    path.touch()
+    os.truncate(path, 2**40)
+    with pytest.raises(DataError, match="larger than"):
+        read_vectors(path, Vocabulary(["<unk>", "<pad>"]), 3)

@@ -83,6 +83,8 @@ def usage_errors() -> Iterator[None]:
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(_explain(error)) from error
     except ValueError as error:
+        if isinstance(error.__cause__, OSError):  # the log file is a link or a pipe
+            raise error.__cause__ from error
         if not str(error).startswith(_SEVERAL_MODES):
             raise
         raise ConfigError(f"{error}; to see a configuration, leave out -m") from error

@@ -26,6 +26,7 @@ from rnnclf.files.tensors import save_tensors
 log = logging.getLogger(__name__)
 
 Array = npt.NDArray[Any]
+LARGEST = 2**33  # bytes; the largest published vectors have 6 billion
 STRINGS = "strings"  # the array that holds the strings of an entry, as JSON
 
 
@@ -75,8 +76,13 @@ def _say_that_nothing_is_kept(error: OSError) -> None:
 
 
 def file_digest(path: Path) -> str | None:
-    """Returns the SHA-256 of a file's content in hexadecimal digits, None if it cannot be read."""
+    """Returns the SHA-256 of a file's content in hexadecimal digits.
+
+    It is None if the file cannot be read, is no regular file or is larger than `LARGEST`.
+    """
     try:
+        if not path.is_file() or path.stat().st_size > LARGEST:
+            return None
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError:

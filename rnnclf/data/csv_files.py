@@ -5,33 +5,38 @@ import io
 from collections.abc import Iterator
 from pathlib import Path
 
+from hydra_study_sweeper.files import read_bounded
+
 from rnnclf.data.corpus import Texts
 from rnnclf.errors import DataError
 from rnnclf.files.predictions import LONGEST_FIELD
 
 HEADER = ["sentence", "label"]
+LARGEST = 2**28  # bytes; Python needs six times as much for reading them
 
 
 def read_csv(path: Path) -> Texts:
     """Reads labelled texts.
 
-    The file is UTF-8 (a byte order mark is accepted) with RFC 4180 quoting; a field may be of any
-    length and may contain line ends inside quotes.
+    The file is regular, no link, and has at most `LARGEST` bytes of UTF-8 (a byte order mark is
+    accepted) with RFC 4180 quoting; a field may contain line ends inside quotes.
 
     Raises:
         DataError: If the file cannot be read, is not UTF-8, contains a NUL, lacks the header, or
             has a record without exactly two fields that are not blank.
     """
-    return parse_csv(_decode(path), str(path))
+    return parse_csv(_decode(path, may_be_pipe=False), str(path))
 
 
 def read_sentences(path: Path) -> list[str]:
     """Reads the column `sentence` of a CSV file; a sentence may be empty.
 
+    The user names the file itself, so it may be a link or a pipe.
+
     Raises:
         DataError: If the file cannot be read, is not UTF-8, contains a NUL, or lacks the column.
     """
-    records = _records(_decode(path), str(path))
+    records = _records(_decode(path, may_be_pipe=True), str(path))
     _, header = next(records, (1, []))
     if HEADER[0] not in header:
         raise DataError(f"{path}: line 1 must be a header with the column {HEADER[0]}")
@@ -80,9 +85,9 @@ def _check_record(record: list[str], where: str) -> tuple[str, str]:
     return sentence, label.strip()
 
 
-def _decode(path: Path) -> str:
+def _decode(path: Path, *, may_be_pipe: bool) -> str:
     try:
-        content = path.read_bytes()
+        content = path.read_bytes() if may_be_pipe else read_bounded(path, LARGEST)
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file") from error
     except OSError as error:

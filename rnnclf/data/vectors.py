@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rnnclf.data.cache import Entry, file_digest, kept
+from rnnclf.data.cache import LARGEST, Entry, file_digest, kept
 from rnnclf.data.torchtext_adapter import find_vectors
 from rnnclf.data.vocabulary import PADDING_INDEX, Vocabulary
 from rnnclf.errors import DataError
@@ -37,7 +37,10 @@ def read_vectors(path: Path, vocabulary: Vocabulary, embedding_size: int) -> Ten
 
     if not path.is_file():
         raise DataError(f"{path}: no such file (model.vectors)")
-    found = kept("vectors", {"file": file_digest(path), "words": words}, build).arrays
+    digest = file_digest(path)
+    if digest is None:
+        raise DataError(f"{path}: unreadable, or larger than {LARGEST} bytes (model.vectors)")
+    found = kept("vectors", {"file": digest, "words": words}, build).arrays
     width = found["vectors"].shape[1]
     if width != embedding_size:
         raise DataError(

@@ -1,6 +1,8 @@
 """The files of a trained model: written, and read again without trust."""
 
+import errno
 import hashlib
+import os
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -32,6 +34,7 @@ from rnnclf.model.classifier import Classifier
 from rnnclf.model.network import Ensemble, RecurrentClassifier
 
 MOST_TENSORS = 1000  # of a model; an ensemble of ten networks of two layers has 200
+LARGEST_FILE = 2**32  # bytes of weights; all of them are read for their checksum
 LARGEST_LIST = 2**26  # bytes of a vocabulary; one of a million words has 10 million
 
 
@@ -82,7 +85,9 @@ def digest(path: Path) -> str:
 def _check_files(paths: BundlePaths) -> None:
     for path in (*paths.all, paths.metrics):
         try:
-            open_regular(path).close()
+            with open_regular(path) as file:
+                if os.fstat(file.fileno()).st_size > LARGEST_FILE:
+                    raise OSError(errno.EFBIG, f"larger than {LARGEST_FILE} bytes", str(path))
         except FileNotFoundError as error:
             if path != paths.metrics:
                 why = _why_not(paths.folder, path.name)
@@ -103,8 +108,7 @@ def _why_not(folder: Path, missing: str) -> str:
         return f"{missing} was deleted: a study keeps only the weights of its best trials"
     if not folder.is_dir():
         return f"there is no such folder in {Path.cwd()}"
-    deeper = next(folder.glob(f"**/{ModelPaths(folder).weights.name}"), None)
-    return f"but deeper, such as in {deeper.parent}" if deeper else f"{missing} is missing"
+    return f"{missing} is missing; rnnclf compare lists the runs below a folder"
 
 
 def _check_digests(paths: BundlePaths) -> None:

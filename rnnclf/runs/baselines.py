@@ -9,8 +9,9 @@ from typing import Any, Literal
 
 from hydra_study_sweeper.files import write_record
 
-from rnnclf.configuration.schema import DatasetConfig
-from rnnclf.files.paths import BASELINE
+from rnnclf.configuration.schema import Config, DatasetConfig
+from rnnclf.errors import ConfigError, SelectionError
+from rnnclf.files.paths import BASELINE, RunPaths
 from rnnclf.files.result import Count, Duration, Share, TextCounts
 from rnnclf.runs.results import Run
 
@@ -87,10 +88,24 @@ def write_baseline(baseline: Baseline, folder: Path) -> Path:
 
 
 def datasets_of(runs: Iterable[Run]) -> dict[str, DatasetConfig]:
-    """Returns the data sets of runs, each by a name of its task and a hash of its split."""
+    """Returns the data sets of runs, each by a name of its task and a hash of its split.
+
+    Raises:
+        SelectionError: If a run's configuration asks for something that cannot be done.
+    """
     datasets: dict[str, DatasetConfig] = {}
     for run in runs:
         split = json.dumps([*split_of(run.dataset).values()])
         name = f"{run.task}-{hashlib.sha256(split.encode()).hexdigest()[:6]}"
-        datasets.setdefault(name, run.dataset)
+        if name not in datasets:
+            datasets[name] = _checked(RunPaths(run.folder).config).dataset
     return datasets
+
+
+def _checked(path: Path) -> Config:
+    from rnnclf.configuration.composed import load  # here: other commands need not wait for Hydra
+
+    try:
+        return load(path)
+    except ConfigError as error:
+        raise SelectionError(f"{path}: {error}") from error

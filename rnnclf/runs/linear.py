@@ -13,7 +13,7 @@ from rnnclf.configuration.schema import DatasetConfig
 from rnnclf.data.corpus import Texts
 from rnnclf.data.prepared import digest, load
 from rnnclf.data.splits import hold_out
-from rnnclf.errors import UserError
+from rnnclf.errors import DataError, UserError
 from rnnclf.files.result import TextCounts
 from rnnclf.runs.baselines import Baseline, LinearModel
 
@@ -28,7 +28,7 @@ def measure_baselines(config: DatasetConfig, data_folder: Path) -> Baseline:
 
     Raises:
         UserError: If scikit-learn is not installed.
-        DataError: If the data set cannot be had.
+        DataError: If the data set cannot be had, or has no words.
     """
     try:
         import sklearn  # noqa: F401
@@ -67,7 +67,10 @@ def _trained(features: str, texts: Texts) -> Any:
     vectorizers = [TfidfVectorizer(ngram_range=(1, 2))]
     if features == WORDS_AND_CHARACTERS:
         vectorizers.append(TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5)))
-    return make_pipeline(make_union(*vectorizers), LinearSVC()).fit(texts.texts, texts.labels)
+    try:
+        return make_pipeline(make_union(*vectorizers), LinearSVC()).fit(texts.texts, texts.labels)
+    except ValueError as error:  # scikit-learn's words have two letters at least
+        raise DataError(f"no linear classifier can be trained on these texts: {error}") from error
 
 
 def _accuracy(machine: Any, texts: Texts) -> float:
