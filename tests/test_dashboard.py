@@ -98,5 +98,5 @@ def test_what_is_wrong_is_one_line(study, tmp_path, rnnclf):
     StudyPaths(tmp_path / "study").journal.write_text("no JSON\n")
     done = rnnclf("dashboard", str(tmp_path / "study"))
     assert done.returncode == 1
-    assert "cannot be read" in done.stderr
+    assert "line 1, is damaged" in done.stderr
     assert len(done.stderr.splitlines()) == 1

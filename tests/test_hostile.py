@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import torch
 
 from rnnclf.cli import main
 from rnnclf.data.cache import file_digest
@@ -74,7 +75,8 @@ def rnnclf_here(monkeypatch, tmp_path):
         assert SECRET not in both
         return done
 
-    return run
+    yield run
+    torch.set_flush_denormal(False)  # which `predict` sets for its process
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """The files that a study writes at its end: `trials.csv`, `best.yaml` and `study.json`."""
 
-import copy
 import csv
 from collections import Counter
 from collections.abc import Sequence
@@ -12,7 +11,6 @@ from optuna.trial import FrozenTrial, TrialState
 from hydra_study_sweeper.files import replacing, write_record, write_text
 from hydra_study_sweeper.paths import StudyPaths
 from hydra_study_sweeper.records import BestTrial, RefitRecord, StudyRecord, as_values
-from hydra_study_sweeper.space.composing import hide_password
 from hydra_study_sweeper.space.dimensions import Dimension
 from hydra_study_sweeper.storage.trials import LOST, REASON, RETRY_OF, Trials
 
@@ -116,6 +114,4 @@ def write_results(trials: Trials) -> None:
 
 def write_multirun(paths: StudyPaths, config: DictConfig) -> None:
     """Writes `multirun.yaml`: the configuration of the command."""
-    shown = copy.deepcopy(config)
-    hide_password(shown)
-    write_text(paths.multirun, OmegaConf.to_yaml(shown))
+    write_text(paths.multirun, OmegaConf.to_yaml(config))

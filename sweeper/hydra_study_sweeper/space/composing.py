@@ -1,7 +1,6 @@
 """Configurations of trials, composed by Hydra."""
 
 import copy
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
@@ -21,19 +20,6 @@ from hydra_study_sweeper.space.points import Point, as_overrides, groups_of, sug
 from hydra_study_sweeper.space.values import assign
 
 BY_NUMBER = "${hydra.job.num}"  # Hydra's default for `hydra.sweep.subdir`
-# The password in the URL of a database.
-PASSWORD = re.compile(r"(?<=://)([^:/@]*):[^@]*(?=@)|(?<=[?&]password=)[^&]*")
-
-
-def hide_password(config: DictConfig) -> None:
-    """Hides the password of the study's database in a configuration that is to be written."""
-    hydra = config.hydra
-    with read_write(hydra), open_dict(hydra):
-        storage = unresolved(hydra.sweeper, "storage")
-        if storage is not None:
-            hydra.sweeper.storage = PASSWORD.sub(_hidden, storage)
-        given = unresolved(hydra.overrides, "hydra")
-        hydra.overrides.hydra = [PASSWORD.sub(_hidden, override) for override in given]
 
 
 def unresolved(node: DictConfig, name: str) -> Any:
@@ -41,10 +27,6 @@ def unresolved(node: DictConfig, name: str) -> Any:
     container = OmegaConf.to_container(node)
     assert isinstance(container, dict), "it is a mapping"
     return container.get(name)
-
-
-def _hidden(password: re.Match[str]) -> str:
-    return "***" if password[1] is None else f"{password[1]}:***"
 
 
 class Bases:
@@ -93,7 +75,6 @@ class Bases:
             if unresolved(config.hydra.sweeper, "study_name") is None:
                 config.hydra.sweeper.study_name = PurePath(self.folder).name
         _number(config, number)
-        hide_password(config)
         return config
 
 

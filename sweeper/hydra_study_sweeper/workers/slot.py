@@ -94,16 +94,17 @@ class Slot:
         """Returns what has happened, if something has: its order or its process has ended."""
         if self._process is None or self._process.pid is None or self._orders is None:
             return None
-        pid, code = self._process.pid, self._process.exitcode
-        if code is not None:
-            self.kill()
-            return Exit(pid, code)
-        with contextlib.suppress(EOFError, OSError):  # it has just died: the next look tells
+        # First the report: a process may have sent one and ended since the last look.
+        with contextlib.suppress(EOFError, OSError):
             if self._orders.poll():
                 report: Report = self._orders.recv()
                 self.is_busy = False
                 return report
-        return None
+        pid, code = self._process.pid, self._process.exitcode
+        if code is None:
+            return None
+        self.kill()
+        return Exit(pid, code)
 
     def interrupt(self) -> None:
         """Asks its process to end, as Ctrl-C does."""
