@@ -39,4 +39,7 @@ def test_hydras_own_spelling_of_a_launcher_has_precedence():
 
 def test_a_launcher_that_is_not_installed_says_how_it_is_got():
     with pytest.raises(ConfigError, match=r"pip install 'rnnclf\[ray\]'"), usage_errors():
-        raise HydraException("Could not find 'hydra/launcher/ray'")
+        raise HydraException(
+            "In 'hydra/config': Could not find 'hydra/launcher/ray'\n\n"
+            "Available options in 'hydra/launcher':\n\tbasic\nConfig search path:\n"
+        )
