@@ -30,7 +30,7 @@ def read_archive(path: Path) -> dict[str, bytes]:
                 if not member.isdir():
                     _check_member(member, path)
                     if member.name in contents:
-                        raise DataError(f"{path}: member {member.name} stands there twice")
+                        raise DataError(f"{path}: two members are named {member.name}")
                     contents[member.name] = unzipped.content(archive, member)
                 unzipped.expect(LARGEST_HEADER)
     except (tarfile.TarError, EOFError, zlib.error, OSError, RecursionError) as error:
@@ -69,7 +69,7 @@ class _Bounded(gzip.GzipFile):
         self._end = LARGEST_HEADER
 
     def expect(self, size: int) -> None:
-        """Admits so many more bytes."""
+        """Allows `size` more bytes to be read."""
         self._end = min(self.tell() + size, LARGEST_CONTENT)
 
     def content(self, archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
@@ -83,7 +83,7 @@ class _Bounded(gzip.GzipFile):
         """Reads `size` bytes.
 
         Raises:
-            DataError: If so many are not expected.
+            DataError: If that is more than is allowed.
         """
         if size is None or size < 0 or self.tell() + size > self._end:
             raise DataError(f"{self.name}: a larger header or more content than data sets have")

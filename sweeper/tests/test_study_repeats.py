@@ -101,8 +101,8 @@ def test_a_study_with_more_or_fewer_runs_of_a_trial_is_another():
     )
     runs = "configuration: hydra.sweeper.repeats"
     assert list(map(str, differences(three, one))) == [
-        f"{runs} was 3 with size={{repeat}} and is not there"
+        f"{runs} was 3 with size={{repeat}} and is unset"
     ]
     assert list(map(str, differences(one, three))) == [
-        f"{runs} was not there and is 3 with size={{repeat}}"
+        f"{runs} was unset and is 3 with size={{repeat}}"
     ]

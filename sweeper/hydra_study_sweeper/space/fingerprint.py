@@ -61,7 +61,7 @@ class Difference:
     Attributes:
         part: The part of the fingerprint.
         key: What differs in it.
-        was: What it was; None if it was not there.
+        was: What it was; None if it was unset.
         becomes: What it is now.
     """
 
@@ -72,7 +72,7 @@ class Difference:
 
     def __str__(self) -> str:
         """Says so in one phrase."""
-        was, becomes = ("not there" if v is None else v for v in (self.was, self.becomes))
+        was, becomes = ("unset" if v is None else v for v in (self.was, self.becomes))
         return f"{self.part}: {self.key} was {was} and is {becomes}"
 
     @property

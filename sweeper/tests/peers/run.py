@@ -48,7 +48,7 @@ OF_THE_PEERS_SAMPLERS = "tests the configuration of a sampler that the peer regi
 PRIVATE = "tests a private function of the peer"
 NOTHING = "searches nothing, which `study` refuses"
 TWICE = "a choice that is there twice is refused"
-RATE = "`study` refuses `max_failure_rate` and names `max_failures`: it has no batches"
+RATE = "`study` takes a `max_failure_rate` of 0 or 1 alone: it has no batches"
 LEFT_OUT = {
     "test_sampler_config_defaults": OF_THE_PEERS_SAMPLERS,
     "test_default_cmaes_config_has_no_restart_deprecation_warning": OF_THE_PEERS_SAMPLERS,
