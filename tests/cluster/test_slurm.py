@@ -76,7 +76,7 @@ def test_a_requeued_worker_goes_on_where_its_trial_was(cluster, study):
     (lost,) = lost_of(folder)
     (again,) = [t for t in trials_of(folder) if t.user_attrs.get(RETRY_OF) == lost]
     log = (folder / str(again.number) / "run.log").read_text()
-    assert "going on after epoch" in log
+    assert "continuing after epoch" in log
     lines = (folder / str(again.number) / "metrics.jsonl").read_text().splitlines()
     assert [json.loads(line)["epoch"] for line in lines] == list(range(1, 41))
 
