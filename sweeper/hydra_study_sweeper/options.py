@@ -93,8 +93,9 @@ class StudySweeperConf(StockOptions):
         n_trials: Trials of a finished study, over all starts of the command.
         timeout: Seconds after which no trial is begun. The running trials end.
         trial_timeout: Seconds after which a trial, with all its runs, is failed.
-        workers: The number of trials that run at a time. `auto` is one for each GPU, or one for
-            each core without GPUs, or 8 under a launcher for other machines.
+        workers: The number of trials that run at a time. `auto` is `workers_per_gpu` for each GPU,
+            or one for each core without GPUs, or 8 under a launcher for other machines.
+        workers_per_gpu: The number of workers that share a GPU.
         direction: `minimize`, `maximize`, or a list of them for several objectives.
         storage: The URL of a database; null for `study.journal` in the study's folder.
         study_name: The study's name in the storage; null for the name of its folder.
@@ -132,6 +133,7 @@ class StudySweeperConf(StockOptions):
     timeout: float | None = None
     trial_timeout: float | None = None
     workers: Any = "auto"
+    workers_per_gpu: int = 1
     direction: Any = "minimize"
     storage: str | None = None
     study_name: str | None = None
@@ -210,7 +212,14 @@ PRUNERS: dict[str, dict[str, Any]] = {
     },
     "wilcoxon": {"_target_": "optuna.pruners.WilcoxonPruner", "p_threshold": 0.1},
 }
-AT_LEAST = {"n_trials": 1, "max_failures": 1, "keep": 0, "repeats.count": 1, "refit.seeds": 0}
+AT_LEAST = {
+    "n_trials": 1,
+    "workers_per_gpu": 1,
+    "max_failures": 1,
+    "keep": 0,
+    "repeats.count": 1,
+    "refit.seeds": 0,
+}
 
 
 def register() -> None:

@@ -87,7 +87,8 @@ class StudyPlan:
     @property
     def workers(self) -> int:
         """How many trials run at a time."""
-        return number_of_workers(self.options.workers, self.config)
+        options = self.options
+        return number_of_workers(options.workers, options.workers_per_gpu, self.config)
 
     @property
     def seeds(self) -> int:
@@ -209,6 +210,7 @@ def _plan(
         keep=options.keep,
         weights=list(options.weights),
         repeats=repeats_of(options),
+        per_gpu=options.workers_per_gpu,
     )
     check_makeable(sampler, options.pruner)
     refuse_replaced_keys(worker.repeats, overrides, dimensions)

@@ -1,5 +1,6 @@
 """GPUs shared out among workers; no GPU is needed to say which is whose."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -60,6 +61,19 @@ def test_jobs_of_launchers_on_one_machine_take_different_gpus(tmp_path, monkeypa
 def start(number: int) -> "subprocess.Popen[str]":
     command = [sys.executable, "-c", WORKER, str(number)]
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def test_workers_share_gpus_where_that_is_asked_for(tmp_path, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert default_workers(per_gpu=3) == 6
+    with contextlib.ExitStack() as running:
+        taken = []
+        for _ in range(4):  # of one number, so that only the locks tell them apart
+            monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+            running.enter_context(one_gpu(0, per_gpu=2))
+            taken.append(os.environ["CUDA_VISIBLE_DEVICES"])
+    assert taken == ["0", "1", "0", "1"]
 
 
 @pytest.mark.parametrize("before", ["0,1", None])

@@ -44,20 +44,21 @@ def test_jobs_are_waited_for_while_a_trial_runs(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("workers", "launcher", "expected"),
+    ("workers", "per_gpu", "launcher", "expected"),
     [
-        ("auto", "hydra_plugins.hydra_ray_launcher.ray_launcher.RayLauncher", 8),
-        ("auto", "hydra_plugins.hydra_joblib_launcher.joblib_launcher.JoblibLauncher", 3),
-        (5, "hydra_plugins.hydra_ray_launcher.ray_launcher.RayLauncher", 5),
-        (5, "hydra._internal.core_plugins.basic_launcher.BasicLauncher", 5),
+        ("auto", 1, "hydra_plugins.hydra_ray_launcher.ray_launcher.RayLauncher", 8),
+        ("auto", 1, "hydra_plugins.hydra_joblib_launcher.joblib_launcher.JoblibLauncher", 3),
+        ("auto", 4, "hydra_plugins.hydra_joblib_launcher.joblib_launcher.JoblibLauncher", 12),
+        (5, 1, "hydra_plugins.hydra_ray_launcher.ray_launcher.RayLauncher", 5),
+        (5, 4, "hydra._internal.core_plugins.basic_launcher.BasicLauncher", 5),
     ],
 )
 def test_auto_is_this_machines_number_here_and_eight_elsewhere(
-    workers, launcher, expected, monkeypatch
+    workers, per_gpu, launcher, expected, monkeypatch
 ):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1,2")
     config = OmegaConf.create({"hydra": {"launcher": {"_target_": launcher}}})
-    assert launch.number_of_workers(workers, config) == expected
+    assert launch.number_of_workers(workers, per_gpu, config) == expected
 
 
 class NotRequeuedError(Exception):

@@ -1,6 +1,7 @@
 """GPUs and cores of this machine, shared out among workers."""
 
 import contextlib
+import itertools
 import os
 import shutil
 import subprocess
@@ -13,9 +14,9 @@ from hydra_study_sweeper.paths import host_lock
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 
 
-def default_workers() -> int:
-    """Returns how many workers this machine has room for: one for each GPU, else for each core."""
-    return len(visible_gpus()) or _cores()
+def default_workers(per_gpu: int = 1) -> int:
+    """Returns how many workers this machine has room for: `per_gpu`, or without GPUs its cores."""
+    return per_gpu * len(visible_gpus()) or _cores()
 
 
 def thread_share(workers: int) -> dict[str, str]:
@@ -44,19 +45,20 @@ def visible_gpus() -> list[str]:
 
 
 @contextlib.contextmanager
-def one_gpu(worker: int) -> Iterator[None]:
-    """Leaves this process one GPU of several, which no other of the user's workers here has.
+def one_gpu(worker: int, per_gpu: int = 1) -> Iterator[None]:
+    """Leaves this process one GPU of several, a place of which no other of the user's workers has.
 
-    More workers than GPUs share them in turns.
+    More workers than places share them in turns.
 
     Args:
         worker: The number of this worker.
+        per_gpu: The number of places on each GPU. All GPUs get a worker before one gets a second.
     """
     gpus = visible_gpus()
     if len(gpus) < 2:
         yield
         return
-    gpu, lock = _take_one(gpus) or (gpus[worker % len(gpus)], None)
+    gpu, lock = _take_one(gpus, per_gpu) or (gpus[worker % len(gpus)], None)
     before = os.environ.get(VISIBLE)
     os.environ[VISIBLE] = gpu
     try:
@@ -70,10 +72,10 @@ def one_gpu(worker: int) -> Iterator[None]:
             lock.release()
 
 
-def _take_one(gpus: list[str]) -> tuple[str, FileLock] | None:
-    for gpu in gpus:
-        with contextlib.suppress(Timeout, OSError):  # taken; or there is no place for locks
-            lock = FileLock(host_lock(f"gpu-{gpu}"))
+def _take_one(gpus: list[str], per_gpu: int) -> tuple[str, FileLock] | None:
+    for place, gpu in itertools.product(range(per_gpu), gpus):
+        with contextlib.suppress(Timeout, OSError):  # taken; or locks cannot be made
+            lock = FileLock(host_lock(f"gpu-{gpu}-{place}"))
             lock.acquire(timeout=0)
             return gpu, lock
     return None

@@ -67,16 +67,17 @@ def run_trials(
         wait_for_others(trials)
 
 
-def number_of_workers(workers: int | str, config: DictConfig) -> int:
+def number_of_workers(workers: int | str, per_gpu: int, config: DictConfig) -> int:
     """Returns how many workers are asked for.
 
     Args:
         workers: A number, or `auto`.
+        per_gpu: The number of workers on each GPU.
         config: Has the launcher.
     """
     if workers != "auto":
         return int(workers)
-    return default_workers() if _launcher(config) in ON_THIS_MACHINE else JOBS
+    return default_workers(per_gpu) if _launcher(config) in ON_THIS_MACHINE else JOBS
 
 
 def _launcher(config: DictConfig) -> str:

@@ -57,6 +57,7 @@ class Worker:
         weights: Patterns of files in the folder of a run.
         repeats: How often a trial is run.
         is_refit: Whether the trials belong to a refit.
+        per_gpu: The number of workers on each GPU.
     """
 
     spec: StudySpec
@@ -72,6 +73,7 @@ class Worker:
     weights: Sequence[str] = ()
     repeats: Repeats = field(default_factory=Repeats)
     is_refit: bool = False
+    per_gpu: int = 1
 
     def run(self, number: int, *, in_job: bool = False) -> None:
         """Runs trials until there are none left, as worker `number` from 0.
@@ -86,7 +88,8 @@ class Worker:
                 so it settles lost trials as well; and nobody replaces it.
         """
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        with presence(StudyPaths(self.spec.folder)), one_gpu(number), trusting(self.context):
+        gpu = one_gpu(number, self.per_gpu)
+        with presence(StudyPaths(self.spec.folder)), gpu, trusting(self.context):
             trials = Trials(self.spec)
             trials.study.sampler = make_sampler(self.sampler, len(trials.all()), number)
             trials.study.pruner = make_pruner(self.pruner)
