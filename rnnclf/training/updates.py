@@ -90,7 +90,7 @@ def make_updates(
 
     On a CPU, a step over all word vectors would take longer than everything else, so Adam and AdamW
     are a `DeferredAdam` there. The exception is Adam with a weight decay, which is a part of the
-    gradient of every vector.
+    gradient of every vector. On a GPU, one kernel updates all parameters (`fused`).
     """
     name, lr, decay = settings.name, settings.lr, settings.weight_decay
     parameters = dict(model.named_parameters())
@@ -102,10 +102,12 @@ def make_updates(
     optimizer: Optimizer
     if name == "sgd":
         momentum = settings.momentum
-        optimizer = SGD(model.parameters(), lr=lr, weight_decay=decay, momentum=momentum)
+        optimizer = SGD(
+            model.parameters(), lr=lr, weight_decay=decay, momentum=momentum, fused=not on_cpu
+        )
     else:
         kind = Adam if name == "adam" else AdamW
-        optimizer = kind(model.parameters(), lr=lr, weight_decay=decay)
+        optimizer = kind(model.parameters(), lr=lr, weight_decay=decay, fused=not on_cpu)
     return Updates(model, optimizer, precision, clip_norm)
 
 
