@@ -48,6 +48,9 @@ def prepare_torch(threads: int = 1, device: torch.device | None = None) -> None:
     if threads > 1 or (device and device.type == "cuda"):
         # One thread leaves nothing to chance, and the call imports torch's compiler for 1.5 s.
         torch.use_deterministic_algorithms(True, warn_only=True)
+        # It would also write NaN into all new memory, to show who reads what nobody has written.
+        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what cuBLAS needs for it
 
 
 def _choose_products() -> None:
