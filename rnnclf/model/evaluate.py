@@ -22,10 +22,10 @@ def predict_logits(model: nn.Module, texts: EncodedTexts, batch_size: int = BATC
     positions: list[Indices] = []
     with torch.inference_mode():
         for where, batch in ordered_batches(texts, batch_size):
-            rows.append(model(*batch.to(device).inputs).float().cpu())
+            rows.append(model(*batch.to(device).inputs).float())
             positions.append(where)
     order = torch.from_numpy(np.argsort(np.concatenate(positions)))
-    return torch.cat(rows)[order]
+    return torch.cat(rows).cpu()[order]
 
 
 def score(logits: Tensor, labels: Indices) -> Scores:
