@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 OLDEST := .venv-oldest
 DEMO := outputs/demo-$(shell date +%Y-%m-%d_%H-%M-%S)
 
-.PHONY: setup demo test fuzz torture test-cluster test-sweeper-versions test-sweeper-oldest check format lock reference docs
+.PHONY: setup demo test fuzz torture test-gpu test-cluster test-sweeper-versions test-sweeper-oldest check format lock reference docs
 
 setup: $(VENV)/ready
 
@@ -23,6 +23,10 @@ test: $(VENV)/ready
 
 torture: $(VENV)/ready
 	$(BIN)/python -m pytest -n 0 -m slow
+
+# On a GPU: the digits of the CPU, and the same twice.
+test-gpu: $(VENV)/ready
+	$(BIN)/python -m pytest -n 0 -m gpu
 
 # Slurm, PostgreSQL and Ray on this machine, the first two from Debian's packages.
 test-cluster: $(VENV)/ready
