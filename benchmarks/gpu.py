@@ -19,6 +19,7 @@ batches have 32. A figure is the median of the rounds, in which the ways take tu
 """
 
 import argparse
+import functools
 import statistics
 import time
 from collections.abc import Callable, Iterator
@@ -187,6 +188,7 @@ class Bench:
         return lambda: epoch() * words / self.words
 
 
+@functools.cache
 def configuration(cell: str, size: int) -> Config:
     register_schema()
     with initialize_config_dir(str(REPO / "conf")):
