@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -110,19 +111,18 @@ def program(name: str) -> Path:
 
 
 @contextlib.contextmanager
-def postgres(folder: Path) -> Iterator[Postgres]:
-    folder.mkdir()
-    if AS_ROOT:
-        shutil.chown(folder, "postgres")
-        for parent in folder.parents[:-2]:
-            parent.chmod(parent.stat().st_mode | 0o011)
-    server = Postgres(folder, free_port())
-    server.run([program("initdb"), "--auth=trust", "-D", folder / "data"])
-    server.control("start")
-    try:
-        yield server
-    finally:
-        server.control("stop", "-m", "immediate")
+def postgres() -> Iterator[Postgres]:
+    # Not below pytest's folder: another pytest of root closes that to the user `postgres`.
+    with tempfile.TemporaryDirectory(prefix="postgres-") as folder:
+        if AS_ROOT:
+            shutil.chown(folder, "postgres")
+        server = Postgres(Path(folder), free_port())
+        server.run([program("initdb"), "--auth=trust", "-D", server.folder / "data"])
+        server.control("start")
+        try:
+            yield server
+        finally:
+            server.control("stop", "-m", "immediate")
 
 
 SLURM_CONF = """

@@ -20,8 +20,8 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(2 * PATIENCE)]
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    with postgres(tmp_path_factory.mktemp("pg") / "server") as started:
+def server():
+    with postgres() as started:
         yield started
 
 
