@@ -48,6 +48,7 @@ OPENING = {
     "rnnclf/data/csv_files.py": "a file that the user names may be a pipe",
     "rnnclf/data/download.py": "raw files in the user's own folder",
     "rnnclf/data/sources.py": "raw files in the user's own folder",
+    "rnnclf/data/streams.py": "a pipe that the user names",
     "rnnclf/files/epochs.py": "written, never through a link",
     "rnnclf/files/predictions.py": "written, in a folder of its own",
     "rnnclf/model/store.py": "safetensors maps a file that was checked before",

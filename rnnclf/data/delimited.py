@@ -1,0 +1,148 @@
+"""CSV and its kin: how a file separates and quotes, and its rows with their lines.
+
+Python's reader knows the line of each row and can go on after one that is broken. pandas, Polars,
+DuckDB and pyarrow were tried: they end, leave rows out without a word, or lose count of the lines.
+"""
+
+import csv
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from rnnclf.files.predictions import LONGEST_FIELD
+
+DELIMITERS = {",": "CSV", "\t": "TSV", ";": "CSV with ;", "|": "CSV with |"}
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A row that cannot be parsed.
+
+    Attributes:
+        reason: Why.
+        content: What stands there.
+    """
+
+    reason: str
+    content: str
+
+
+Row = tuple[int, list[str] | Broken]  # the line on which it begins, and its fields
+
+
+@dataclass(frozen=True)
+class Dialect:
+    r"""How fields are separated and quoted.
+
+    Attributes:
+        delimiter: What separates the fields.
+        quotes: Whether a field may stand in double quotes.
+        backslash: Whether a quote inside is written `\"` and not `""`.
+    """
+
+    delimiter: str
+    quotes: bool = True
+    backslash: bool = False
+
+    def __str__(self) -> str:
+        note = "" if self.quotes else " without quotes"
+        return DELIMITERS[self.delimiter] + note + (" with \\ before quotes" * self.backslash)
+
+
+def find_dialect(sample: Sequence[str], delimiters: Iterable[str]) -> Dialect | None:
+    """Finds the delimiter with which most lines of a sample have as many fields as the first.
+
+    Quotes are those of RFC 4180, unless they break a row and another use of quotes breaks none.
+
+    Returns:
+        The dialect, or None if none of the delimiters is in the first row.
+    """
+    shares = {delimiter: _share(sample, Dialect(delimiter)) for delimiter in delimiters}
+    best = max(shares, key=lambda delimiter: shares[delimiter])
+    others = [Dialect(delimiter, quotes=False) for delimiter in (best, *shares)]
+    if any('\\"' in line for line in sample):
+        others.insert(0, Dialect(best, backslash=True))
+    if shares[best] < 1:
+        for dialect in others:
+            if _share(sample, dialect) == 1:
+                return dialect
+    return Dialect(best) if shares[best] else None
+
+
+def _share(sample: Sequence[str], dialect: Dialect) -> float:
+    """Returns the share of rows with as many fields as the first; 0 if that has only one."""
+    rows = [row for _, row in records(sample, dialect)]
+    rows = rows[:-1] or rows  # the sample may end within the last
+    widths = [0 if isinstance(row, Broken) else len(row) for row in rows]
+    return widths.count(widths[0]) / len(widths) if widths and widths[0] > 1 else 0
+
+
+def records(lines: Iterable[str], dialect: Dialect) -> Iterator[Row]:
+    """Yields the rows that are not blank, each with the line on which it begins.
+
+    A row that cannot be parsed costs its first line: the next row begins on the line after that.
+    So does a row of several lines with more or fewer fields than the first; a quote is missing.
+    """
+    csv.field_size_limit(LONGEST_FIELD)
+    source = _Lines(lines)
+    reader = csv.reader(
+        source,
+        delimiter=dialect.delimiter,
+        quoting=csv.QUOTE_MINIMAL if dialect.quotes else csv.QUOTE_NONE,
+        doublequote=not dialect.backslash,
+        escapechar="\\" if dialect.backslash else None,
+        strict=True,
+    )
+    number, width = 1, 0
+    while True:
+        source.of_row.clear()
+        try:
+            row = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield number, Broken(_reason(str(error)), source.of_row[0].strip())
+            source.begin_again()
+        else:
+            width = width or len(row)
+            if len(row) not in (0, width) and (taken := len(source.of_row)) > 1:
+                reason = (
+                    f"{len(row)} fields instead of {width} on {taken} lines; is a quote missing?"
+                )
+                yield number, Broken(reason, source.of_row[0].strip())
+                source.begin_again()
+            elif row:
+                yield number, row
+        number += len(source.of_row)
+
+
+class _Lines:
+    """Lines of which those of a broken row can be read again, without the first."""
+
+    def __init__(self, lines: Iterable[str]) -> None:
+        self._lines = iter(lines)
+        self._again: deque[str] = deque()
+        self.of_row: list[str] = []
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line = self._again.popleft() if self._again else next(self._lines)
+        self.of_row.append(line)
+        return line
+
+    def begin_again(self) -> None:
+        """Puts back all lines of the row but the first."""
+        # A line that leaves a quote open would have closed the quote before it, so no line is
+        # read more than a few times.
+        self._again.extendleft(reversed(self.of_row[1:]))
+        del self.of_row[1:]
+
+
+def _reason(error: str) -> str:
+    if error.startswith("unexpected end of data"):
+        return "a quote is opened and never closed"
+    if "expected after" in error:
+        return "a quote inside a quoted field is not doubled"
+    return error

@@ -1,0 +1,210 @@
+"""Labelled texts from a file of any format: which columns, which rows, and which cannot be used."""
+
+from array import array
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import chain, islice
+from pathlib import Path
+
+from hydra_study_sweeper.printable import one_line
+
+from rnnclf.data.columns import Chosen, Column, choose
+from rnnclf.data.delimited import Broken, Row
+from rnnclf.data.formats import SAMPLE, Rows, read_rows
+from rnnclf.data.streams import open_data
+from rnnclf.errors import DataError
+
+FEW = 5  # bad rows that are named
+SHARE = 0.01  # of bad rows, from which on a file is refused
+SHOWN = 40  # characters of what stands in a bad row
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a file is read.
+
+    Attributes:
+        text: The text columns, by name or by number from 1; several are joined by a blank. Empty:
+            the column is found.
+        label: The label column. None: it is found.
+        encoding: None: by the file's byte order mark, or UTF-8.
+        labelled: Whether each row needs a label. Without, a row needs no text either.
+        keep: Whether all fields of the rows are kept.
+        may_be_link: Whether the file may be a link or a pipe; see `open_data`.
+    """
+
+    text: Sequence[Column] = ()
+    label: Column | None = None
+    encoding: str | None = None
+    labelled: bool = True
+    keep: bool = False
+    may_be_link: bool = True
+
+
+@dataclass(frozen=True)
+class BadRow:
+    """A row that cannot be used, with the line (of Parquet: the row) on which it begins."""
+
+    line: int
+    reason: str
+    content: str
+
+    def __str__(self) -> str:
+        content = one_line(self.content)
+        content = content if len(content) <= SHOWN else f"{content[: SHOWN - 1]}…"
+        return f"{self.line}: {self.reason}" + (f" ({content})" if content else "")
+
+
+@dataclass(frozen=True)
+class Table:
+    """The rows of a file that can be used, and what is to be said about the others.
+
+    Attributes:
+        path: The file.
+        kind: Its format, for people.
+        unit: What `lines` count: `line` or `row`.
+        columns: The columns that were chosen, and the names of all.
+        texts: The texts, as they are in the file.
+        labels: Their labels, without blanks around them; empty if none is needed.
+        lines: Where each begins.
+        rows: All fields of each, if they are kept.
+        bad: The rows that cannot be used.
+    """
+
+    path: Path
+    kind: str
+    unit: str
+    columns: Chosen
+    texts: list[str] = field(default_factory=list)
+    labels: list[str] = field(default_factory=list)
+    lines: "array[int]" = field(default_factory=lambda: array("q"))
+    rows: list[list[str]] = field(default_factory=list)
+    bad: list[BadRow] = field(default_factory=list)
+
+
+def read_table(path: Path, reading: Reading) -> Table:
+    """Reads a file: CSV, TSV, `;`, JSON lines, Parquet, fastText, or lines; gzipped or not.
+
+    Rows that cannot be used are left out and listed; `check_bad_rows` refuses too many.
+
+    Raises:
+        DataError: If the file cannot be read or decoded, has no rows, or if it is open which of its
+            columns have texts and labels.
+    """
+    with (
+        open_data(path, may_be_link=reading.may_be_link) as file,
+        read_rows(file, path, reading.encoding) as rows,
+    ):
+        return _collect(rows, path, reading)
+
+
+def check_bad_rows(bad: Sequence[BadRow], total: int, where: str, *, skip: bool) -> str | None:
+    """Tells which rows were skipped, or refuses a file with too many.
+
+    Args:
+        bad: The rows that cannot be used.
+        total: The number of all rows.
+        where: Names the file, and what is counted: `a.csv: line`.
+        skip: Whether any number is skipped.
+
+    Returns:
+        One line that counts the rows and names the first; None if there are none.
+
+    Raises:
+        DataError: If there are as many as `SHARE` of all, unless `skip`.
+    """
+    if not bad:
+        return None
+    path, _, unit = where.rpartition(": ")
+    named = "; ".join(f"{unit} {row}" for row in bad[:FEW])
+    named += "; …" if len(bad) > FEW else ""
+    if skip or len(bad) < SHARE * total:
+        return f"{path}: {len(bad)} of {total} rows are skipped: {named}"
+    raise DataError(
+        f"{path}: {len(bad)} of {total} rows cannot be used: {named}. "
+        "Mend them, or set dataset.bad_rows=skip"
+    )
+
+
+def _collect(rows: Rows, path: Path, reading: Reading) -> Table:
+    sample = list(islice(rows.rows, SAMPLE))
+    whole = [row for _, row in sample if not isinstance(row, Broken)]
+    if not whole:
+        raise DataError(f"{path}: no rows in it" if not sample else f"{path}: {_first_bad(sample)}")
+    columns = choose(
+        whole,
+        header=rows.header,
+        text=reading.text,
+        label=reading.label,
+        labelled=reading.labelled,
+        where=str(path),
+    )
+    table = Table(path, rows.kind, rows.unit, columns)
+    found = chain(sample, rows.rows)
+    if columns.header:
+        _fill(table, _after_header(found), reading)
+    else:
+        _fill(table, found, reading)
+    if not table.texts and not table.bad:
+        raise DataError(f"{path}: no rows after the header")
+    return table
+
+
+def _after_header(rows: Iterator[Row]) -> Iterator[Row]:
+    """Leaves out the first row that can be parsed."""
+    for number, row in rows:
+        if not isinstance(row, Broken):
+            break
+        yield number, row
+    yield from rows
+
+
+def _fill(table: Table, rows: Iterator[Row], reading: Reading) -> None:
+    """Puts the rows that can be used into a table, and the others among its bad ones."""
+    width, columns = len(table.columns.names), table.columns
+    label_of = columns.label if reading.labelled else None
+    known: dict[str, str] = {}  # one string for each label, however many rows
+    for line, row in rows:
+        if isinstance(row, Broken):
+            table.bad.append(BadRow(line, row.reason, row.content))
+            continue
+        if len(row) > width and not any(row[width:]):
+            del row[width:]  # as spreadsheets write them
+        reason = _unusable(row, width, columns, label_of, reading)
+        if reason:
+            table.bad.append(BadRow(line, reason, ",".join(row)))
+            continue
+        text = " ".join(row[position] for position in columns.text)
+        table.texts.append(text)
+        table.lines.append(line)
+        if label_of is not None:
+            label = row[label_of].strip()
+            table.labels.append(known.setdefault(label, label))
+        if reading.keep:
+            table.rows.append(row)
+
+
+def _unusable(
+    row: list[str], width: int, columns: Chosen, label: int | None, reading: Reading
+) -> str | None:
+    """Returns why a row cannot be used; None if it can."""
+    if len(row) != width:
+        return f"{len(row)} fields instead of {width}; a text with a separator needs quotes"
+    values = [row[position] for position in columns.text]
+    if any("\0" in value for value in values):
+        return "a NUL character"
+    if reading.labelled and not any(map(str.strip, values)):
+        return "no text"
+    if label is not None:
+        name = row[label].strip()
+        if not name:
+            return "no label"
+        if "\n" in name or "\r" in name:
+            return "a line end in the label"
+    return None
+
+
+def _first_bad(sample: Sequence[Row]) -> str:
+    line, row = sample[0]
+    assert isinstance(row, Broken), "no row could be parsed"
+    return f"line {line}: {row.reason} ({one_line(row.content)[:SHOWN]})"

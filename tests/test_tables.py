@@ -1,0 +1,237 @@
+"""Files of every usual shape: what is read from them, and what is said of the rest."""
+
+import gzip
+import json
+import os
+import tempfile
+import threading
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rnnclf.data.delimited import Broken, Dialect, records
+from rnnclf.data.tables import Reading, check_bad_rows, read_table
+from rnnclf.errors import DataError
+
+TEXTS = ["Where is my invoice, please?", "The app crashes", "You charged me twice", "It is black"]
+LABELS = ["billing", "technical", "billing", "technical"]
+PAIRS = list(zip(TEXTS, LABELS, strict=True))
+
+
+def delimited(delimiter: str, *header: str, after: str = "") -> str:
+    rows = [f'"{text}"{delimiter}{label}{after}' for text, label in PAIRS]
+    return "\n".join([delimiter.join(header), *rows] if header else rows) + "\n"
+
+
+def objects(*pairs: tuple[str, str]) -> str:
+    return "".join(json.dumps({"id": 7, "text": t, "label": n}) + "\n" for t, n in pairs)
+
+
+CSV = delimited(",", "sentence", "label")
+SHAPES = {
+    "usual.csv": CSV,
+    "order.csv": "label,sentence\n" + "".join(f'{label},"{text}"\n' for text, label in PAIRS),
+    "odd names.csv": delimited(",", "Message Text", "Ticket category"),
+    "strange names.csv": delimited(",", "foo", "bar"),
+    "no header.csv": delimited(","),
+    "semicolon.csv": delimited(";", "Text", "Label"),
+    "bar.csv": delimited("|", "text", "label"),
+    "tabs.tsv": delimited("\t", "text", "label").replace('"', ""),
+    "tabs.txt": delimited("\t").replace('"', ""),
+    "windows.csv": CSV.replace("\n", "\r\n"),
+    "old mac.csv": CSV.replace("\n", "\r"),
+    "mark.csv": "\ufeff" + CSV,
+    "utf16.csv": CSV.encode("utf-16"),
+    "packed.csv.gz": gzip.compress(CSV.encode()),
+    "packed": gzip.compress(CSV.encode()),
+    "spreadsheet.csv": delimited(",", "v1", "v2", "", "", after=",,"),
+    "objects.jsonl": objects(*PAIRS),
+    "fast.txt": "".join(f"__label__{label} {text}\n" for text, label in PAIRS),
+}  # fmt: skip
+
+
+def write(path: Path, content: str | bytes) -> Path:
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
+
+
+def read(path: Path, content: str | bytes, **reading: object) -> list[tuple[str, str]]:
+    table = read_table(write(path, content), Reading(**reading))
+    return list(zip(table.texts, table.labels, strict=True))
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_every_shape_gives_the_same_texts(name, tmp_path):
+    assert read(tmp_path / name, SHAPES[name]) == PAIRS
+
+
+def test_parquet_gives_the_same_texts(tmp_path):
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow.parquet import write_table
+
+    write_table(pyarrow.table({"text": TEXTS, "label": LABELS}), tmp_path / "a.parquet")
+    table = read_table(tmp_path / "a.parquet", Reading())
+    assert list(zip(table.texts, table.labels, strict=True)) == PAIRS
+
+
+WIDE = "id,title,body,kind,agent\n1,aa,bb cc,x,Ann\n2,dd,ee ff,y,Ann\n"
+
+
+@pytest.mark.parametrize(
+    ("reading", "pairs"),
+    [
+        ({"text": ["title"], "label": "kind"}, [("aa", "x"), ("dd", "y")]),
+        ({"text": ["title", "body"], "label": "KIND"}, [("aa bb cc", "x"), ("dd ee ff", "y")]),
+        ({"text": [3], "label": 4}, [("bb cc", "x"), ("ee ff", "y")]),
+        ({"label": "kind"}, [("bb cc", "x"), ("ee ff", "y")]),
+    ],
+)
+def test_columns_are_chosen_by_name_or_number(reading, pairs, tmp_path):
+    assert read(tmp_path / "a.csv", WIDE, **reading) == pairs
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "pairs"),
+    [
+        ("a.csv", 'text,label\n"a, ""b""\nc",x\n\né, y \r\n', [('a, "b"\nc', "x"), ("é", "y")]),
+        ("b.csv", 'text,label\n"a \\"b\\"",x\nc,y\n', [('a "b"', "x"), ("c", "y")]),
+        ("c.tsv", 'text\tlabel\n"Nice" he said\tx\nc\ty\n', [('"Nice" he said', "x"), ("c", "y")]),
+        ("d.jsonl", '{"text": 1, "label": true}\n\n{"text": "a"}\n', [("1", "true")]),
+        ("e.csv", f"text,label\n{'a ' * 100_000},x\n", [("a " * 100_000, "x")]),
+    ],
+)  # fmt: skip
+def test_quotes_line_ends_and_values_are_kept(name, content, pairs, tmp_path):
+    assert read(tmp_path / name, content) == pairs
+
+
+def test_an_encoding_can_be_named(tmp_path):
+    content = "text,label\ncafé,x\n"
+    for encoding in ("windows-1252", "utf-16-le", "utf-8", "UTF8"):
+        pairs = read(tmp_path / "a.csv", content.encode(encoding), encoding=encoding)
+        assert pairs == [("café", "x")]
+
+
+BAD = """text,label
+"a
+b",x
+"he said "hi" to me",y
+ok,z
+a,b,c
+,x
+d,
+"never closed,y
+last,z
+"""
+
+
+def test_bad_rows_are_counted_and_named_with_their_lines(tmp_path):
+    table = read_table(write(tmp_path / "a.csv", BAD), Reading())
+    assert list(zip(table.texts, table.labels, table.lines, strict=True)) == [
+        ("a\nb", "x", 2),
+        ("ok", "z", 5),
+        ("last", "z", 10),
+    ]
+    assert [str(bad) for bad in table.bad] == [
+        '4: a quote inside a quoted field is not doubled ("he said "hi" to me",y)',
+        "6: 3 fields instead of 2; a text with a separator needs quotes (a,b,c)",
+        "7: no text (,x)",
+        "8: no label (d,)",
+        '9: a quote is opened and never closed ("never closed,y)',
+    ]
+    with pytest.raises(DataError, match=r"^a: 5 of 8 rows cannot be used: line 4: .*bad_rows=skip"):
+        check_bad_rows(table.bad, 8, "a: line", skip=False)
+    for total, skip in ((8, True), (501, False)):
+        said = check_bad_rows(table.bad, total, "a: line", skip=skip)
+        assert said.startswith(f"a: 5 of {total} rows are skipped: line 4: a quote")
+    assert check_bad_rows([], 8, "a: line", skip=False) is None
+
+
+def test_texts_without_labels_are_read_for_predictions(tmp_path):
+    reading = Reading(labelled=False, keep=True)
+    one = read_table(write(tmp_path / "a.csv", "text\nhello\n\nb c\n"), reading)
+    lines = read_table(write(tmp_path / "a.txt", "hello, you\n\nbye\n"), reading)
+    wide = read_table(write(tmp_path / "b.csv", "id,text\n1,a\n2,\n"), reading)
+    assert (one.texts, lines.texts) == (["hello", "", "b c"], ["hello, you", "", "bye"])
+    assert (wide.columns.names, wide.rows) == (["id", "text"], [["1", "a"], ["2", ""]])
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reading", "message"),
+    [
+        ("a.csv", "", {}, "no rows in it"),
+        ("a.csv", "text,label\n", {}, "no rows after the header"),
+        ("a.csv", WIDE, {}, "which column has the label.*id, title, body, kind, agent"),
+        ("a.csv", WIDE, {"text": ["no"]}, "dataset.text=no: no column has that name; there are id"),
+        ("a.csv", WIDE, {"text": [9]}, "dataset.text=9: there are 5 columns"),
+        ("a.csv", "x,x\na,b\n", {"text": ["x"]}, "two columns have that name; use a number"),
+        ("a.csv", b"text,label\na,x\ncaf\xe9,y\n", {}, "line 3: byte 0xe9 is not .*“café,y”"),
+        ("a.csv", b"text,label\n\xe9,x\n", {"encoding": "klingon"}, "dataset.encoding=klingon"),
+        ("a.csv", CSV.encode("utf-16-le"), {}, "NUL character.*dataset.encoding=utf-16-le"),
+        ("a.csv", b"PK\x03\x04", {}, "Excel file; unpack it, or save the sheet as CSV"),
+        ("a.csv.gz", gzip.compress(b"text,label\na,x\n")[:-9], {}, "a damaged gzip file"),
+        ("a.json", "[\n{}]", {}, "a list; write each object on a line of its own"),
+        ("a.txt", "a text\nanother\n", {}, "which column has the label"),
+        ("a.parquet", b"PAR1 and no more", {}, "a damaged Parquet file|needs pyarrow"),
+    ],
+)  # fmt: skip
+def test_a_file_that_cannot_be_used_is_refused_in_one_line(
+    name, content, reading, message, tmp_path
+):
+    path = write(tmp_path / name, content)
+    with pytest.raises(DataError, match=f"^{path}: .*{message}|^{path}: {message}") as caught:
+        read_table(path, Reading(**reading))
+    assert "\n" not in str(caught.value)
+
+
+def test_links_and_pipes_are_read_where_the_user_names_them(tmp_path):
+    write(tmp_path / "a.csv", CSV)
+    (tmp_path / "link.csv").symlink_to("a.csv")
+    os.mkfifo(tmp_path / "pipe.csv")
+    writer = threading.Thread(target=write, args=(tmp_path / "pipe.csv", CSV))
+    writer.start()
+    assert read_table(tmp_path / "link.csv", Reading()).texts == TEXTS
+    assert read_table(tmp_path / "pipe.csv", Reading()).texts == TEXTS
+    writer.join()
+    for name in ("link.csv", "pipe.csv"):
+        with pytest.raises(DataError, match=rf"{name}: cannot be read: (a symbolic|not a)"):
+            read_table(tmp_path / name, Reading(may_be_link=False))
+
+
+thorough = settings(max_examples=60, deadline=None, derandomize=True, database=None)
+
+
+@thorough
+@given(st.text('"\n,ab\r') | st.text())
+def test_no_line_is_lost_whatever_the_quotes(content):
+    """Rows and broken rows together begin on rising lines, and cover every line."""
+    lines = content.splitlines(keepends=True)
+    starts = [line for line, _ in records(lines, Dialect(","))]
+    assert starts == sorted(set(starts))
+    assert all(1 <= line <= len(lines) for line in starts)
+
+
+@thorough
+@given(st.lists(st.text('"\nab', min_size=1).filter(str.strip), min_size=1))
+def test_a_broken_row_costs_no_other(texts):
+    """Whole rows after a quote that is never closed are all read."""
+    quoted = [f'"{text.replace(chr(34), chr(34) * 2)}",x\n' for text in texts]
+    lines = ['a"b",x\n', '"broken,x\n', *"".join(quoted).splitlines(keepends=True)]
+    rows = [row for _, row in records(lines, Dialect(",")) if not isinstance(row, Broken)]
+    assert [text for text, *_ in rows if text in texts][-1] == texts[-1]
+
+
+@thorough
+@given(st.binary() | st.text().map(lambda text: f"text,label\n{text}".encode(errors="replace")))
+def test_any_bytes_are_texts_or_an_error_that_names_the_file(content):
+    with tempfile.NamedTemporaryFile(suffix=".csv") as file:
+        path = write(Path(file.name), content)
+        try:
+            table = read_table(path, Reading())
+        except DataError as error:
+            assert str(error).startswith(str(path))
+            assert "\n" not in str(error)
+        else:
+            assert len(table.texts) == len(table.labels) == len(table.lines)
+            assert all(map(str.strip, [*table.texts, *table.labels]))
