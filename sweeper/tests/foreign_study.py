@@ -9,7 +9,8 @@ from hydra_study_sweeper.storage.journal import read_journal
 from hydra_study_sweeper.storage.trials import counts
 from optuna.trial import FrozenTrial
 
-FOREIGN_APP = Path(__file__).parent / "foreign_app" / "app.py"
+APPLICATIONS = Path(__file__).parent / "applications"
+FOREIGN_APP = APPLICATIONS / "foreign" / "app.py"
 SWEEP = [sys.executable, str(FOREIGN_APP), "-m", "hydra.sweeper.workers=2"]
 OUTPUT = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
 

@@ -14,6 +14,6 @@ OVERRIDES = [
     *("+a=[a,{b: 1}]", "a='x {y}'", "a/b@c=d", "a=${b}", "~a"),
 ]
 
-with initialize_config_dir(str(Path(__file__).parent / "foreign_app")):
+with initialize_config_dir(str(Path(__file__).parent / "applications" / "foreign")):
     compose("config", ["x=1"], return_hydra_config=True)
 OverridesParser.create().parse_overrides(OVERRIDES)

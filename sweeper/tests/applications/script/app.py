@@ -36,7 +36,6 @@ class Schema:
     lr: float = 0.1
     color: Color = Color.RED
     label: str = ""
-    pools: bool = True
 
 
 class Net:
@@ -95,7 +94,7 @@ ConfigStore.instance().store(name="schema", node=Schema)
 @hydra.main(config_path=".", config_name="config", version_base="1.3")
 def main(cfg: DictConfig):
     found = {
-        "squares": squares() if cfg.pools else [],
+        "squares": squares(),
         "pickled": pickle.dumps([Net(), Color.RED, square]).hex(),
         "numpy": np.geterr()["divide"],
         "registered": list(REGISTERED),
