@@ -10,10 +10,11 @@ from pathlib import Path
 
 import psutil
 import pytest
-from foreign_study import OUTPUT, states_of
+from foreign_study import APPLICATIONS, OUTPUT, states_of
+from hydra_study_sweeper.workers.children import Children
 
-SIMULATION = Path(__file__).parent / "simulation_app" / "app.py"
-STUDY = ["-m", "hydra/sweeper/sampler=grid", "hydra.sweeper.workers=1"]
+SIMULATION = APPLICATIONS / "simulator" / "app.py"
+STUDY = ["-m", "hydra/sweeper/sampler=grid", "hydra.sweeper.workers=1", "leaves=2", "x=1"]
 
 
 def is_running(pid: int) -> bool:
@@ -57,9 +58,12 @@ def terminate(parent: int, child: int) -> None:
     os.kill(parent, signal.SIGTERM)
 
 
-@pytest.mark.parametrize("end", [kill_worker, kill_parent, press_ctrl_c, terminate])
-def test_the_processes_of_a_trial_end_with_its_worker(end, start_program, tmp_path):
-    study = start_program(SIMULATION, *STUDY, "end=choice(wait)", "detached=false")
+@pytest.mark.parametrize(
+    ("end", "detached"),
+    [(kill_worker, False), (kill_parent, True), (press_ctrl_c, True), (terminate, True)],
+)
+def test_the_processes_of_a_trial_end_with_its_worker(end, detached, start_program, tmp_path):
+    study = start_program(SIMULATION, *STUDY, "end=choice(wait)", f"detached={detached}")
     while len(started(tmp_path)) < 2:
         assert study.poll() is None
         time.sleep(0.05)
@@ -73,3 +77,12 @@ def test_the_processes_of_a_trial_end_with_its_worker(end, start_program, tmp_pa
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
     assert alive == []
+
+
+def test_a_process_that_has_ended_does_not_run_though_nobody_has_waited_for_it():
+    children = Children()
+    with subprocess.Popen(["sleep", "0.1"]) as child:
+        assert [process.pid for process in children.running()] == [child.pid]
+        time.sleep(0.5)
+        assert psutil.Process(child.pid).status() == psutil.STATUS_ZOMBIE
+        assert children.running() == []

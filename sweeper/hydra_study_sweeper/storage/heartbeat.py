@@ -79,6 +79,11 @@ def heartbeats(beat: Callable[[], object] | None) -> Iterator[None]:
         thread.join(timeout=1)  # it may wait for a database that is away
 
 
+def has_pid(worker: Mapping[str, Any] | None, pid: int) -> bool:
+    """Tells whether a worker is, or was, the process of this host with a number."""
+    return worker is not None and (worker["host"], worker["pid"]) == (socket.gethostname(), pid)
+
+
 def is_here(worker: Mapping[str, Any]) -> bool:
     """Tells whether a worker is a living process of this host."""
     return worker["host"] == socket.gethostname() and _is_it(worker, _started(worker["pid"]))

@@ -20,6 +20,7 @@ from hydra_study_sweeper.options import StudySpec
 from hydra_study_sweeper.paths import StudyPaths
 from hydra_study_sweeper.storage.heartbeat import (
     KeepsHeartbeats,
+    has_pid,
     heartbeats,
     is_gone,
     is_here,
@@ -262,7 +263,7 @@ class Trials:
             stale = self._storage.stale_trials(self._study_id)
 
         def reason_of(trial: FrozenTrial) -> str | None:
-            if trial.user_attrs.get(WORKER, {}).get("pid") in children:
+            if any(has_pid(trial.user_attrs.get(WORKER), pid) for pid in children):
                 return None
             return self._why_lost(trial, stale)
 

@@ -17,7 +17,8 @@ class Children:
 
     def running(self) -> list[psutil.Process]:
         """Returns those that still run."""
-        return [process for process in _descendants(os.getpid()) if process not in self._before]
+        found = _descendants(os.getpid())
+        return [process for process in found if process not in self._before and _runs(process)]
 
     def end(self) -> None:
         """Ends those that still run, and waits for their end."""
@@ -34,10 +35,9 @@ def kill_family(pid: int) -> None:
 
     Members of the group may outlive it, and what it has started may have left the group.
     """
-    family = _descendants(pid)
+    _kill(_descendants(pid))  # first: it may be this process
     with contextlib.suppress(ProcessLookupError):
         os.killpg(pid, signal.SIGKILL)
-    _kill(family)
 
 
 def _descendants(pid: int) -> list[psutil.Process]:
@@ -45,6 +45,13 @@ def _descendants(pid: int) -> list[psutil.Process]:
         return psutil.Process(pid).children(recursive=True)
     except psutil.NoSuchProcess:
         return []
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return bool(process.status() != psutil.STATUS_ZOMBIE)  # whose parent has not waited for it
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _kill(processes: list[psutil.Process]) -> None:

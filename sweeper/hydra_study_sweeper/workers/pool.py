@@ -9,6 +9,7 @@ from typing import Self
 from optuna.trial import FrozenTrial, TrialState
 
 from hydra_study_sweeper.errors import ConfigError, StudyError
+from hydra_study_sweeper.storage.heartbeat import has_pid
 from hydra_study_sweeper.storage.trials import LOST_KIND, WORKER, Trials
 from hydra_study_sweeper.workers.devices import thread_share
 from hydra_study_sweeper.workers.parcel import pack
@@ -75,7 +76,6 @@ class _Shift:
 
     def run(self, on_poll: Callable[[], None]) -> None:
         """Returns when no more trials may begin and all processes are idle."""
-        interrupted = False
         try:
             while self._order_missing() or any(slot.is_busy for slot in self._slots):
                 time.sleep(POLL_SECONDS)
@@ -84,7 +84,6 @@ class _Shift:
                 self._kill_overdue()
                 on_poll()
         except KeyboardInterrupt:
-            interrupted = True
             busy = [slot for slot in self._slots if slot.is_busy]
             for slot in busy:
                 slot.interrupt()
@@ -93,10 +92,10 @@ class _Shift:
                 time.sleep(POLL_SECONDS)
             raise
         finally:
-            for slot in self._slots:
-                if slot.is_busy:
-                    slot.kill()
-            self._trials.settle_lost(blameless=interrupted)
+            busy = [slot for slot in self._slots if slot.is_busy]
+            for slot in busy:
+                slot.kill()
+            self._trials.settle_lost(blameless=bool(busy))
 
     def _order_missing(self) -> int:
         """Gives the order to idle processes while trials may begin; returns to how many."""
@@ -126,7 +125,7 @@ class _Shift:
     def _settle(self, end: Exit, log: Path) -> None:
         """Settles the trial of a process that has ended in the midst of its order."""
         reason = f"{LOST_KIND}: process {end.pid} {_describe_exit(end.code)}"
-        lost = self._trials.settle(lambda trial: reason if _runs(end.pid, trial) else None)
+        lost = self._trials.settle(lambda trial: reason if _is_of(trial, end.pid) else None)
         # It may have died before a trial had its name.
         lost += self._trials.settle_lost(children=self._processes())
         if lost and end.code != INTERRUPTED:
@@ -160,16 +159,15 @@ class _Shift:
         """Kills the worker of a trial and fails that for good."""
         trial = self._trials.all()[number]
         for slot in self._slots:
-            if slot.pid is not None and _runs(slot.pid, trial):
+            if slot.pid is not None and _is_of(trial, slot.pid):
                 slot.kill()
                 self._trials.settle(lambda t: reason if t.number == number else None, retry=False)
                 # It may have begun the next one meanwhile.
                 self._trials.settle_lost(children=self._processes())
 
 
-def _runs(pid: int, trial: FrozenTrial) -> bool:
-    worker = trial.user_attrs.get(WORKER)
-    return worker is not None and worker["pid"] == pid
+def _is_of(trial: FrozenTrial, pid: int) -> bool:
+    return has_pid(trial.user_attrs.get(WORKER), pid)
 
 
 def _describe_exit(code: int) -> str:

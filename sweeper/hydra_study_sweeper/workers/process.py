@@ -22,7 +22,7 @@ from omegaconf import DictConfig
 from hydra_study_sweeper.errors import ConfigError
 from hydra_study_sweeper.signals import raise_on_sigterm
 from hydra_study_sweeper.workers import preemption
-from hydra_study_sweeper.workers.children import Children
+from hydra_study_sweeper.workers.children import Children, kill_family
 from hydra_study_sweeper.workers.parcel import Parcel
 
 INTERRUPTED = 130
@@ -143,4 +143,4 @@ def _end_with_parent() -> None:
     parent = multiprocessing.parent_process()
     assert parent is not None, "this is a child process"
     parent.join()
-    os.killpg(0, signal.SIGKILL)  # itself, and what its trial has started
+    kill_family(os.getpid())

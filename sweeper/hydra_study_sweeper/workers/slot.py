@@ -17,6 +17,7 @@ from hydra_study_sweeper.workers.children import kill_family
 from hydra_study_sweeper.workers.process import Order, Report, serve
 
 UNTIL_CLOSED = 5.0  # seconds that a process without an order has for ending by itself
+WARM = "hydra_study_sweeper.workers.warm"
 FORKSERVER = multiprocessing.get_context("forkserver")
 
 
@@ -94,13 +95,13 @@ class Slot:
         """Returns what has happened, if something has: its order or its process has ended."""
         if self._process is None or self._process.pid is None or self._orders is None:
             return None
-        # First the report: a process may have sent one and ended since the last look.
+        # In this order: a process that has ended by now has sent its report before.
+        pid, code = self._process.pid, self._process.exitcode
         with contextlib.suppress(EOFError, OSError):
             if self._orders.poll():
                 report: Report = self._orders.recv()
                 self.is_busy = False
                 return report
-        pid, code = self._process.pid, self._process.exitcode
         if code is None:
             return None
         self.kill()
@@ -142,7 +143,7 @@ class Slot:
 
 def prepare_server(preload: Sequence[str]) -> None:
     """Says which modules the server of the processes imports, once for all of them."""
-    FORKSERVER.set_forkserver_preload([serve.__module__, *preload])
+    FORKSERVER.set_forkserver_preload([serve.__module__, WARM, *preload])
 
 
 def _ensure_server(environment: dict[str, str]) -> None:

@@ -1,0 +1,68 @@
+"""The pool of worker processes: which trial belongs to which process, and who is to blame."""
+
+import pytest
+from hydra_study_sweeper.options import StudySpec
+from hydra_study_sweeper.storage.heartbeat import process_identity
+from hydra_study_sweeper.storage.trials import LOSSES, LOST, WORKER, Trials
+from hydra_study_sweeper.workers import pool
+from hydra_study_sweeper.workers.process import Report
+from hydra_study_sweeper.workers.slot import FORKSERVER, Exit, Slot
+from optuna.trial import TrialState
+
+
+@pytest.fixture
+def trials(tmp_path, monkeypatch) -> Trials:
+    monkeypatch.setattr(pool, "pack", lambda worker: None)
+    trials = Trials(StudySpec("study", tmp_path, None, ("maximize",), 2, 5))
+    trials.paths.folder.mkdir(exist_ok=True)
+    return trials
+
+
+class EndsNow:
+    """A process that reports and ends between two looks at it."""
+
+    pid = 1
+
+    def __init__(self, connection):
+        self._connection = connection
+
+    @property
+    def exitcode(self):
+        self._connection.send(Report(None, is_last=True))
+        return 0
+
+
+def test_a_report_is_not_overlooked_because_its_process_has_ended_since():
+    slot = Slot(0)
+    slot._orders, theirs = FORKSERVER.Pipe()
+    slot._process = EndsNow(theirs)
+    assert slot.look() == Report(None, is_last=True)
+
+
+@pytest.mark.parametrize(("host", "is_lost"), [("elsewhere", False), (None, True)])
+def test_only_the_trial_of_this_hosts_process_is_lost_with_it(host, is_lost, trials):
+    """In containers the processes of all hosts have the same few numbers."""
+    worker = process_identity() | ({"host": host} if host else {})
+    trials.claim().set_user_attr(WORKER, worker)
+    pool._Shift([], None, trials)._settle(Exit(worker["pid"], -9), trials.paths.worker_log(0))
+    assert (trials.all()[0].state is TrialState.FAIL) is is_lost
+
+
+def test_trials_whose_processes_the_pool_kills_are_not_to_blame(trials):
+    class Busy(Slot):
+        is_busy = True
+
+        def look(self):
+            return None
+
+    def fail():
+        raise OSError("no space is left")
+
+    slot = Busy(0)
+    slot.is_busy = True
+    trials.claim().set_user_attr(WORKER, process_identity() | {"started": 0.0})
+    with pytest.raises(OSError, match="no space"):
+        pool._Shift([slot], None, trials).run(fail)
+    lost, waiting = trials.all()
+    assert LOST in lost.user_attrs
+    assert waiting.user_attrs[LOSSES] == 0
