@@ -2,6 +2,8 @@
 
 from hydra.errors import CompactHydraException
 
+from hydra_study_sweeper.printable import one_line
+
 
 class SweeperError(CompactHydraException):
     """Something outside the sweeper is wrong; the message says what, where, and what to do.
@@ -21,3 +23,10 @@ class ConfigError(SweeperError):
 
 class StudyError(SweeperError):
     """A study cannot go on."""
+
+
+def describe_error(error: BaseException) -> str:
+    """Says in one line what kind of error it is, and its message."""
+    if isinstance(error, SystemExit):
+        return f"SystemExit: the task exited with {error.code}"
+    return f"{type(error).__name__}: {one_line(str(error))}"

@@ -43,11 +43,9 @@ class StudySweeper(Sweeper):
             The record of each study.
         """
         from hydra_study_sweeper.study import run_studies  # here: other sweepers do not need them
-        from hydra_study_sweeper.workers.main_module import refuse_study
 
         open_streams()
         outlive_readers()
-        refuse_study()
         assert self.config is not None and self.hydra_context is not None, "setup comes first"
         try:
             return run_studies(self.config, arguments, self.hydra_context, self.task_function)

@@ -1,11 +1,17 @@
-"""What differs between the versions of Hydra and Optuna that the sweeper works with."""
+"""What differs between the versions of Hydra, and the private parts of Hydra that are needed."""
 
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import hydra
+import hydra.utils
 from hydra.core.override_parser.types import RangeSweep
+from hydra.types import HydraContext
 from hydra.utils import instantiate
 from omegaconf import StringNode
+from omegaconf.basecontainer import BaseContainer
 
 _HYDRA_1_3 = hydra.__version__.startswith("1.3.")
 
@@ -36,3 +42,43 @@ def make(config: Any, trusted: tuple[str, ...]) -> Any:
 def is_plain(sweep: RangeSweep) -> bool:
     """Tells whether a range is what its bounds and its step say; Hydra 1.3 casts those at once."""
     return not sweep.shuffle and not (sweep.transformers if not _HYDRA_1_3 else ())
+
+
+def trusting(context: HydraContext) -> AbstractContextManager[None]:
+    """Allows in the block what the application's `execution_whitelist` allows."""
+    if _HYDRA_1_3:
+        return nullcontext()
+    allowing: AbstractContextManager[None] = hydra.utils.execution_whitelist(
+        context.execution_whitelist
+    )
+    return allowing
+
+
+def resolvers() -> Mapping[str, Any]:
+    """Returns OmegaConf's resolvers, by name."""
+    return BaseContainer._resolvers
+
+
+def set_resolvers(resolvers: Mapping[str, Any]) -> None:
+    """Replaces OmegaConf's resolvers."""
+    BaseContainer._resolvers = dict(resolvers)
+
+
+class MainCalled(BaseException):
+    """A function that `hydra.main` has decorated is called."""
+
+
+@contextmanager
+def no_main_begins() -> Iterator[None]:
+    """Has every such call within the block raise `MainCalled` instead of starting Hydra."""
+    module: Any = sys.modules[hydra.main.__module__]
+    begin = module._run_hydra
+
+    def refuse(*args: object, **options: object) -> None:
+        raise MainCalled
+
+    module._run_hydra = refuse
+    try:
+        yield
+    finally:
+        module._run_hydra = begin

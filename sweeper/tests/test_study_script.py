@@ -6,12 +6,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from foreign_study import OUTPUT
+from foreign_study import APPLICATIONS, OUTPUT
 from hydra_study_sweeper import read_study, read_trial
 from omegaconf import OmegaConf
 from processes import run_program
 
-SCRIPT = Path(__file__).parent / "script_app" / "app.py"
+SCRIPT = APPLICATIONS / "script" / "app.py"
 GRID = ["-m", "hydra/sweeper/sampler=grid", "hydra.sweeper.workers=1"]
 
 
@@ -19,21 +19,17 @@ def read(path: Path) -> object:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize(
-    ("launcher", "pools"), [("basic", True), ("submitit_local", True), ("joblib", False)]
-)
-def test_a_trial_finds_what_a_single_run_finds(launcher, pools, tmp_path):
-    single = run_program(SCRIPT, "hydra.run.dir=single", f"pools={pools}", cwd=tmp_path)
+@pytest.mark.parametrize("launcher", ["basic", "submitit_local", "joblib"])
+def test_a_trial_finds_what_a_single_run_finds(launcher, tmp_path):
+    single = run_program(SCRIPT, "hydra.run.dir=single", cwd=tmp_path)
     assert single.returncode == 0, single.stderr
-    arguments = [*GRID, f"pools={pools}", f"hydra/launcher={launcher}"]
+    arguments = [*GRID, f"hydra/launcher={launcher}"]
     command = [sys.executable, "-W", "ignore", SCRIPT, *arguments]
     done = subprocess.run(command, cwd=tmp_path, check=False, stdin=subprocess.PIPE, **OUTPUT)
     assert done.returncode == 0, done.stdout
-    complete, pruned = (
-        tmp_path / "study" / f"lr={value},pools={pools}" for value in ("0.1", "2.0")
-    )
+    complete, pruned = (tmp_path / "study" / f"lr={value}" for value in ("0.1", "2.0"))
     found = read(tmp_path / "single" / "found.json")
-    assert found["squares"] == ([1, 4, 9] if pools else [])
+    assert found["squares"] == [1, 4, 9]
     assert read(complete / "found.json") == read(pruned / "found.json") == found
     assert read(complete / "seen.json") == read(tmp_path / "single" / "seen.json")
     assert read(pruned / "seen.json") == {"task": True, "status": "FAILED", "value": "TrialPruned"}
@@ -60,40 +56,60 @@ def test_the_section_of_hydra_is_whole_in_a_trial(sweep, tmp_path):
 
 PACKAGE = {
     "pkg/__init__.py": "",
-    "pkg/parts.py": "import threading\nLOCK = threading.Lock()\n",
+    "pkg/parts.py": """
+import threading
+from omegaconf import OmegaConf
+LOCK = threading.Lock()
+OmegaConf.register_new_resolver("locked", lambda: LOCK.locked())
+""",
     "pkg/app.py": """
 import hydra
+from omegaconf import OmegaConf
 from .parts import LOCK
 COUNT = 0
+OmegaConf.register_new_resolver("one", lambda: 1)
 
 @hydra.main(config_path=None, version_base="1.3")
 def main(cfg):
     global COUNT
     COUNT += 1
     with LOCK:
-        return cfg.x + COUNT
+        return cfg.x + COUNT if cfg.locked else cfg.x + COUNT * cfg.one
 
 if __name__ == "__main__":
     main()
 """,
     "pkg/__main__.py": "from .app import main\nmain()\n",
     "console": "from pkg.app import main\nif __name__ == '__main__':\n    main()\n",
+    "plain.py": "from pkg.app import main\nmain()\nopen('after', 'a').write('once')\n",
 }
 STUDY = ["-m", "hydra/sweeper=study", "hydra.sweep.dir=study", "hydra.sweeper.workers=1"]
 STUDY += ["hydra.sweeper.n_trials=2", "+x=interval(0,1)"]
+RESOLVED = ["+one=${one:}", "+locked=${locked:}"]
 
 
-@pytest.mark.parametrize("way", [["-m", "pkg.app"], ["-m", "pkg"], ["console"]], ids=" ".join)
-def test_a_package_has_its_main_module_however_it_is_run(way, tmp_path):
+@pytest.mark.parametrize(
+    ("way", "options"),
+    [
+        (["-m", "pkg.app"], ["hydra.sweeper.preload=[pkg.parts]"]),
+        (["-m", "pkg"], ["hydra/launcher=joblib"]),
+        (["console"], []),
+        (["plain.py"], []),
+    ],
+    ids=" ".join,
+)
+def test_a_package_has_its_main_module_however_it_is_run(way, options, tmp_path):
     for name, content in PACKAGE.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(content)
-    command = [sys.executable, "-W", "ignore", *way, *STUDY]
+    command = [sys.executable, "-W", "ignore", *way, *STUDY, *RESOLVED, *options]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert read_study(tmp_path / "study").states == {"complete": 2}
     values = [read_trial(tmp_path / "study" / str(number)).values[0] for number in (0, 1)]
     assert 1 <= values[0] < 2 <= values[1], "one worker counted"
+    after = tmp_path / "after"
+    assert not after.exists() or after.read_text() == "once", "not in a worker"
 
 
 CLOSURE = """
@@ -111,19 +127,32 @@ if __name__ == "__main__":
 """
 
 
+UNGUARDED = """
+import hydra
+@hydra.main(config_path=None, version_base="1.3")
+def main(cfg):
+    return cfg.x
+main()
+"""
+
+
 @pytest.mark.parametrize(
     ("script", "problem"),
     [
         (CLOSURE.replace("{lock}", "None"), None),
         (CLOSURE.replace("{lock}", "LOCK"), "define it at the top level of a module"),
-        (CLOSURE.replace("if __name__ == ", "if '__main__' == "), 'if __name__ == "__main__":'),
+        (CLOSURE.replace("if __name__ == ", "if '__main__' == "), None),
+        ("import inner.app", 'if __name__ == "__main__":'),
         ("import os\nos.environ.setdefault('A', 'a')\n" + CLOSURE + "elif x: pass", "NameError"),
     ],
-    ids=["a closure", "a closure over a lock", "no guard", "an error"],
+    ids=["a closure", "a closure over a lock", "no guard", "a module without one", "an error"],
 )
 def test_what_a_worker_cannot_import_is_said_in_a_line(script, problem, tmp_path):
     app = tmp_path / "app.py"
     app.write_text(script.replace("{lock}", "None"))
+    (tmp_path / "inner").mkdir()
+    (tmp_path / "inner" / "__init__.py").touch()
+    (tmp_path / "inner" / "app.py").write_text(UNGUARDED)
     done = run_program(app, *STUDY, cwd=tmp_path)
     if problem is None:
         assert done.returncode == 0, done.stderr

@@ -1,11 +1,9 @@
 """The application, run as a job of Hydra's, as it is in a single run."""
 
 import math
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Any
 
-import hydra.utils
 import optuna
 from hydra.core.utils import JobReturn, JobStatus, run_job
 from hydra.types import HydraContext, TaskFunction
@@ -70,16 +68,6 @@ class _CallbacksOfJob:
         if isinstance(self._job.outcome, optuna.TrialPruned):
             job_return.status = JobStatus.FAILED
         self._callbacks.on_job_end(job_return=job_return, **further)
-
-
-def trusting(context: HydraContext) -> AbstractContextManager[None]:
-    """Allows in the block what the application's `execution_whitelist` allows."""
-    if not hasattr(hydra.utils, "execution_whitelist"):  # before Hydra 1.4
-        return nullcontext()
-    allowing: AbstractContextManager[None] = hydra.utils.execution_whitelist(
-        context.execution_whitelist
-    )
-    return allowing
 
 
 def objective_values(outcome: Any, count: int) -> list[float]:

@@ -3,28 +3,28 @@
 What an application pickles, starts in processes of its own or registers at the top of its script
 belongs to `__main__`. In a worker that is another module, so the script is imported once more, as
 `multiprocessing` does for the processes that it spawns: under another name, so that what stands
-below `if __name__ == "__main__":` does not run again.
+below `if __name__ == "__main__":` does not run again. Where the main function is called without
+that line, the import ends at the call: that is how far the script has come when its task runs.
 """
 
 import importlib.util
+import multiprocessing
 import sys
-import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any
 
-import hydra
-from hydra.core.config_store import ConfigStore
 from hydra.core.utils import setup_globals
 from omegaconf import OmegaConf
 
-from hydra_study_sweeper.errors import ConfigError
+from hydra_study_sweeper.errors import ConfigError, describe_error
+from hydra_study_sweeper.versions import MainCalled, no_main_begins, resolvers, set_resolvers
 
 IMPORTED = "__mp_main__"  # its name in a worker, as in multiprocessing
 MAIN = "__main__"
-_importing: set[Path] = set()  # the main module, while this process imports it
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,7 @@ class MainModule:
         package: The package that its relative imports start from.
         arguments: The command line.
         search_path: Where modules are imported from.
+        start_method: How `multiprocessing` starts processes; None for the default.
     """
 
     path: Path | None
@@ -44,6 +45,7 @@ class MainModule:
     package: str | None
     arguments: list[str]
     search_path: list[str]
+    start_method: str | None
 
     @classmethod
     def of_this_process(cls, task_module: str) -> "MainModule":
@@ -67,6 +69,7 @@ class MainModule:
             package=main.__package__,
             arguments=list(sys.argv),
             search_path=[entry or str(Path.cwd()) for entry in sys.path],
+            start_method=multiprocessing.get_start_method(allow_none=True),
         )
 
     @property
@@ -78,72 +81,61 @@ class MainModule:
         """Makes it the main module of this process.
 
         Raises:
-            ConfigError: If it cannot be imported, or begins a study when it is.
+            ConfigError: If it cannot be imported.
         """
-        if self.is_here:
-            return
         sys.argv = list(self.arguments)
         sys.path[:] = [*self.search_path, *(e for e in sys.path if e not in self.search_path)]
-        if self.path is None:
-            return
-        self._import()
+        if self.path is not None and not self.is_here:
+            multiprocessing.set_start_method(None, force=True)  # the module may set it itself
+            self._import(self.path)
+        # A launcher's own, such as loky's, may start processes that lack the main module.
+        multiprocessing.set_start_method(self.start_method, force=True)
 
-    def _import(self) -> None:
-        assert self.path is not None, "there is something to import"
-        _forget_registrations()
+    def _import(self, path: Path) -> None:
         module = ModuleType(IMPORTED)
-        module.__file__ = str(self.path)
+        module.__file__ = str(path)
         module.__package__ = self.package
         module.__spec__ = importlib.util.find_spec(self.name) if self.name else None
         sys.modules[MAIN] = sys.modules[IMPORTED] = module
-        _importing.add(self.path)
         try:
-            code = compile(self.path.read_bytes(), self.path, "exec", dont_inherit=True)
-            exec(code, module.__dict__)  # noqa: S102 -- as `import` does
-        except BaseException as error:  # Hydra ends a process on an error
-            if isinstance(error, KeyboardInterrupt):
-                raise
-            raise ConfigError(self._problem(error)) from error
-        finally:
-            _importing.clear()
+            code = compile(path.read_bytes(), path, "exec", dont_inherit=True)
+            with suppress(MainCalled):
+                exec(code, module.__dict__)  # noqa: S102 -- as `import` does
+        except (Exception, SystemExit) as error:
+            raise ConfigError(
+                f"{path} cannot be imported by a worker: {describe_error(error)}"
+            ) from error
         _name_main(vars(module).values())
 
-    def _problem(self, error: BaseException) -> str:
-        if _is_of_hydra(error):
-            return (
-                f"{self.path} calls its main function when a worker imports it; "
-                'put the call below `if __name__ == "__main__":`'
-            )
-        said = " ".join(str(error).split())
-        return f"{self.path} cannot be imported by a worker: {type(error).__name__}: {said}"
 
+@contextmanager
+def importing() -> Iterator[None]:
+    """Lets the block import modules of the application, as a single run does.
 
-def refuse_study() -> None:
-    """Refuses to begin a study in a worker that imports the main module.
+    What they register, a launcher may have brought along already. What they do not register since
+    they were imported before is kept.
 
     Raises:
-        ConfigError: If this process does.
+        ConfigError: If a module other than the main one begins a run.
     """
-    if _importing:
-        raise ConfigError("a study begins while its worker imports the main module")
-
-
-def _is_of_hydra(error: BaseException) -> bool:
-    frames = traceback.walk_tb(error.__traceback__)
-    return any(frame.f_globals.get("__name__") == hydra.main.__module__ for frame, _ in frames)
+    before = resolvers()
+    OmegaConf.clear_resolvers()
+    setup_globals()
+    try:
+        with no_main_begins():
+            yield
+    except MainCalled as error:
+        raise ConfigError(
+            "a module calls its main function when a worker imports it; "
+            'put the call below `if __name__ == "__main__":`'
+        ) from error
+    finally:
+        set_resolvers({**before, **resolvers()})
 
 
 def _file_of(module: ModuleType) -> Path | None:
     file = getattr(module, "__file__", None)
     return Path(file).absolute() if file else None
-
-
-def _forget_registrations() -> None:
-    """Forgets what a launcher has brought along, which the main module registers itself."""
-    OmegaConf.clear_resolvers()
-    setup_globals()
-    store = ConfigStore.instance()
-    store.repo = {name: node for name, node in store.repo.items() if name.startswith("hydra")}
 
 
 def _name_main(values: Iterable[Any]) -> None:

@@ -15,14 +15,13 @@ from types import FunctionType
 from typing import Any
 
 import cloudpickle
+from hydra.core.plugins import Plugins
 from hydra.core.singleton import Singleton
-from hydra.core.utils import setup_globals
-from omegaconf.basecontainer import BaseContainer
 
 from hydra_study_sweeper.errors import ConfigError
 from hydra_study_sweeper.storage.heartbeat import process_identity
-from hydra_study_sweeper.workers.job import trusting
-from hydra_study_sweeper.workers.main_module import MAIN, MainModule
+from hydra_study_sweeper.versions import resolvers, set_resolvers, trusting
+from hydra_study_sweeper.workers.main_module import MAIN, MainModule, importing
 from hydra_study_sweeper.workers.worker import Worker
 
 RESOLVERS = "omegaconf_resolvers"  # in Hydra's state
@@ -55,17 +54,18 @@ class Parcel:
             ConfigError: If the main module cannot be imported.
         """
         if self.has_arrived:
-            self.main.restore()
-        worker, state, has_callbacks = cloudpickle.loads(self.content)
-        state[RESOLVERS] = BaseContainer._resolvers | state[RESOLVERS]
-        if self.has_arrived:
-            setup_globals()
+            with importing():
+                self.main.restore()
+                worker, state, has_callbacks = cloudpickle.loads(self.content)
+            state[RESOLVERS] = {**resolvers(), **state[RESOLVERS]}
+            state["instances"][Plugins] = Plugins.instance()  # which Hydra would look for again
             Singleton.set_state(state)
         else:
-            BaseContainer._resolvers = state[RESOLVERS]
+            worker, state, has_callbacks = cloudpickle.loads(self.content)
+            set_resolvers({**resolvers(), **state[RESOLVERS]})
         if not has_callbacks:
             with trusting(worker.context):
-                callbacks = type(worker.context.callbacks)(worker.config)
+                callbacks = type(worker.context.callbacks)(worker.composer.bases.master)
             worker.context = replace(worker.context, callbacks=callbacks)
         assert isinstance(worker, Worker), "it was packed"
         return worker
@@ -105,13 +105,13 @@ def only_what_travels() -> Iterator[None]:
 
     Launchers send the state so. In a parcel it travels by name.
     """
-    resolvers = BaseContainer._resolvers
-    no_main = MainModule(None, None, None, [], [])
-    BaseContainer._resolvers = {n: r for n, r in resolvers.items() if _travels(r, no_main)}
+    all_of_them = resolvers()
+    no_main = MainModule(None, None, None, [], [], None)
+    set_resolvers({n: r for n, r in all_of_them.items() if _travels(r, no_main)})
     try:
         yield
     finally:
-        BaseContainer._resolvers = resolvers
+        set_resolvers(all_of_them)
 
 
 def _travels(value: Any, main: MainModule) -> bool:
