@@ -61,6 +61,15 @@ def delete_journal_and_record(paths: StudyPaths) -> None:
     paths.record.unlink()
 
 
+def rename_trials_and_delete_journal(paths: StudyPaths) -> None:
+    """Their names are those of `hydra.sweep.subdir`."""
+    for number in (0, 1):
+        folder = paths.folder / "runs" / f"x={number}"
+        folder.parent.mkdir(exist_ok=True)
+        paths.trial(number).rename(folder)
+    delete_journal_and_record(paths)
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
@@ -70,6 +79,7 @@ def delete_journal_and_record(paths: StudyPaths) -> None:
         (halve, "study.journal has 1"),
         (exchange, "study.json names mine, study.journal names other"),
         (delete_journal_and_record, "records of 2 trials"),
+        (rename_trials_and_delete_journal, "records of 2 trials"),
     ],
 )
 def test_a_study_whose_journal_was_lost_is_not_begun_over(damage, message, tmp_path):

@@ -1,5 +1,8 @@
 """The study that is already where a study would begin: it is continued, never begun over."""
 
+import contextlib
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import optuna
@@ -8,7 +11,7 @@ from hydra_study_sweeper.errors import ConfigError, StudyError
 from hydra_study_sweeper.files import RecordError
 from hydra_study_sweeper.options import StudySpec
 from hydra_study_sweeper.paths import StudyPaths, shown, trial_record
-from hydra_study_sweeper.records import read_study
+from hydra_study_sweeper.records import read_study, read_trial
 from hydra_study_sweeper.storage.journal import read_journal
 from hydra_study_sweeper.storage.trials import open_storage
 
@@ -78,14 +81,24 @@ def _has_files(folder: Path) -> bool:
 
 def _recorded(paths: StudyPaths) -> tuple[str | None, int]:
     """Returns the name and the number of trials of the study whose records are in a folder."""
-    numbers = [int(path.name) for path in paths.folder.glob("[0-9]*") if path.name.isdecimal()]
-    begun = [number for number in numbers if trial_record(paths.trial(number)).exists()]
-    trials = max(begun, default=-1) + 1
+    trials = max(_numbers(paths), default=-1) + 1
     try:
         record = read_study(paths.folder)
     except RecordError:  # there is none yet; one that is damaged is written anew
         return None, trials
     return record.name, max(trials, sum(record.states.values()) + record.lost)
+
+
+def _numbers(paths: StudyPaths) -> Iterator[int]:
+    """Yields the numbers of the trials that have records, whatever their folders are called."""
+    for place, folders, files in os.walk(paths.folder):
+        folder = Path(place)
+        if folder != paths.folder and {paths.journal.name, paths.record.name} & set(files):
+            folders.clear()  # another study, such as a refit
+        elif trial_record(folder).name in files:
+            folders.clear()
+            with contextlib.suppress(RecordError):
+                yield read_trial(folder).number
 
 
 def _from_journal(paths: StudyPaths) -> optuna.Study | None:
