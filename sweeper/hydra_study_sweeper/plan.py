@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
 
+from hydra.core.config_loader import ConfigLoader
 from hydra.types import HydraContext, TaskFunction
 from hydra.utils import get_method
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from hydra_study_sweeper.errors import ConfigError
+from hydra_study_sweeper.errors import ConfigError, describe_error
 from hydra_study_sweeper.options import (
     NamesConf,
     StudySpec,
@@ -25,6 +26,7 @@ from hydra_study_sweeper.paths import shown
 from hydra_study_sweeper.records import Role
 from hydra_study_sweeper.space.composing import Bases, TrialComposer
 from hydra_study_sweeper.space.dimensions import Dimension, parse_space
+from hydra_study_sweeper.space.distributions import first_value, parse_distribution
 from hydra_study_sweeper.space.fingerprint import Fingerprint, fingerprint
 from hydra_study_sweeper.space.overrides import (
     Definition,
@@ -46,7 +48,7 @@ from hydra_study_sweeper.space.repeats import refuse_replaced_keys, repeats_of
 from hydra_study_sweeper.storage.trials import refuse_password
 from hydra_study_sweeper.workers.launch import number_of_workers
 from hydra_study_sweeper.workers.samplers import check_makeable
-from hydra_study_sweeper.workers.worker import Worker, describe_error
+from hydra_study_sweeper.workers.worker import Worker
 
 GRID = "optuna.samplers.GridSampler"
 FIRST_POINTS = 10  # that are shown
@@ -83,6 +85,11 @@ class StudyPlan:
     def spec(self) -> StudySpec:
         """The specification of the study."""
         return self.worker.spec
+
+    @property
+    def dimensions(self) -> Sequence[Dimension]:
+        """What is searched."""
+        return self.worker.composer.dimensions
 
     @property
     def workers(self) -> int:
@@ -122,12 +129,14 @@ class StudyPlan:
         """Yields lines about what the study will do."""
         yield f"study {self.spec.name}: {self.spec.n_trials} trials, in {shown(self.spec.folder)}"
         yield f"  {self.how()}"
-        width = max((len(dimension.key) for dimension in self.worker.dimensions), default=0)
-        for dimension in self.worker.dimensions:
+        width = max((len(dimension.key) for dimension in self.dimensions), default=0)
+        for dimension in self.dimensions:
             yield from fold(f"  {dimension.key:{width}}  {dimension}", " " * (width + 4))
         for warning in self.warnings:
             yield f"  {warning}"
-        yield from fold(f"  fixed: {shlex.join(self.worker.overrides) or 'nothing'}", " " * 4)
+        yield from fold(
+            f"  fixed: {shlex.join(self.worker.composer.bases.overrides) or 'nothing'}", " " * 4
+        )
         repeats = self.worker.repeats
         if repeats.count > 1:
             yield f"  each trial: {repeats.count} runs with {' '.join(repeats.overrides)}"
@@ -151,19 +160,20 @@ def make_plans(
     loader = context.config_loader
     separate = set(master.hydra.sweeper.separate)
     sweep = take_apart(overrides, _params(master), separate, loader)
+    mandatory = _mandatory(master, _params(master) | sweep.dimensions, loader)
     plans = []
     for of_study in sweep.studies:
-        config = loader.load_sweep_config(master, list(of_study))
+        config = loader.load_sweep_config(master, [*of_study, *mandatory.values()])
         definitions = {k: v for k, v in _params(config).items() if k not in sweep.taken}
         folder = Path(config.hydra.sweep.dir).resolve()
-        bases = Bases(context, master, of_study, str(folder))
+        bases = Bases(loader, master, of_study, str(folder), mandatory)
         dimensions = parse_space(definitions | sweep.dimensions, bases, loader)
         if not dimensions and config.hydra.sweeper.custom_search_space is None:
             raise ConfigError(
                 "a study needs something to search: hydra.sweeper.params, "
                 "or choice(...) or interval(...) on the command line"
             )
-        plans.append(_plan(master, config, of_study, dimensions, bases, context, task))
+        plans.append(_plan(config, dimensions, bases, context, task))
     if any(_has_time(plan) for plan in plans):
         plans[0].warnings.append(TIME_IN_FOLDER)
     folders = [plan.spec.folder for plan in plans]
@@ -176,10 +186,20 @@ def make_plans(
     return plans
 
 
+def _mandatory(
+    master: DictConfig, definitions: Mapping[str, Definition], loader: ConfigLoader
+) -> dict[str, str]:
+    """Returns an override for each group that must be chosen and is searched in every trial."""
+    choices = master.hydra.runtime.choices
+    return {
+        group: f"{group}={first_value(parse_distribution(group, definition.space, loader))}"
+        for group, definition in definitions.items()
+        if OmegaConf.is_missing(choices, group) and not definition.when
+    }
+
+
 def _plan(
-    master: DictConfig,
     config: DictConfig,
-    overrides: Sequence[str],
     dimensions: list[Dimension],
     bases: Bases,
     context: HydraContext,
@@ -197,27 +217,24 @@ def _plan(
         first = grid(dimensions)
         n_trials = min(n_trials, len(first))
         sampler = OmegaConf.create({"_target_": "optuna.samplers.RandomSampler"})
+    composer = TrialComposer(bases, dimensions, options.custom_search_space)
     worker = Worker(
         spec=_spec(options, Path(bases.folder), n_trials),
-        dimensions=dimensions,
-        config=master,
-        overrides=overrides,
+        composer=composer,
         context=context,
         task_function=task,
         sampler=sampler,
         pruner=options.pruner,
-        custom_search_space=options.custom_search_space,
         keep=options.keep,
         weights=list(options.weights),
         repeats=repeats_of(options),
         per_gpu=options.workers_per_gpu,
     )
     check_makeable(sampler, options.pruner)
-    refuse_replaced_keys(worker.repeats, overrides, dimensions)
-    composer = TrialComposer(bases, dimensions, options.custom_search_space)
-    samples = _samples(composer, overrides)
+    refuse_replaced_keys(worker.repeats, bases.overrides, dimensions)
+    samples = _samples(composer)
     points = [*corners(dimensions), *samples]
-    facts = _check_points(worker, bases, composer, points, options.check)
+    facts = _check_points(worker, points, options.check)
     of_study = fingerprint(
         [(groups, bases(groups)) for groups in _choices_of_groups(points, dimensions)],
         dimensions,
@@ -250,27 +267,22 @@ def _has_time(plan: StudyPlan) -> bool:
     return isinstance(sweep, dict) and "${now:" in str(sweep["dir"]) and not is_named
 
 
-def _samples(composer: TrialComposer, overrides: Sequence[str]) -> list[Point]:
+def _samples(composer: TrialComposer) -> list[Point]:
     try:
         samples = random_points(composer.suggest, SAMPLES)
     except Exception as error:  # of whatever kind: it comes from the application's function
         raise ConfigError(f"hydra.sweeper.custom_search_space: {describe_error(error)}") from error
-    fixed = {plain(parse_override(line).get_key_element()) for line in overrides}
+    fixed = {plain(parse_override(line).get_key_element()) for line in composer.bases.overrides}
     for name in {plain(name) for sample in samples for name in sample} & fixed:
         raise ConfigError(f"{name} is set, but hydra.sweeper.custom_search_space suggests it")
     return samples
 
 
-def _check_points(
-    worker: Worker,
-    bases: Bases,
-    composer: TrialComposer,
-    points: Sequence[Point],
-    check: str | None,
-) -> Mapping[str, str]:
+def _check_points(worker: Worker, points: Sequence[Point], check: str | None) -> Mapping[str, str]:
     """Composes the configurations of points and has the application check them."""
     # The first one by Hydra itself, whose messages are better, and who knows wrong keys.
-    bases.in_full(as_overrides(points[0], worker.dimensions), 0)
+    composer = worker.composer
+    composer.bases.in_full(as_overrides(points[0], composer.dimensions), 0)
     runs = [(point, 0) for point in points]
     runs += [(points[0], repeat) for repeat in range(1, worker.repeats.count)]
     configs = []

@@ -29,6 +29,7 @@ from hydra_study_sweeper.output.retention import Retention
 from hydra_study_sweeper.paths import StudyPaths
 from hydra_study_sweeper.plan import StudyPlan
 from hydra_study_sweeper.records import FinalModel, RefitRecord, Role
+from hydra_study_sweeper.space.composing import TrialComposer
 from hydra_study_sweeper.space.points import as_overrides
 from hydra_study_sweeper.space.repeats import Repeats
 from hydra_study_sweeper.storage.existing import existing_study
@@ -244,12 +245,12 @@ def _worker(plan: StudyPlan, winner: FrozenTrial) -> Worker:
         trial_timeout=None,
         deadline=None,
     )
+    composer = plan.worker.composer
+    winning = as_overrides(winner.params, composer.dimensions)
     return replace(
         plan.worker,
         spec=spec,
-        dimensions=(),
-        custom_search_space=None,
-        overrides=[*plan.worker.overrides, *as_overrides(winner.params, plan.worker.dimensions)],
+        composer=TrialComposer(composer.bases.with_fixed(winning, folder), ()),
         sampler=OmegaConf.create({"_target_": "optuna.samplers.RandomSampler"}),
         pruner=OmegaConf.create({"_target_": "optuna.pruners.NopPruner"}),
         keep=None,

@@ -31,7 +31,6 @@ from hydra_study_sweeper.paths import StudyPaths, shown
 from hydra_study_sweeper.plan import StudyPlan, make_plans
 from hydra_study_sweeper.records import RefitRecord, StudyRecord
 from hydra_study_sweeper.refit import refit_winner
-from hydra_study_sweeper.space.composing import Bases
 from hydra_study_sweeper.space.fingerprint import Fingerprint, differences
 from hydra_study_sweeper.space.points import as_overrides
 from hydra_study_sweeper.storage.existing import (
@@ -119,7 +118,7 @@ def run_study(plan: StudyPlan, pool: Pool, queue: Queue) -> StudyRecord:
 def _open(plan: StudyPlan) -> Trials:
     """Opens a study, which is made as planned if it is new, and queues its first points."""
     plan.spec.folder.mkdir(parents=True, exist_ok=True)
-    write_multirun(StudyPaths(plan.spec.folder), plan.worker.config)
+    write_multirun(StudyPaths(plan.spec.folder), plan.worker.composer.bases.master)
     _log_lines(plan.warnings)
     trials = Trials(plan.spec)
     with trials.lock:
@@ -176,15 +175,13 @@ def _search(plan: StudyPlan, trials: Trials, pool: Pool, queue: Queue) -> None:
 
 def _record(plan: StudyPlan, trials: Trials, refit: RefitRecord | None) -> StudyRecord:
     """Writes the files with the results of a study."""
-    worker = plan.worker
+    composer, repeats = plan.worker.composer, plan.worker.repeats.count
     write_trials(trials)
     if best := trials.ranked():
-        folder = str(trials.paths.folder)
-        bases = Bases(worker.context, worker.config, worker.overrides, folder)
-        overrides = as_overrides(best[0].params, worker.dimensions)
-        write_best(trials, bases.in_full(overrides, best[0].number))
+        overrides = as_overrides(best[0].params, composer.dimensions)
+        write_best(trials, composer.bases.in_full(overrides, best[0].number))
         write_results(trials)
-    return write_study(trials, worker.dimensions, worker.overrides, worker.repeats.count, refit)
+    return write_study(trials, composer.dimensions, composer.bases.overrides, repeats, refit)
 
 
 def _continuing(plan: StudyPlan) -> StudyPlan:

@@ -178,7 +178,7 @@ OF_SVM = "+hydra.sweeper.params.model.C={when: {model: svm}, space: 'interval(0.
 def test_config_groups_are_dimensions(arguments, first, found, tmp_path):
     check = "hydra.sweeper.check=test_values.combinations"
     (plan,) = make_plans_of(tmp_path, GROUPS, *arguments, check)
-    dimensions = plan.worker.dimensions
+    dimensions = plan.dimensions
     assert " ".join(as_overrides(plan.first[0], dimensions)) == first
     assert set(plan.fingerprint["data"]["combinations"].split(", ")) >= found
 
@@ -199,6 +199,21 @@ def test_options_may_be_several_numbers_or_placed_elsewhere(argument, first, tmp
     assert plan.first[0] == first, "and all options were composed and compared"
 
 
+def test_a_group_that_must_be_chosen_is_searched(tmp_path):
+    defaults = [{"task": "???"}, *GROUPS["config"]["defaults"]]
+    files = GROUPS | {"config": GROUPS["config"] | {"defaults": defaults}}
+    files |= {"task/a": {"y": 1}, "task/b": {"y": 2}}
+    (plan,) = make_plans_of(tmp_path, files, "task=b,a")
+    compose = plan.worker.composer.compose
+    assert [compose(0, {"task": option}).task.y for option in "ba"] == [2, 1]
+
+
+def test_the_overrides_of_a_trial_are_in_the_order_of_the_command_line(tmp_path):
+    (plan,) = make_plans_of(tmp_path, GROUPS, "+a=1,2", "model=svm,mlp", "+b=3", "model.opt.lr=4,5")
+    config = plan.worker.composer.compose(0, {"a": 2, "model": "mlp", "model.opt.lr": 5})
+    assert config.hydra.overrides.task == ["+a=2", "model=mlp", "+b=3", "model.opt.lr=5"]
+
+
 @pytest.mark.parametrize(
     ("params", "arguments", "searched"),
     [
@@ -215,4 +230,4 @@ def test_a_key_with_another_prefix_is_the_same_key(params, arguments, searched, 
     hydra = STUDY["hydra"] | {"sweeper": sweeper}
     files = {"config": STUDY | {"lr": 0.1, "size": 1, "hydra": hydra}}
     (plan,) = make_plans_of(tmp_path, files, *arguments)
-    assert {one.key: one.prefix for one in plan.worker.dimensions} == searched
+    assert {one.key: one.prefix for one in plan.dimensions} == searched

@@ -1,21 +1,22 @@
 """Configurations of trials, composed by Hydra."""
 
 import copy
+import math
 from collections.abc import Mapping, Sequence
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any
 
 import optuna
+from hydra.core.config_loader import ConfigLoader
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import ConfigCompositionException
-from hydra.types import HydraContext
 from hydra.utils import get_method
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
 from hydra_study_sweeper.records import Value
 from hydra_study_sweeper.space.dimensions import Dimension
-from hydra_study_sweeper.space.overrides import parse_override
+from hydra_study_sweeper.space.overrides import key_of, parse_override
 from hydra_study_sweeper.space.points import Point, as_overrides, groups_of, suggest
 from hydra_study_sweeper.space.values import assign
 
@@ -36,20 +37,34 @@ class Bases:
     Only config groups change that list, so it is resolved once for each choice of them.
 
     Args:
-        context: Hydra's.
+        loader: Hydra's.
         master: The sweep's configuration.
         overrides: The fixed overrides of all trials.
         folder: The folder of the study.
+        mandatory: Overrides of config groups that are `???` in the defaults list, by group. They
+            hold where nothing else is chosen.
     """
 
     def __init__(
-        self, context: HydraContext, master: DictConfig, overrides: Sequence[str], folder: str
+        self,
+        loader: ConfigLoader,
+        master: DictConfig,
+        overrides: Sequence[str],
+        folder: str,
+        mandatory: Mapping[str, str],
     ) -> None:
-        self._context = context
-        self._master = master
-        self._overrides = overrides
+        self._loader = loader
+        self.master = master
+        self.overrides = overrides
         self.folder = folder
+        self._mandatory = mandatory
+        self._places = {key_of(line): n for n, line in enumerate(master.hydra.overrides.task)}
         self._made: dict[tuple[str, ...], DictConfig] = {}
+
+    def with_fixed(self, overrides: Sequence[str], folder: Path) -> "Bases":
+        """Returns those of another study, which has further fixed overrides."""
+        overrides = [*self.overrides, *overrides]
+        return Bases(self._loader, self.master, overrides, str(folder), self._mandatory)
 
     def __call__(self, groups: Sequence[str] = ()) -> DictConfig:
         """Returns the configuration with some options of groups; it must not be changed."""
@@ -68,14 +83,20 @@ class Bases:
         Raises:
             HydraException: If Hydra cannot compose it.
         """
-        given = [*self._overrides, *overrides]
-        config: DictConfig = self._context.config_loader.load_sweep_config(self._master, given)
+        given = [*self.overrides, *overrides]
+        chosen = set(map(key_of, given))
+        given += [line for group, line in self._mandatory.items() if group not in chosen]
+        config = self._loader.load_sweep_config(self.master, self.in_order(given))
         with open_dict(config):
             config.hydra.sweep.dir = self.folder
             if unresolved(config.hydra.sweeper, "study_name") is None:
                 config.hydra.sweeper.study_name = PurePath(self.folder).name
         _number(config, number)
         return config
+
+    def in_order(self, overrides: Sequence[str]) -> list[str]:
+        """Sorts overrides as their keys are on the command line; the others come last."""
+        return sorted(overrides, key=lambda line: self._places.get(key_of(line), math.inf))
 
 
 class TrialComposer:
@@ -90,16 +111,16 @@ class TrialComposer:
     def __init__(
         self, bases: Bases, dimensions: Sequence[Dimension], custom: str | None = None
     ) -> None:
-        self._bases = bases
-        self._dimensions = dimensions
+        self.bases = bases
+        self.dimensions = dimensions
         self._custom = None if custom is None else get_method(custom)
 
     def suggest(self, trial: optuna.Trial) -> Point:
         """Asks a trial for its values: of the dimensions, then of the application's function."""
-        point = suggest(trial, self._dimensions)
+        point = suggest(trial, self.dimensions)
         if self._custom is None:
             return point
-        base = self._bases(groups_of(point, self._dimensions))
+        base = self.bases(groups_of(point, self.dimensions))
         self._custom(copy.deepcopy(base), trial)
         return trial.params | point
 
@@ -117,23 +138,24 @@ class TrialComposer:
             HydraException: If Hydra cannot compose it, or a value does not fit its key.
             ValueError: If something else in it took the place of a chosen value.
         """
-        lines = as_overrides(chosen, self._dimensions)
+        lines = as_overrides(chosen, self.dimensions)
         if further:
-            config = self._bases.in_full([*lines, *further], number)
+            config = self.bases.in_full([*lines, *further], number)
         else:
-            groups = groups_of(chosen, self._dimensions)
-            config = copy.deepcopy(self._bases(groups))
+            groups = groups_of(chosen, self.dimensions)
+            config = copy.deepcopy(self.bases(groups))
             values = [line for line in lines if line not in groups]
             for line in values:
                 _set(config, line, groups)
             with open_dict(config):
-                config.hydra.overrides.task.extend(values)
+                overrides = [*config.hydra.overrides.task, *values]
+                config.hydra.overrides.task = self.bases.in_order(overrides)
             _number(config, number)
         self._check_that_chosen_arrived(config, chosen)
         return config
 
     def _check_that_chosen_arrived(self, config: DictConfig, chosen: Mapping[str, Value]) -> None:
-        for dimension in self._dimensions:
+        for dimension in self.dimensions:
             value = chosen.get(dimension.key, ...)
             if value is not ... and not dimension.has(value, config):
                 raise ValueError(

@@ -114,6 +114,14 @@ def _as_written(choice: Any, text: str) -> Value:
     return QuotedString(choice, Quote.single).with_quotes()
 
 
+def first_value(distribution: BaseDistribution) -> Value:
+    """Returns the first choice, or the lowest number."""
+    if isinstance(distribution, CategoricalDistribution):
+        choice: Value = distribution.choices[0]
+        return choice
+    return bounds(distribution)[0]
+
+
 def bounds(distribution: BaseDistribution) -> tuple[float, float, float | None]:
     """Returns the lowest and highest value of a range of numbers, and its step."""
     assert isinstance(distribution, FloatDistribution | IntDistribution), "Optuna has no more kinds"

@@ -88,6 +88,11 @@ def plain(key: str) -> str:
     return key.lstrip("+~")
 
 
+def key_of(override: str) -> str:
+    """Returns the key or the config group that an override sets or deletes."""
+    return plain(override.partition("=")[0])
+
+
 def take_apart(
     overrides: Sequence[str],
     params: Mapping[str, Definition],

@@ -16,7 +16,7 @@ from hydra.core.utils import JobReturn
 from omegaconf import DictConfig
 from optuna.trial import FrozenTrial, TrialState
 
-from hydra_study_sweeper.errors import StudyError
+from hydra_study_sweeper.errors import StudyError, describe_error
 from hydra_study_sweeper.output.progress import StudyProgress
 from hydra_study_sweeper.storage.heartbeat import living
 from hydra_study_sweeper.storage.trials import WORKER, Trials
@@ -24,7 +24,7 @@ from hydra_study_sweeper.workers.devices import default_workers
 from hydra_study_sweeper.workers.parcel import only_what_travels, pack
 from hydra_study_sweeper.workers.pool import Pool
 from hydra_study_sweeper.workers.process import Job
-from hydra_study_sweeper.workers.worker import UNTIL_KILLED, Worker, describe_error
+from hydra_study_sweeper.workers.worker import UNTIL_KILLED, Worker
 
 log = logging.getLogger(__name__)
 ON_THIS_MACHINE = ("BasicLauncher", "JoblibLauncher", "LocalLauncher")
@@ -130,7 +130,7 @@ def _jobs(worker: Worker, count: int) -> list[list[str]]:
     folder = str(worker.spec.folder).replace('"', r"\"")
     place = [f'hydra.sweep.dir="{folder}"', "hydra.output_subdir=null"]
     return [
-        [*worker.overrides, *place, f"hydra.sweep.subdir=.workers/{number}"]
+        [*worker.composer.bases.overrides, *place, f"hydra.sweep.subdir=.workers/{number}"]
         for number in range(count)
     ]
 

@@ -13,21 +13,22 @@ import optuna
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
+from hydra_study_sweeper.errors import describe_error
 from hydra_study_sweeper.files import write_record
 from hydra_study_sweeper.options import StudySpec
 from hydra_study_sweeper.output.retention import Retention
 from hydra_study_sweeper.paths import StudyPaths, trial_record
 from hydra_study_sweeper.records import TrialRecord, as_values
 from hydra_study_sweeper.reporting import current
-from hydra_study_sweeper.space.composing import Bases, TrialComposer, folder_name, place
-from hydra_study_sweeper.space.dimensions import Dimension
+from hydra_study_sweeper.space.composing import TrialComposer, folder_name, place
 from hydra_study_sweeper.space.points import Point
 from hydra_study_sweeper.space.repeats import Repeats, mean_of_repeats
 from hydra_study_sweeper.storage.heartbeat import presence
 from hydra_study_sweeper.storage.trials import OVERRIDES, ROLE, Trials
+from hydra_study_sweeper.versions import trusting
 from hydra_study_sweeper.workers.children import Children
 from hydra_study_sweeper.workers.devices import one_gpu
-from hydra_study_sweeper.workers.job import objective_values, run_application, trusting
+from hydra_study_sweeper.workers.job import objective_values, run_application
 from hydra_study_sweeper.workers.samplers import make_pruner, make_sampler
 
 log = logging.getLogger(__name__)
@@ -45,14 +46,11 @@ class Worker:
 
     Attributes:
         spec: The study.
-        dimensions: What is searched.
-        config: The configuration over which those of the trials are composed.
-        overrides: The fixed overrides of all trials.
+        composer: Of the configurations of its trials.
         context: Hydra's.
         task_function: The application's.
         sampler: Configuration of the sampler.
         pruner: Configuration of the pruner.
-        custom_search_space: The application's function that suggests further values, if any.
         keep: How many of the best trials keep their `weights`; None for all.
         weights: Patterns of files in the folder of a run.
         repeats: How often a trial is run.
@@ -61,14 +59,11 @@ class Worker:
     """
 
     spec: StudySpec
-    dimensions: Sequence[Dimension]
-    config: DictConfig
-    overrides: Sequence[str]
+    composer: TrialComposer
     context: HydraContext
     task_function: TaskFunction
     sampler: DictConfig
     pruner: DictConfig
-    custom_search_space: str | None = None
     keep: int | None = None
     weights: Sequence[str] = ()
     repeats: Repeats = field(default_factory=Repeats)
@@ -93,8 +88,6 @@ class Worker:
             trials = Trials(self.spec)
             trials.study.sampler = make_sampler(self.sampler, len(trials.all()), number)
             trials.study.pruner = make_pruner(self.pruner)
-            bases = Bases(self.context, self.config, self.overrides, str(self.spec.folder))
-            composer = TrialComposer(bases, self.dimensions, self.custom_search_space)
             retention = Retention(trials, self.repeats.below_each(self.weights), self.keep)
             children = Children()
             while True:
@@ -103,22 +96,22 @@ class Worker:
                 trial = trials.claim()
                 if trial is None:
                     return
-                ended_well = self._run_claimed(trials, trial, composer)
+                ended_well = self._run_claimed(trials, trial)
                 retention.apply()
                 if not ended_well and children.running():
                     if not in_job:
                         return
                     children.end()
 
-    def _run_claimed(self, trials: Trials, trial: optuna.Trial, composer: TrialComposer) -> bool:
+    def _run_claimed(self, trials: Trials, trial: optuna.Trial) -> bool:
         try:
             with trials.heartbeats(trial):
-                return self._run(trials, trial, composer)
+                return self._run(trials, trial)
         except optuna.exceptions.UpdateFinishedTrialError:
             log.warning("trial %d was taken from this process as from a lost one", trial.number)
             return False
 
-    def _run(self, trials: Trials, trial: optuna.Trial, composer: TrialComposer) -> bool:
+    def _run(self, trials: Trials, trial: optuna.Trial) -> bool:
         """Runs a trial, tells the study how it ended, and returns whether it is complete."""
         record = TrialRecord(
             number=trial.number,
@@ -134,17 +127,17 @@ class Worker:
         # trial that is run again, and its record with it.
         try:
             with time_limit(self.spec.trial_timeout):
-                point = composer.suggest(trial)
+                point = self.composer.suggest(trial)
                 record = replace(record, params=as_values(point))
                 overrides = trial.user_attrs.get(OVERRIDES, ())
-                config = composer.compose(trial.number, point, overrides)
+                config = self.composer.compose(trial.number, point, overrides)
                 name = trials.settle_folder(trial, folder_name(config))
                 folder = trials.paths.folder / name
                 _write(record, folder)
                 if self.repeats.count == 1:
                     values = self._single(trial, config, name)
                 else:
-                    values = self._repeated(trial, point, composer, name)
+                    values = self._repeated(trial, point, name)
         except optuna.TrialPruned as pruned:
             _write(replace(record, state="pruned", reason=str(pruned)), folder)
             trials.prune(trial, str(pruned))
@@ -167,11 +160,9 @@ class Worker:
         with current(trial, is_refit=self.is_refit, step_name=self.spec.names.step):
             return self._values(config)
 
-    def _repeated(
-        self, trial: optuna.Trial, point: Point, composer: TrialComposer, folder: str
-    ) -> list[float]:
+    def _repeated(self, trial: optuna.Trial, point: Point, folder: str) -> list[float]:
         def run(repeat: int) -> list[float]:
-            config = composer.compose(trial.number, point, self.repeats.overrides_of(repeat))
+            config = self.composer.compose(trial.number, point, self.repeats.overrides_of(repeat))
             place(config, folder, repeat)
             return self._values(config)
 
@@ -204,12 +195,3 @@ def time_limit(seconds: float | None) -> Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
-
-
-def describe_error(error: BaseException) -> str:
-    """Says in one line what kind of error it is, and its message."""
-    if isinstance(error, SystemExit):
-        return f"SystemExit: the task exited with {error.code}"
-    message = " ".join(str(error).split())
-    printable = message.encode("utf-8", "backslashreplace").decode()  # a lone surrogate is not
-    return f"{type(error).__name__}: {printable}"
