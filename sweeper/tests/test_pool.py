@@ -48,6 +48,19 @@ def test_only_the_trial_of_this_hosts_process_is_lost_with_it(host, is_lost, tri
     assert (trials.all()[0].state is TrialState.FAIL) is is_lost
 
 
+def test_no_more_processes_begin_than_there_are_trials(trials, monkeypatch):
+    given = []
+
+    def give(slot, order, environment):
+        slot.is_busy = True
+        given.append(slot.number)
+
+    monkeypatch.setattr(Slot, "give", give)
+    shift = pool._Shift([Slot(number) for number in range(5)], None, trials)
+    assert [shift._order_missing(), shift._order_missing()] == [2, 0]
+    assert given == [0, 1]
+
+
 def test_trials_whose_processes_the_pool_kills_are_not_to_blame(trials):
     class Busy(Slot):
         is_busy = True

@@ -66,7 +66,7 @@ class Parcel:
         if not has_callbacks:
             with trusting(worker.context):
                 callbacks = type(worker.context.callbacks)(worker.composer.bases.master)
-            worker.context = replace(worker.context, callbacks=callbacks)
+            worker = replace(worker, context=replace(worker.context, callbacks=callbacks))
         assert isinstance(worker, Worker), "it was packed"
         return worker
 

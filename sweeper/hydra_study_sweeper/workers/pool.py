@@ -102,7 +102,10 @@ class _Shift:
         if not self._trials.may_begin():
             return 0
         idle = [slot for slot in self._slots if not slot.is_busy]
-        ordered = idle[: max(0, self._trials.remaining())]
+        # Those that are busy and run no trial yet are going to take one.
+        running = len(self._trials.in_state(TrialState.RUNNING))
+        beginning = max(0, len(self._slots) - len(idle) - running)
+        ordered = idle[: max(0, self._trials.remaining() - beginning)]
         for slot in ordered:
             log = self._trials.paths.worker_log(slot.number)
             try:

@@ -37,8 +37,9 @@ def main(cfg):
         time.sleep(60)
     command = ["sh", "-c", f"sleep 0.1; awk 'BEGIN {{ print ({cfg.x} - 0.3) ^ 2 }}'"]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
-    print(f"error {done.stdout}")
-    return float(done.stdout)
+    error = float(done.stdout)
+    print(f"error {error!r}")
+    return error
 
 
 if __name__ == "__main__":
