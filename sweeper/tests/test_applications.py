@@ -47,6 +47,16 @@ def test_an_application_is_killed_and_continues(folder, program, needs, tmp_path
     assert value == pytest.approx(read_study(study).best[0].values[0])
 
 
+@pytest.mark.slow
+def test_a_loader_of_pytorch_spawns_processes_in_a_trial(tmp_path):
+    pytest.importorskip("torch")
+    command = [sys.executable, "-W", "ignore", "app.py", "-m", "loaders=1", "epochs=1"]
+    command += ["hydra.sweeper.n_trials=1", f"hydra.sweep.dir={tmp_path / 'study'}"]
+    done = subprocess.run(command, cwd=APPLICATIONS / "torch_script", check=False, **OUTPUT)
+    assert done.returncode == 0, done.stdout
+    assert states_of(tmp_path / "study") == {"COMPLETE": 1}
+
+
 def kill_everything(process: subprocess.Popen[str]) -> None:
     for one in [*psutil.Process(process.pid).children(recursive=True), process]:
         with contextlib.suppress(psutil.NoSuchProcess):

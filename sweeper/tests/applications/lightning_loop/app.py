@@ -51,7 +51,7 @@ def main(cfg):
     )
     trainer.fit(Regression(cfg.lr), loader, loader)
     loss = trainer.callback_metrics["loss"].item()
-    print(f"loss {loss!r}")
+    print("loss", loss)
     return loss
 
 

@@ -38,7 +38,7 @@ def main(cfg):
     command = ["sh", "-c", f"sleep 0.1; awk 'BEGIN {{ print ({cfg.x} - 0.3) ^ 2 }}'"]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     error = float(done.stdout)
-    print(f"error {error!r}")
+    print("error", error)
     return error
 
 

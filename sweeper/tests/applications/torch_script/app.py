@@ -49,7 +49,7 @@ def main(cfg):
     torch.save(net, file)
     net = torch.load(file, weights_only=False)
     loss = loss_of(net, curve()[:]).item()
-    print(f"loss {loss!r}")
+    print("loss", loss)
     return loss
 
 

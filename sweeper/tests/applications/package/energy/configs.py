@@ -5,6 +5,7 @@ from enum import Enum
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
+from omegaconf import MISSING
 
 
 class Policy(Enum):
@@ -25,7 +26,7 @@ class Large(Battery):
 
 @dataclass
 class Config:
-    battery: Battery = field(default_factory=Battery)
+    battery: Battery = MISSING
     hours: int = 48
     hydra: Any = field(
         default_factory=lambda: {
@@ -34,8 +35,8 @@ class Config:
     )
     defaults: list[Any] = field(
         default_factory=lambda: [
-            {"battery": "small"},
             "_self_",
+            {"battery": "small"},
             {"override hydra/sweeper": "study"},
         ]
     )

@@ -22,7 +22,7 @@ def main(cfg):
         used = min(charge + bought, 0.3)
         charge += bought - used
         cost += price * bought + 2 * price * (0.3 - used)
-    print(f"cost {cost!r}")
+    print("cost", cost)
     return cost
 
 
