@@ -20,7 +20,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 processes.preload(
     *("rnnclf.cli", "rnnclf.training.run", "rnnclf.training.precheck", "rnnclf.report.page"),
     *("rnnclf.bundles.verify", "rnnclf.bundles.export", "rnnclf.bundles.submission.archive"),
-    *("sklearn.svm", "sklearn.feature_extraction.text", "onnxruntime"),
+    *("sklearn.svm", "sklearn.feature_extraction.text", "optuna.importance"),
+    *("onnx", "onnxruntime"),
+    *("rnnclf.configuration.complaints", "rich._emoji_codes"),
 )
 
 RunCommand = Callable[..., subprocess.CompletedProcess[str]]

@@ -6,14 +6,16 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from hydra_study_sweeper.intervals import seed_values
 
+from rnnclf.cli import commands
 from rnnclf.runs.find import find_runs
 from rnnclf.runs.query import Names, parse_condition
-from rnnclf.runs.rank import rank
 from rnnclf.runs.tables import render
 
 
@@ -246,21 +248,17 @@ def test_a_narrow_table_has_whole_lines_and_says_what_is_missing():
 # Speed
 
 
-def test_ten_thousand_runs_take_less_than_five_seconds_of_the_processor(
-    write_run, real_result, rnnclf, tmp_path
-):
-    text = json.dumps(real_result)
+def test_ten_thousand_runs_take_less_than_five_seconds_of_the_processor(trained, tmp_path):
     for number in range(10_000):
         folder = tmp_path / "many" / str(number)
         folder.mkdir(parents=True)
-        (folder / "result.json").write_text(text)
-    before = os.times()
-    done = rnnclf("compare", str(tmp_path / "many"), "--filter", "lr<1", "--sort", "lr")
-    after = os.times()
-    assert after.children_user - before.children_user < 5
+        os.link(trained / "result.json", folder / "result.json")
+    before = time.process_time()
+    command = ["compare", str(tmp_path / "many"), "--filter", "lr<1", "--sort", "lr"]
+    done = CliRunner().invoke(commands, command)
+    assert time.process_time() - before < 5
     assert done.stdout.count("many/") == 20
     assert "sample: 9980 more" in done.stderr
-    assert len(rank(find_runs([tmp_path / "many"]).runs)["sample"]) == 10_000
 
 
 def test_it_starts_without_the_heavy_libraries(write_run, tmp_path):

@@ -64,7 +64,9 @@ def test_a_bare_environment_with_warnings_as_errors(tmp_path):
     assert list(tmp_path.rglob("result.json"))
 
 
-@pytest.mark.parametrize("command", [["compare", "."], ["predict", ".", "text"], ["data", "info"]])
+@pytest.mark.parametrize(
+    "command", [["compare", "."], ["predict", ".", "text"], ["data", "info", "--data", "."]]
+)
 def test_a_command_without_a_reader_ends_without_a_word(trained, rnnclf, command):
     reader, writer = multiprocessing.Pipe(duplex=False)
     reader.close()

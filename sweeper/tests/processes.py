@@ -26,8 +26,10 @@ import pytest
 STREAMS = ("stdin", "stdout", "stderr")
 FORKSERVER = multiprocessing.get_context("forkserver")
 _preloaded = [
+    "processes",  # with pytest, which each process would import otherwise
     *("hydra_study_sweeper.study", "hydra_study_sweeper.plugin", "numpy.random"),
     *("optuna.visualization", "hydra._internal.logging_config"),
+    *("optuna.storages._rdb.storage", "alembic.command", "sqlalchemy.dialects.sqlite"),
     "hydra_plugins.hydra_optuna_sweeper.optuna_sweeper",
     "hydra_plugins.hydra_joblib_launcher.joblib_launcher",
     "hydra_plugins.hydra_submitit_launcher.submitit_launcher",
