@@ -17,7 +17,12 @@ from rnnclf.errors import ModelError
 from rnnclf.model.store import digest
 
 SMALL = ["epochs=2", "lr=0.01", "hidden_size=16", "embedding_size=16"]
-LETTERS = [*SMALL, "model.ngram_buckets=50", "dataset.validation_fraction=0.2"]
+LETTERS = [
+    *SMALL,
+    "model.ngram_buckets=50",
+    "model.wide_buckets=500",
+    "dataset.validation_fraction=0.2",
+]
 TEXTS = ["Who wrote it?", "", "How many legs has a spider?", "unheard words"]
 
 

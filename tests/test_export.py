@@ -9,7 +9,7 @@ import torch
 from processes import run_program
 from project import composed
 
-from rnnclf.bundles.export import export_onnx
+from rnnclf.bundles.export import export_onnx, inputs_of
 from rnnclf.data.encoding import make_batch
 from rnnclf.data.vocabulary import Vocabulary
 from rnnclf.errors import ModelError
@@ -51,6 +51,17 @@ def test_every_network_answers_like_the_original(cell, pooling, bidirectional, t
     feeds = {"words": batch.words.t().contiguous().numpy(), "lengths": batch.lengths.numpy()}
     (probabilities,) = session.run(None, feeds)
     np.testing.assert_allclose(probabilities, original.predict_proba(texts), atol=1e-5)
+
+
+def test_a_wide_path_takes_the_features_of_texts(tmp_path):
+    original = classifier("model.wide_buckets=1000", "dataset.max_length=1")
+    torch.nn.init.normal_(original.model.wide.weight)
+    export_onnx(original, tmp_path / "model.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "model.onnx")
+    texts = ["word1 word2", "", "word4 unheard " * 200]
+    inputs = inputs_of(original.encode(texts))
+    (found,) = session.run(None, {name: values.numpy() for name, values in inputs.items()})
+    np.testing.assert_allclose(found, original.predict_proba(texts), atol=1e-5)
 
 
 def test_a_graph_that_answers_otherwise_is_not_written(tmp_path, monkeypatch):

@@ -10,6 +10,7 @@ from project import composed, model_config, result_of, training_config
 import rnnclf
 from rnnclf.configuration.schema import OptimizerConfig
 from rnnclf.data.encoding import EncodedTexts, make_batch
+from rnnclf.data.wide import bags_of
 from rnnclf.files.predictions import read_predictions
 from rnnclf.model.network import RecurrentClassifier
 from rnnclf.training.checkpoint import load_checkpoint, save_checkpoint
@@ -19,7 +20,7 @@ from rnnclf.training.trainer import Trainer
 from rnnclf.training.updates import make_updates
 
 CELLS = ("rnn", "lstm", "gru")
-VOCABULARY, CLASSES = 200, 3
+VOCABULARY, CLASSES, BUCKETS = 200, 3, 100
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 
 pytestmark = [
@@ -44,7 +45,8 @@ def texts(count: int) -> EncodedTexts:
     words = generator.integers(2, VOCABULARY, lengths.sum()).astype(np.int32)
     starts = np.cumsum(lengths) - lengths
     labels = words[starts + lengths - 1].astype(np.int64) % CLASSES
-    return EncodedTexts(words, starts, lengths, labels)
+    read = [" ".join(f"w{word}" for word in part) for part in np.split(words, starts[1:])]
+    return EncodedTexts(words, starts, lengths, labels, bags=bags_of(read, BUCKETS))
 
 
 def network(cell: str, device: torch.device, **settings: object) -> RecurrentClassifier:
@@ -62,7 +64,7 @@ def make_trainer(
     epochs: int = 4,
     **settings: object,
 ) -> Trainer:
-    chosen = OptimizerConfig(optimizer, 0.003, 0.0, 0.0)
+    chosen = OptimizerConfig(optimizer, 0.003, 0.0, 0.0, 1.0)
     updates = make_updates(network(cell, device, **settings), chosen, precision)
     training = training_config(epochs=epochs, batch_size=16)
     order = np.random.default_rng(0)
@@ -88,7 +90,7 @@ def test_states_loss_and_gradients_are_those_of_the_cpu(cell):
     is_word = (torch.arange(len(batch.words)).unsqueeze(1) < batch.lengths).unsqueeze(-1)
     seen = []
     for model, inputs in ((on_cpu, batch), (on_gpu, batch.to(CUDA))):
-        states, last = model.read(*inputs.inputs)
+        states, last = model.read(*inputs.inputs[:3])
         loss = torch.nn.functional.cross_entropy(model(*inputs.inputs), inputs.labels)
         loss.backward()
         gradients = [parameter.grad.cpu() for parameter in model.parameters()]
@@ -102,6 +104,12 @@ def test_states_loss_and_gradients_are_those_of_the_cpu(cell):
 def test_training_goes_as_on_the_cpu(cell, optimizer):
     expected = losses(make_trainer(cell, device=CPU, optimizer=optimizer))
     assert losses(make_trainer(cell, optimizer=optimizer)) == pytest.approx(expected, rel=2e-3)
+
+
+def test_a_wide_path_is_trained_as_on_the_cpu():
+    expected = losses(make_trainer(device=CPU, wide_buckets=BUCKETS))
+    assert losses(make_trainer(wide_buckets=BUCKETS)) == pytest.approx(expected, rel=2e-3)
+    assert expected != losses(make_trainer(device=CPU))
 
 
 @pytest.mark.parametrize("cell", CELLS)

@@ -33,6 +33,7 @@ AT_LEAST = dict.fromkeys(FRACTIONS, 0) | {
     "model.hidden_size": 1,
     "model.num_layers": 1,
     "model.ngram_buckets": 0,
+    "model.wide_buckets": 0,
     "optimizer.weight_decay": 0,
     "training.pretrain_epochs": 0,
     "training.epochs": 1,
@@ -41,13 +42,17 @@ AT_LEAST = dict.fromkeys(FRACTIONS, 0) | {
     "seed": 0,
     "threads": 1,
 }
-ABOVE = dict.fromkeys(("dataset.train_fraction", "optimizer.lr", "training.clip_norm"), 0)
+ABOVE = dict.fromkeys(
+    ("dataset.train_fraction", "optimizer.lr", "optimizer.wide_lr", "training.clip_norm"), 0
+)
 BELOW = dict.fromkeys(FRACTIONS, 1) | {
     "seed": 2**32,  # what NumPy's generators take
     "threads": 1025,  # torch crashes with too many
 }
 # Far from what torch's optimizers cannot hold as float32.
-AT_MOST = dict.fromkeys(("optimizer.lr", "optimizer.weight_decay"), 1000)
+AT_MOST = dict.fromkeys(("optimizer.lr", "optimizer.wide_lr", "optimizer.weight_decay"), 1000) | {
+    "model.wide_buckets": 2**31 - 1,  # the numbers of the buckets are int32
+}
 LIMITS = (
     ("at least", operator.ge, AT_LEAST),
     ("a number above", operator.gt, ABOVE),

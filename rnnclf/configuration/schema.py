@@ -56,6 +56,9 @@ class ModelConfig:
         embedding_dropout: Dropout on the word vectors.
         layer_dropout: Dropout between stacked recurrent layers.
         dropout: Dropout before the linear layer.
+        wide_buckets: Number of buckets of the wide path: a linear classifier on hashed words, pairs
+            of words and character n-grams of the whole text, whose logits are added to the
+            network's; 0 for none.
         vectors: A text file of pretrained word vectors (GloVe or word2vec format) of width
             `embedding_size`, or null for random vectors. Words that are not in the file, and
             character n-grams, begin with small random vectors.
@@ -72,6 +75,7 @@ class ModelConfig:
     embedding_dropout: float
     layer_dropout: float
     dropout: float
+    wide_buckets: int
     vectors: str | None
 
 
@@ -84,12 +88,15 @@ class OptimizerConfig:
         lr: Peak learning rate.
         weight_decay: L2 penalty (decoupled in `adamw`).
         momentum: Momentum of `sgd`. The others have none.
+        wide_lr: Peak learning rate of the wide path (`model.wide_buckets`), which takes plain SGD
+            steps beside the others.
     """
 
     name: Literal["adam", "adamw", "sgd"]
     lr: float
     weight_decay: float
     momentum: float
+    wide_lr: float
 
 
 @dataclass

@@ -17,6 +17,7 @@ from rnnclf.data.vocabulary import (
     Tokenizer,
     Vocabulary,
 )
+from rnnclf.data.wide import Bags, BatchBags
 
 BATCHES_IN_A_BUCKET = 50
 LARGEST_BATCH = 2**17  # words with padding; 256 texts of 512 words
@@ -35,6 +36,7 @@ class EncodedTexts:
         oov: The out-of-vocabulary words.
         subwords: The n-grams of the vocabulary and, after them, of `oov`; None for a model to
             which each of `oov` is `<unk>`.
+        bags: The features of the whole texts for the wide path, if the model has one.
     """
 
     words: npt.NDArray[np.int32]
@@ -43,6 +45,7 @@ class EncodedTexts:
     labels: npt.NDArray[np.int64]
     oov: Sequence[str] = ()
     subwords: Subwords | None = None
+    bags: Bags | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -89,25 +92,26 @@ class Batch:
         lengths: Words in each text (batch).
         labels: Class indices (batch).
         subwords: The words with their n-grams, for a model that reads those.
+        bags: The features of the texts, for a model with a wide path.
     """
 
     words: Tensor
     lengths: Tensor
     labels: Tensor
     subwords: BatchSubwords | None = None
+    bags: BatchBags | None = None
 
     def to(self, device: torch.device) -> "Batch":
         """Returns the batch on `device`; the program does not wait for the copies to a GPU."""
         subwords = self.subwords and BatchSubwords(*(_on(device, part) for part in self.subwords))
+        bags = self.bags and BatchBags(*(_on(device, part) for part in self.bags))
         words, lengths, labels = (_on(device, x) for x in (self.words, self.lengths, self.labels))
-        return Batch(words, lengths, labels, subwords)
+        return Batch(words, lengths, labels, subwords, bags)
 
     @property
-    def inputs(self) -> tuple[Tensor, Tensor] | tuple[Tensor, Tensor, BatchSubwords]:
+    def inputs(self) -> tuple[Tensor, Tensor, BatchSubwords | None, BatchBags | None]:
         """The arguments of a model."""
-        if self.subwords is None:
-            return self.words, self.lengths
-        return self.words, self.lengths, self.subwords
+        return self.words, self.lengths, self.subwords, self.bags
 
     @property
     def rows(self) -> Tensor:
@@ -195,6 +199,7 @@ def make_batch(texts: EncodedTexts, positions: npt.NDArray[np.int64]) -> Batch:
         torch.from_numpy(lengths),
         torch.from_numpy(texts.labels[positions]),
         subwords,
+        None if texts.bags is None else texts.bags.of(positions),
     )
 
 

@@ -1,7 +1,7 @@
 """A data set made ready for training: split, its words counted, its texts encoded."""
 
 import hashlib
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import asdict, astuple, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,11 @@ from rnnclf.data.sources import load_corpus, source_files
 from rnnclf.data.splits import hold_out
 from rnnclf.data.torchtext_adapter import count_words, tokenize
 from rnnclf.data.vocabulary import Vocabulary
+from rnnclf.data.wide import Bags, bags_of
 
 PARTS = ("training", "validation")
 ENCODED = ("words", "starts", "lengths", "labels")
+BAGS = ("buckets", "counts", "ends")
 
 
 @dataclass(frozen=True)
@@ -45,9 +47,43 @@ class PreparedTexts:
     num_test: int
 
 
-def prepare(config: DatasetConfig, data_folder: Path) -> PreparedTexts:
-    """Loads, splits, counts and encodes a data set, or finds it in the cache."""
-    return _prepare(astuple(config), data_folder)
+def prepare(config: DatasetConfig, data_folder: Path, wide_buckets: int = 0) -> PreparedTexts:
+    """Loads, splits, counts and encodes a data set, or finds it in the cache.
+
+    For a model with a wide path, the texts have their features for that.
+    """
+    data = _prepare(astuple(config), data_folder)
+    if not wide_buckets:
+        return data
+    training, validation = _prepare_bags(astuple(config), data_folder, wide_buckets)
+    return replace(
+        data,
+        training=replace(data.training, bags=training),
+        validation=replace(data.validation, bags=validation),
+    )
+
+
+@lru_cache(maxsize=1)
+def _prepare_bags(
+    values: tuple[object, ...], data_folder: Path, num_buckets: int
+) -> tuple[Bags, Bags]:
+    config = DatasetConfig(*values)  # type: ignore[arg-type]
+
+    def build() -> Entry:
+        parts = hold_out(load(config, data_folder).train, config)
+        return Entry(
+            {
+                f"{part}.{name}": getattr(bags, name)
+                for part, texts in zip(PARTS, parts, strict=True)
+                for bags in [bags_of(texts.texts, num_buckets)]
+                for name in BAGS
+            }
+        )
+
+    made_from = _made_from(config, data_folder) | {"wide_buckets": num_buckets}
+    arrays = kept(f"{config.name}-wide", made_from, build).arrays
+    training, validation = (Bags(*(arrays[f"{part}.{name}"] for name in BAGS)) for part in PARTS)
+    return training, validation
 
 
 @lru_cache(maxsize=1)

@@ -39,11 +39,16 @@ class Subwords:
 
     def of(self, words: Numbers) -> tuple[Numbers, Numbers]:
         """Returns the buckets of the n-grams of some words, and where each word's begin."""
-        starts = np.concatenate([[0], self.ends])[words]
-        counts = self.ends[words] - starts
-        offsets = np.cumsum(counts) - counts
-        positions = np.arange(counts.sum()) + np.repeat(starts - offsets, counts)
+        positions, offsets = rows_of(self.ends, words)
         return self.buckets[positions], offsets
+
+
+def rows_of(ends: Numbers, rows: Numbers) -> tuple[Numbers, Numbers]:
+    """Returns the positions of some rows of a ragged array, and where each row begins in them."""
+    starts = np.concatenate([[0], ends])[rows]
+    sizes = ends[rows] - starts
+    offsets = np.cumsum(sizes) - sizes
+    return np.arange(sizes.sum()) + np.repeat(starts - offsets, sizes), offsets
 
 
 def subwords_of_vocabulary(words: Sequence[str], num_buckets: int) -> Subwords:
@@ -52,7 +57,7 @@ def subwords_of_vocabulary(words: Sequence[str], num_buckets: int) -> Subwords:
     return special + subwords_of(words[NUM_SPECIAL_WORDS:], num_buckets)
 
 
-def subwords_of(words: Sequence[str], num_buckets: int) -> Subwords:
+def subwords_of(words: Sequence[str], num_buckets: int, sizes: Sequence[int] = SIZES) -> Subwords:
     """Finds the n-grams of words and their buckets, by the hash FNV-1a of the characters."""
     marked = [f"<{word}>" for word in words]
     lengths = np.array([len(word) for word in marked], dtype=np.int64)
@@ -61,10 +66,10 @@ def subwords_of(words: Sequence[str], num_buckets: int) -> Subwords:
     left = np.repeat(np.cumsum(lengths), lengths) - np.arange(len(characters))
     hashes = np.full(len(characters), FNV_BASIS)
     owners, buckets = [], []
-    for size in range(1, max(SIZES) + 1):
+    for size in range(1, max(sizes) + 1):
         following = characters[size - 1 :].astype(np.uint64)
         hashes = (hashes[: len(following)] ^ following) * FNV_PRIME
-        if size in SIZES:
+        if size in sizes:
             inside = left[: len(hashes)] >= size
             owners.append(owner[: len(hashes)][inside])
             mixed = hashes[inside] ^ (hashes[inside] >> np.uint64(32))

@@ -17,6 +17,7 @@ from rnnclf.data.encoding import EncodedTexts, encode, make_batch
 from rnnclf.data.subwords import Subwords, subwords_of, subwords_of_vocabulary
 from rnnclf.data.torchtext_adapter import tokenize
 from rnnclf.data.vocabulary import Vocabulary
+from rnnclf.data.wide import bags_of
 from rnnclf.model.evaluate import BATCH_SIZE, predict_logits, score
 from rnnclf.model.metrics import Scores
 from rnnclf.model.network import EMBEDDING, Ensemble, RecurrentClassifier
@@ -50,6 +51,8 @@ class Classifier:
         indices = self.class_indices(labels) if labels else np.zeros(len(texts), dtype=np.int64)
         dataset = self.config.dataset
         encoded = encode(texts, indices, tokenize, self.vocabulary)
+        if buckets := self.config.model.wide_buckets:
+            encoded = replace(encoded, bags=bags_of(texts, buckets))
         return self.with_subwords(encoded.cut(dataset.max_length, dataset.truncation))
 
     def with_subwords(self, texts: EncodedTexts) -> EncodedTexts:

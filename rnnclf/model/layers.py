@@ -8,7 +8,10 @@ the words come before the padding, and the other direction reverses each text wi
 import torch
 from torch import Tensor, nn
 
+from rnnclf.data.wide import BAGS, BatchBags
 from rnnclf.model.kernels import states_of
+
+TINY = 1e-30  # squared length; a text of nothing but unknown features has none
 
 # A cell is made with input_size and hidden_size. Called with vectors (sequence, batch, input_size)
 # it returns a tuple that begins with its states (sequence, batch, hidden_size).
@@ -78,6 +81,40 @@ class RecurrentLayers(nn.Module):
             states = torch.cat(outputs, dim=-1)
             last = torch.cat(lasts, dim=-1)
         return states, last
+
+
+class WideLayer(nn.Module):
+    """A linear layer from hashed features to classes, without a bias.
+
+    Features are weighted as in TF-IDF, each bag scaled to the length 1/sqrt(`BAGS`) and so each
+    text to the length 1. The gradient of the weight is sparse. The weights begin with zero.
+
+    Args:
+        num_buckets: Buckets of the features.
+        num_classes: Classes.
+    """
+
+    idf: Tensor
+
+    def __init__(self, num_buckets: int, num_classes: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(num_buckets, num_classes))
+        self.register_buffer("idf", torch.ones(num_buckets))
+
+    def forward(self, bags: BatchBags) -> Tensor:
+        """Returns the logits of texts (batch, classes)."""
+        values = bags.counts * self.idf[bags.buckets]
+        squares = values.new_zeros(len(bags.offsets)).index_add(0, bags.owners, values.square())
+        values = values / (BAGS * squares.clamp(min=TINY)).sqrt()[bags.owners]
+        logits: Tensor = nn.functional.embedding_bag(
+            bags.buckets,
+            self.weight,
+            bags.offsets[::BAGS],
+            mode="sum",
+            sparse=True,
+            per_sample_weights=values,
+        )
+        return logits
 
 
 def reverse(vectors: Tensor, lengths: Tensor) -> Tensor:

@@ -9,10 +9,11 @@ from torch import Tensor, nn
 from rnnclf.configuration.schema import ModelConfig
 from rnnclf.data.encoding import BatchSubwords
 from rnnclf.data.vocabulary import PADDING_INDEX, UNKNOWN_INDEX
-from rnnclf.model.layers import RecurrentLayers
+from rnnclf.data.wide import BatchBags
+from rnnclf.model.layers import RecurrentLayers, WideLayer
 from rnnclf.model.pooling import POOLINGS, States, attention
 
-EMBEDDING = "embedding.weight"
+EMBEDDING, WIDE = "embedding.weight", "wide.weight"
 
 
 class RecurrentClassifier(nn.Module):
@@ -20,6 +21,9 @@ class RecurrentClassifier(nn.Module):
 
     With one layer, one direction and the pooling `last` it is the hand-out's network (section 3.2):
     the last state is that of each text's own last word, not of the end of the padded batch.
+
+    With a wide path (Cheng et al. 2016, "Wide & Deep Learning for Recommender Systems") the logits
+    of a linear classifier on hashed features are added.
 
     Args:
         config: The key `vectors` is not used.
@@ -48,6 +52,7 @@ class RecurrentClassifier(nn.Module):
         self.attention = nn.Linear(width, 1, bias=False) if attention in self.poolings else None
         self.dropout = nn.Dropout(config.dropout)
         self.linear = nn.Linear(len(self.poolings) * width, num_classes)
+        self.wide = WideLayer(config.wide_buckets, num_classes) if config.wide_buckets else None
 
     @property
     def device(self) -> torch.device:
@@ -55,7 +60,11 @@ class RecurrentClassifier(nn.Module):
         return self.linear.weight.device
 
     def forward(
-        self, words: Tensor, lengths: Tensor, subwords: BatchSubwords | None = None
+        self,
+        words: Tensor,
+        lengths: Tensor,
+        subwords: BatchSubwords | None = None,
+        bags: BatchBags | None = None,
     ) -> Tensor:
         """Returns the logits (batch, classes).
 
@@ -63,13 +72,14 @@ class RecurrentClassifier(nn.Module):
             words: (sequence, batch), padded at the end: word indices, or positions in `subwords`.
             lengths: Words in each text (batch), at least 1.
             subwords: The words with their n-grams, for a model that reads those.
+            bags: The features of the texts, for a model with a wide path.
         """
         states, last = self.read(words, lengths, subwords)
         scores = None if self.attention is None else self.attention(states)
         read = States(states, last, lengths, scores)
         pooled = torch.cat([pool(read) for pool in self.poolings], dim=-1)
         logits: Tensor = self.linear(self.dropout(pooled))
-        return logits
+        return logits if self.wide is None else logits + self.wide(bags)
 
     def read(
         self, words: Tensor, lengths: Tensor, subwords: BatchSubwords | None = None
@@ -101,10 +111,14 @@ class Ensemble(nn.Module):
         self.members = nn.ModuleList(members)
 
     def forward(
-        self, words: Tensor, lengths: Tensor, subwords: BatchSubwords | None = None
+        self,
+        words: Tensor,
+        lengths: Tensor,
+        subwords: BatchSubwords | None = None,
+        bags: BatchBags | None = None,
     ) -> Tensor:
         """Returns the logarithms of the mean probabilities; see `RecurrentClassifier.forward`."""
-        answers = [member(words, lengths, subwords).log_softmax(-1) for member in self.members]
+        answers = [m(words, lengths, subwords, bags).log_softmax(-1) for m in self.members]
         return torch.stack(answers).logsumexp(0) - math.log(len(answers))
 
 

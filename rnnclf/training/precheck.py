@@ -28,8 +28,9 @@ def check_trials(nodes: Sequence[DictConfig]) -> Mapping[str, str]:
     for config in configs:
         settle_test(config, in_sweep=True)
     first = configs[0]
-    data = prepare(first.dataset, Path(first.paths.data))
     models = [config.model for config in configs]
+    for buckets in {model.wide_buckets for model in models}:
+        data = prepare(first.dataset, Path(first.paths.data), buckets)
     files = dict.fromkeys((Path(m.vectors), m.embedding_size) for m in models if m.vectors)
     for file, size in files:
         read_vectors(file, data.vocabulary, size)

@@ -6,6 +6,7 @@ Sequence Learning"). The softmax is over the words of the batch only, whose vect
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -29,6 +30,7 @@ class NextWords(nn.Module):
     def __init__(self, model: RecurrentClassifier) -> None:
         super().__init__()
         self.embedding = model.embedding
+        self.wide = model.wide  # here, too, under the name by which it is left to its own optimizer
         self.model = model
         self.directions = 2 if len(model.recurrent.backwards) else 1
         width = model.recurrent.output_size // self.directions
@@ -37,7 +39,11 @@ class NextWords(nn.Module):
         )
 
     def forward(
-        self, words: Tensor, lengths: Tensor, subwords: BatchSubwords | None = None
+        self,
+        words: Tensor,
+        lengths: Tensor,
+        subwords: BatchSubwords | None = None,
+        bags: None = None,
     ) -> Tensor:
         """Computes the mean cross-entropy; for the arguments see `RecurrentClassifier.forward`."""
         states, _ = self.model.read(words, lengths, subwords)
@@ -80,6 +86,7 @@ def pretrain(
     Raises:
         TrainingError: If the loss becomes NaN or infinite.
     """
+    texts = replace(texts, bags=None)
     updates = make_updates(NextWords(model).to(model.device).train())
     lr = float(updates.optimizer.param_groups[0]["lr"])
     for epoch in range(1, settings.pretrain_epochs + 1):

@@ -85,7 +85,7 @@ def _train(config: Config, paths: RunPaths) -> float:
     prepare_torch(config.threads, device)
     order = seed_everything(config.seed)
 
-    data = prepare(config.dataset, Path(config.paths.data))
+    data = prepare(config.dataset, Path(config.paths.data), config.model.wide_buckets)
     classifier = build_classifier(config, data)
     classifier.model.to(device)
     save_description(config, classifier.vocabulary, classifier.classes, paths)
@@ -132,6 +132,8 @@ def build_classifier(config: Config, data: PreparedTexts) -> Classifier:
         with torch.no_grad():
             model.embedding.weight.mul_(STD_WITHOUT)  # n-grams begin as small as unknown words
             model.embedding.weight[: len(vocabulary)] = vectors
+    if model.wide is not None and data.training.bags is not None:
+        model.wide.idf = torch.from_numpy(data.training.bags.idf(config.model.wide_buckets))
     return Classifier(config, vocabulary, classes, model)
 
 

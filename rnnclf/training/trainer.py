@@ -60,7 +60,7 @@ class Trainer:
         self._order = order
         steps = -(-len(train) // settings.batch_size) * settings.epochs
         schedule = schedule_factor(settings.schedule, settings.warmup, steps)
-        self._scheduler = LambdaLR(updates.optimizer, schedule)
+        self._schedulers = [LambdaLR(optimizer, schedule) for optimizer in updates.optimizers]
         self._average: AveragedModel | None = None
         if settings.ema_decay:
             # Only every tenth step, because going through all weights of an embedding takes long.
@@ -104,8 +104,8 @@ class Trainer:
             "best_weights": None if last_is_best else self.best_weights,
             "model": self.model.state_dict(),
             "average": self._average.state_dict() if self._average else None,
-            "optimizer": self._updates.optimizer.state_dict(),
-            "scheduler": self._scheduler.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer in self._updates.optimizers],
+            "schedulers": [scheduler.state_dict() for scheduler in self._schedulers],
             "order": self._order.bit_generator.state,
             "torch": torch.get_rng_state(),
             "cuda": torch.cuda.get_rng_state(self.device) if on_gpu else None,
@@ -119,8 +119,10 @@ class Trainer:
         if self._average:
             self._average.load_state_dict(state["average"])
         self.best_weights = state["best_weights"] or deepcopy(self._evaluated().state_dict())
-        self._updates.optimizer.load_state_dict(state["optimizer"])
-        self._scheduler.load_state_dict(state["scheduler"])
+        for optimizer, saved in zip(self._updates.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(saved)
+        for scheduler, saved in zip(self._schedulers, state["schedulers"], strict=True):
+            scheduler.load_state_dict(saved)
         self._order.bit_generator.state = state["order"]
         torch.set_rng_state(state["torch"])
         if state["cuda"] is not None:
@@ -140,14 +142,15 @@ class Trainer:
         batches = training_batches(self._train, self._settings.batch_size, self._order)
         steps = -(-len(self._train) // self._settings.batch_size)
         for step, batch in enumerate((batch.to(self.device) for batch in batches), start=1):
-            lr = float(self._scheduler.get_last_lr()[0])
+            lr = float(self._schedulers[0].get_last_lr()[0])
             loss, logits = self._step(batch)
             loss_sum += loss.double() * len(batch.labels)
             right += (logits.argmax(1) == batch.labels).sum()
             if step == steps or step % STEPS_BETWEEN_CHECKS[self.device.type] == 0:
                 what = f"the loss became {{}} by step {step} of epoch {epoch}"
                 check_finite(loss_sum.item(), what, lr)
-            self._scheduler.step()
+            for scheduler in self._schedulers:
+                scheduler.step()
             self._update_average()
             on_step(step)
         self._updates.flush()
@@ -177,7 +180,7 @@ class Trainer:
         return loss.detach(), logits.detach()
 
     def _update_average(self) -> None:
-        if self._average and self._scheduler.last_epoch % STEPS_BETWEEN_AVERAGES == 0:
+        if self._average and self._schedulers[0].last_epoch % STEPS_BETWEEN_AVERAGES == 0:
             self._updates.flush()
             self._average.update_parameters(self.model)
 

@@ -11,8 +11,9 @@ from torch.optim import SGD, Adam, AdamW, Optimizer
 from rnnclf.configuration.schema import OptimizerConfig
 from rnnclf.data.encoding import Batch
 from rnnclf.data.vocabulary import NUM_SPECIAL_WORDS
-from rnnclf.model.network import EMBEDDING
+from rnnclf.model.network import EMBEDDING, WIDE
 from rnnclf.training.deferred_adam import DeferredAdam
+from rnnclf.training.sparse_sgd import SparseSGD
 
 
 class Updates:
@@ -23,6 +24,7 @@ class Updates:
         optimizer: The optimizer of its parameters.
         precision: What the model computes in where torch's autocast deems it safe.
         clip_norm: Gradients with a larger norm are scaled down to it; None scales none.
+        wide: The optimizer of the wide path, which `optimizer` leaves out and nothing clips.
     """
 
     def __init__(
@@ -31,9 +33,11 @@ class Updates:
         optimizer: Optimizer,
         precision: torch.dtype = torch.float32,
         clip_norm: float | None = None,
+        wide: SparseSGD | None = None,
     ) -> None:
         self.model = model
         self.optimizer = optimizer
+        self.optimizers = [optimizer, wide] if wide else [optimizer]
         self._precision = precision
         self._clip_norm = clip_norm
 
@@ -45,11 +49,13 @@ class Updates:
 
     def step(self, loss: Tensor) -> None:
         """Takes a step against the gradient of a loss that comes from `forward`."""
-        self.optimizer.zero_grad()
+        for optimizer in self.optimizers:
+            optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         if self._clip_norm is not None:
             nn.utils.clip_grad_norm_(self._changed(), self._clip_norm)
-        self.optimizer.step()
+        for optimizer in self.optimizers:
+            optimizer.step()
 
     def flush(self) -> None:
         """Makes all weights of the model current; between steps some may lag behind."""
@@ -59,7 +65,7 @@ class Updates:
         return output
 
     def _changed(self) -> Iterable[Tensor]:
-        return self.model.parameters()
+        return [x for group in self.optimizer.param_groups for x in group["params"]]
 
 
 class _DeferredUpdates(Updates):
@@ -94,21 +100,23 @@ def make_updates(
     """
     name, lr, decay = settings.name, settings.lr, settings.weight_decay
     parameters = dict(model.named_parameters())
+    weight = parameters.pop(WIDE, None)
+    wide = None if weight is None else SparseSGD(weight, lr=settings.wide_lr)
     on_cpu = parameters[EMBEDDING].device.type == "cpu"
     if on_cpu and (name == "adamw" or (name == "adam" and not decay)):
         embedding = parameters.pop(EMBEDDING)
         deferred = DeferredAdam(embedding, parameters.values(), lr=lr, weight_decay=decay)
-        return _DeferredUpdates(model, deferred, precision, clip_norm)
+        return _DeferredUpdates(model, deferred, precision, clip_norm, wide)
     optimizer: Optimizer
     if name == "sgd":
         momentum = settings.momentum
         optimizer = SGD(
-            model.parameters(), lr=lr, weight_decay=decay, momentum=momentum, fused=not on_cpu
+            parameters.values(), lr=lr, weight_decay=decay, momentum=momentum, fused=not on_cpu
         )
     else:
         kind = Adam if name == "adam" else AdamW
-        optimizer = kind(model.parameters(), lr=lr, weight_decay=decay, fused=not on_cpu)
-    return Updates(model, optimizer, precision, clip_norm)
+        optimizer = kind(parameters.values(), lr=lr, weight_decay=decay, fused=not on_cpu)
+    return Updates(model, optimizer, precision, clip_norm, wide)
 
 
 def schedule_factor(name: str, warmup: float, num_steps: int) -> Callable[[int], float]:

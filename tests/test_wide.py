@@ -1,0 +1,158 @@
+"""The wide path: features like scikit-learn's, sparse steps like torch's, whole texts."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from project import composed
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.pipeline import make_union
+
+from rnnclf.configuration.schema import OptimizerConfig
+from rnnclf.data.encoding import make_batch
+from rnnclf.data.vocabulary import Vocabulary
+from rnnclf.data.wide import BAGS, Bags, bags_of
+from rnnclf.model.classifier import Classifier
+from rnnclf.model.evaluate import predict_logits
+from rnnclf.model.layers import WideLayer
+from rnnclf.model.network import RecurrentClassifier
+from rnnclf.training.sparse_sgd import SparseSGD
+from rnnclf.training.updates import make_updates
+
+BUCKETS = 2**22  # no two features of these texts share one
+TRAINING = [
+    "Who was the first man on the moon ?",
+    "the moon, the moon; THE MOON!",
+    "größer als groß",
+    "a",
+    "It's x-ray_vision (3.14) \U0001f40b",
+    "",
+]
+NEW = ["who is the man", "nobody", "größer \ud800", "", "of it all the moon the first"]
+EVERY_NEW = np.arange(len(NEW))
+WORDS = ["<unk>", "<pad>", "the", "moon"]
+
+
+def dense(bags: Bags, idf: np.ndarray) -> torch.Tensor:
+    """The values of features (texts, buckets), read from the gradient of a layer."""
+    texts = len(bags.ends) // BAGS
+    layer = WideLayer(len(idf), texts)
+    layer.idf = torch.from_numpy(idf)
+    layer(bags.of(np.arange(texts))).diagonal().sum().backward()
+    return layer.weight.grad.to_dense().t()
+
+
+@pytest.mark.parametrize("texts", [TRAINING, NEW])
+def test_the_features_are_those_of_scikit_learns_tfidf(texts):
+    """Inner products are the same whatever the order of the features, or their buckets."""
+    vectorizers = [
+        TfidfVectorizer(ngram_range=(1, 2)),
+        TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5)),
+    ]
+    union = make_union(*vectorizers).fit(TRAINING)
+    expected = union.transform(texts) @ union.transform(NEW).T / BAGS
+    idf = bags_of(TRAINING, BUCKETS).idf(BUCKETS)
+    found = dense(bags_of(texts, BUCKETS), idf) @ dense(bags_of(NEW, BUCKETS), idf).t()
+    np.testing.assert_allclose(found, expected.toarray(), atol=1e-6)
+
+
+def test_few_buckets_are_shared_and_many_texts_are_counted_like_few(monkeypatch):
+    whole = bags_of(TRAINING * 3, 10)
+    assert whole.buckets.max() < 10
+    monkeypatch.setattr("rnnclf.data.wide.TEXTS_AT_ONCE", 4)
+    parts = bags_of(TRAINING * 3, 10)
+    for name in vars(whole):
+        np.testing.assert_array_equal(getattr(parts, name), getattr(whole, name))
+    assert len(bags_of([], 10).ends) == 0
+
+
+def test_buckets_are_the_same_in_every_process():
+    """Written down once: a bundle would be worthless elsewhere."""
+    bags = bags_of(["who was"], 1000)
+    words, ngrams = np.split(bags.buckets, bags.ends[:1])
+    assert (words.tolist(), ngrams.sum()) == ([631, 706, 988], 9841)
+
+
+@pytest.fixture
+def classifier() -> Classifier:
+    torch.manual_seed(0)
+    config = composed("hidden_size=4", "embedding_size=3", "model.wide_buckets=5000")
+    config.dataset.max_length = 2
+    model = RecurrentClassifier(config.model, len(WORDS), 3)
+    torch.nn.init.normal_(model.wide.weight)
+    model.wide.idf = torch.from_numpy(bags_of(TRAINING, 5000).idf(5000))
+    return Classifier(config, Vocabulary(WORDS), ["a", "b", "c"], model.eval())
+
+
+def test_its_logits_are_added_and_those_of_texts_of_unknown_features_are_zero(classifier):
+    batch = make_batch(classifier.encode(NEW), EVERY_NEW)
+    both, wide = classifier.model(*batch.inputs), classifier.model.wide(batch.bags)
+    classifier.model.wide = None
+    torch.testing.assert_close(both, classifier.model(*batch.inputs) + wide)
+    assert not wide[NEW.index("")].any()
+    assert wide[NEW.index("who is the man")].all()
+
+
+def test_it_reads_the_whole_of_a_text_that_is_cut_for_the_recurrent_layers(classifier):
+    cut, whole = classifier.encode(["the moon the first man"]), classifier.encode(["the moon"])
+    assert cut.lengths == whole.lengths
+    assert len(cut.bags.buckets) > len(whole.bags.buckets)
+
+
+def test_a_text_gets_the_same_logits_alone_and_beside_others(classifier):
+    encoded = classifier.encode(TRAINING * 10)
+    one, many = (predict_logits(classifier.model, encoded, size) for size in (1, 64))
+    torch.testing.assert_close(one, many)
+
+
+def test_an_untrained_path_changes_nothing():
+    """Neither the answers nor the random numbers of the rest."""
+    networks = []
+    for buckets in (0, 50):
+        torch.manual_seed(0)
+        config = composed(f"model.wide_buckets={buckets}").model
+        networks.append(RecurrentClassifier(config, len(WORDS), 3).eval())
+    without, path = networks
+    words, lengths = torch.tensor([[2], [3]]), torch.tensor([2])
+    expected = without(words, lengths)
+    assert torch.equal(
+        path(words, lengths, None, bags_of(["the moon"], 50).of(EVERY_NEW[:1])), expected
+    )
+
+
+def test_steps_are_those_of_torchs_sgd_on_dense_features():
+    bags, labels = bags_of(TRAINING, 500), torch.tensor([0, 1, 2, 0, 1, 2])
+    layer = WideLayer(500, 3)
+    layer.idf = torch.from_numpy(bags.idf(500))
+    sparse = SparseSGD(layer.weight, lr=3.0)
+    features = dense(bags, bags.idf(500))
+    weight = torch.nn.Parameter(torch.zeros(500, 3))
+    stock = torch.optim.SGD([weight], lr=3.0)
+    for start in (0, 3, 0, 2):
+        rows = np.arange(start, start + 3)
+        for optimizer, logits in (
+            (sparse, layer(bags.of(rows))),
+            (stock, features[start : start + 3] @ weight),
+        ):
+            optimizer.zero_grad()
+            torch.nn.functional.cross_entropy(logits, labels[rows]).backward()
+            optimizer.step()
+    assert layer.weight.grad.is_sparse
+    assert weight.abs().max() > 0.1
+    torch.testing.assert_close(layer.weight, weight)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+@pytest.mark.parametrize("decay", [0.0, 0.1])
+def test_every_optimizer_leaves_it_to_plain_sgd(classifier, optimizer, decay):
+    model = classifier.model.train()
+    batch = make_batch(replace(classifier.encode(NEW), labels=EVERY_NEW % 3), EVERY_NEW)
+    before = model.wide.weight.clone()
+    settings = OptimizerConfig(optimizer, 0.01, decay, 0.0, wide_lr=2.0)
+    updates = make_updates(model, settings, clip_norm=1e-9)
+    loss = torch.nn.functional.cross_entropy(updates.forward(batch), batch.labels)
+    updates.step(loss)
+    expected = before - 2.0 * model.wide.weight.grad.to_dense()
+    torch.testing.assert_close(model.wide.weight.detach(), expected.detach())
+    assert not torch.equal(model.wide.weight, before)
