@@ -2,8 +2,13 @@
 
 import signal
 import time
+from contextlib import nullcontext
+from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
+from hydra._internal.callbacks import Callbacks
+from hydra.types import HydraContext
 from hydra_study_sweeper.errors import StudyError
 from hydra_study_sweeper.options import StudySpec
 from hydra_study_sweeper.paths import StudyPaths
@@ -41,6 +46,22 @@ def test_jobs_are_waited_for_while_a_trial_runs(tmp_path, monkeypatch):
         ended = True
         trials.complete(trial, [1.0])
     assert ended
+
+
+@pytest.mark.parametrize("seconds", [0.2, 60])
+def test_jobs_that_wait_in_a_queue_past_the_deadline_are_no_error(seconds, tmp_path, monkeypatch):
+    trials = study_with(tmp_path, 1)
+    trials.spec = replace(trials.spec, deadline=time.time() + seconds)
+    launcher = SimpleNamespace(launch=lambda jobs, initial_job_idx: time.sleep(0.3) or [])
+    plugins = SimpleNamespace(instantiate_launcher=lambda **options: launcher)
+    monkeypatch.setattr(launch.Plugins, "instance", lambda: plugins)
+    monkeypatch.setattr(launch, "pack", lambda worker: None)
+    monkeypatch.setattr(launch, "_jobs", lambda worker, count: [[]])
+    worker = SimpleNamespace(context=HydraContext(config_loader=None, callbacks=Callbacks()))
+    progress = SimpleNamespace(workers=1, update=lambda: None)
+    is_error = pytest.raises(StudyError, match="end without a trial")
+    with nullcontext() if seconds < 1 else is_error:
+        launch._run_jobs(worker, trials, OmegaConf.create(), progress)
 
 
 @pytest.mark.parametrize(

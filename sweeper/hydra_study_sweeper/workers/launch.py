@@ -107,7 +107,7 @@ def _run_jobs(worker: Worker, trials: Trials, config: DictConfig, progress: Stud
             except Exception as error:  # some of its workers are gone; the trials tell which
                 problem = describe_error(error)
             wait_for_others(trials)
-        if _ended(trials) == ended_before:
+        if trials.may_begin() and _ended(trials) == ended_before:
             hint = RAY_HINT if "Ray cluster" in problem else ""
             raise StudyError(
                 f"the launcher's jobs end without a trial: {problem or 'no error'}{hint}; "
