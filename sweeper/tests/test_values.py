@@ -210,8 +210,11 @@ def test_a_group_that_must_be_chosen_is_searched(tmp_path):
 
 def test_the_overrides_of_a_trial_are_in_the_order_of_the_command_line(tmp_path):
     (plan,) = make_plans_of(tmp_path, GROUPS, "+a=1,2", "model=svm,mlp", "+b=3", "model.opt.lr=4,5")
-    config = plan.worker.composer.compose(0, {"a": 2, "model": "mlp", "model.opt.lr": 5})
-    assert config.hydra.overrides.task == ["+a=2", "model=mlp", "+b=3", "model.opt.lr=5"]
+    point = {"a": 2, "model": "mlp", "model.opt.lr": 5}
+    expected = ["+a=2", "model=mlp", "+b=3", "model.opt.lr=5"]
+    compose = plan.worker.composer.compose
+    assert compose(0, point).hydra.overrides.task == expected
+    assert compose(0, point, ["+seed=1"]).hydra.overrides.task == [*expected, "+seed=1"]
 
 
 @pytest.mark.parametrize(

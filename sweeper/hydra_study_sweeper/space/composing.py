@@ -86,7 +86,7 @@ class Bases:
         given = [*self.overrides, *overrides]
         chosen = set(map(key_of, given))
         given += [line for group, line in self._mandatory.items() if group not in chosen]
-        config = self._loader.load_sweep_config(self.master, self.in_order(given))
+        config = self._loader.load_sweep_config(self.master, given)
         with open_dict(config):
             config.hydra.sweep.dir = self.folder
             if unresolved(config.hydra.sweeper, "study_name") is None:
@@ -148,9 +148,10 @@ class TrialComposer:
             for line in values:
                 _set(config, line, groups)
             with open_dict(config):
-                overrides = [*config.hydra.overrides.task, *values]
-                config.hydra.overrides.task = self.bases.in_order(overrides)
+                config.hydra.overrides.task.extend(values)
             _number(config, number)
+        with open_dict(config):
+            config.hydra.overrides.task = self.bases.in_order(config.hydra.overrides.task)
         self._check_that_chosen_arrived(config, chosen)
         return config
 
