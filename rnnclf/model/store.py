@@ -99,8 +99,9 @@ def _check_files(paths: BundlePaths) -> None:
 def _why_not(folder: Path, missing: str) -> str:
     with suppress(RecordError):
         study = read_study(folder)
-        final = folder / study.refit.model.folder if study.refit else None
-        return f"but a study; its final model is {final or 'missing, take the folder of a trial'}"
+        final = study.refit and study.refit.model.folder
+        where = folder / final if final else "missing, take the folder of a trial"
+        return f"but a study; its final model is {where}"
     with suppress(RecordError):
         state = read_trial(folder).state
         if state != "complete":

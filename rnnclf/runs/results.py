@@ -85,6 +85,6 @@ class Run:
     @property
     def model_folder(self) -> Path:
         """The folder of the model to use: of the refit, if there is one."""
-        if self.study is None or self.refit is None:
+        if self.study is None or self.refit is None or self.refit.model.folder is None:
             return self.folder
         return self.study.folder / self.refit.model.folder

@@ -104,16 +104,17 @@ class FinalModel:
     Attributes:
         seed: Its seed.
         value: Its objective value.
-        folder: Its folder, relative to that of the study.
+        folder: Its folder, relative to that of the study; null if it ran on another host.
     """
 
     seed: int
     value: float
-    folder: str
+    folder: str | None
 
     def __post_init__(self) -> None:
         """Refuses a folder outside of the study."""
-        _check_inside(self.folder)
+        if self.folder is not None:
+            _check_inside(self.folder)
 
 
 @dataclass(frozen=True)

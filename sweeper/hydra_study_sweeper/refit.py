@@ -66,12 +66,26 @@ class _Run:
 
 
 def refit_winner(
-    plan: StudyPlan, search: Trials, winner: FrozenTrial, pool: Pool, queue: Queue
+    plan: StudyPlan,
+    search: Trials,
+    winner: FrozenTrial,
+    pool: Pool,
+    queue: Queue,
+    *,
+    joined: bool,
 ) -> RefitRecord:
     """Trains the winner again as the study's options say.
 
     Runs that ended well before are not repeated, except the one whose model is to be used if that
     was deleted, because with other seeds another one was the median.
+
+    Args:
+        plan: Of the search.
+        search: The trials of the search.
+        winner: The best of them.
+        pool: The worker processes of this command.
+        queue: The studies of this command.
+        joined: Whether another process began the study, whose folder may have the model.
 
     Raises:
         StudyError: If no run of a kind ended well, or `{best_step}` is asked for and there is none.
@@ -88,10 +102,10 @@ def refit_winner(
     else:
         refit.run("validation and final runs", refit.planned(ROLES))
     chosen = refit.choose()
-    if refit.has_no_model(chosen):
+    if refit.lacks_model(chosen, joined):
         refit.repeat(chosen)
         chosen = refit.choose()
-    failed = len(refit.missing(refit.planned(ROLES))) + refit.has_no_model(chosen)
+    failed = len(refit.missing(refit.planned(ROLES))) + refit.lacks_model(chosen, joined)
     if not failed:
         refit.delete_other_weights(chosen)
     return refit.record(chosen, step, failed)
@@ -188,12 +202,14 @@ class _Refit:
         usable.sort(key=lambda trial: (trial.value, trial.user_attrs[SEED]))
         return final[usable[(len(usable) - 1) // 2].user_attrs[SEED]]
 
-    def has_no_model(self, run: FrozenTrial) -> bool:
-        """Tells whether the weights of a run were deleted, or are not in this study's folder."""
+    def lacks_model(self, run: FrozenTrial, joined: bool) -> bool:
+        """Tells whether the weights of a run were deleted, or must be here and are not."""
+        deleted = run.number in self._trials.study.user_attrs.get(DELETED, ())
+        return deleted or not (joined or self._is_here(run))
+
+    def _is_here(self, run: FrozenTrial) -> bool:
         folder = self._trials.folder_of(run)
-        if not (folder.exists() and folder.is_relative_to(self._trials.paths.folder)):
-            return True
-        return run.number in self._trials.study.user_attrs.get(DELETED, ())
+        return folder.exists() and folder.is_relative_to(self._trials.paths.folder)
 
     def delete_other_weights(self, chosen: FrozenTrial) -> None:
         """Deletes the weights of all runs but one."""
@@ -204,13 +220,15 @@ class _Refit:
     def record(self, chosen: FrozenTrial, step: int | None, failed: int) -> RefitRecord:
         """Returns what came of it."""
         values = {role: [trial.value for trial in self._by_seed(role).values()] for role in ROLES}
-        folder = self._trials.folder_of(chosen).relative_to(self._plan.spec.folder)
+        folder = None
+        if self._is_here(chosen):
+            folder = str(self._trials.folder_of(chosen).relative_to(self._plan.spec.folder))
         assert chosen.value is not None, "it is complete"
         return RefitRecord(
             trial=self._winner.number,
             validation=seed_values(values["validation"]),
             final=seed_values(values["final"]),
-            model=FinalModel(chosen.user_attrs[SEED], chosen.value, str(folder)),
+            model=FinalModel(chosen.user_attrs[SEED], chosen.value, folder),
             best_step=step,
             failed=failed,
         )

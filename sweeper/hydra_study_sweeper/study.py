@@ -108,7 +108,7 @@ def run_study(plan: StudyPlan, pool: Pool, queue: Queue) -> StudyRecord:
         if is_alone:
             trials.resume()
         with _telling_how_far(trials):
-            record = _search_and_refit(plan, trials, pool, queue)
+            record = _search_and_refit(plan, trials, pool, queue, joined=not is_alone)
     finally:
         owner.release()
     _log_lines(describe_outcome(trials, record))
@@ -139,7 +139,9 @@ def _join(plan: StudyPlan, trials: Trials, pool: Pool, queue: Queue) -> None:
     log.info("waiting until the other process has ended the study")
 
 
-def _search_and_refit(plan: StudyPlan, trials: Trials, pool: Pool, queue: Queue) -> StudyRecord:
+def _search_and_refit(
+    plan: StudyPlan, trials: Trials, pool: Pool, queue: Queue, *, joined: bool
+) -> StudyRecord:
     refit = None
     try:
         _search(plan, trials, pool, queue)
@@ -148,7 +150,7 @@ def _search_and_refit(plan: StudyPlan, trials: Trials, pool: Pool, queue: Queue)
         if best and asked and not trials.stopped:
             if not trials.paths.record.exists():
                 _record(plan, trials, None)  # a refit may take hours
-            refit = refit_winner(plan, trials, best[0], pool, queue)
+            refit = refit_winner(plan, trials, best[0], pool, queue, joined=joined)
     finally:
         record = _record(plan, trials, refit)
     return record

@@ -37,7 +37,8 @@ def describe_outcome(trials: Trials, record: StudyRecord) -> Iterator[str]:
         yield f"{names.final} of the final model: {_spread(refit.final)}"
         if refit.failed:
             yield f"{refit.failed} runs of the refit failed; the same command tries again"
-        yield f"final model (median seed): {folder / refit.model.folder}"
+        model = refit.model.folder
+        yield f"final model (median seed): {folder / model if model else 'where the refit ran'}"
 
 
 def next_commands(
@@ -48,7 +49,7 @@ def next_commands(
     if len(records) == 1:
         folder = shown(specs[0].folder)
         places["{folder}"] = shlex.quote(str(folder))
-        if refit := records[0].refit:
+        if (refit := records[0].refit) and refit.model.folder:
             places["{model}"] = shlex.quote(str(folder / refit.model.folder))
     for command in commands:
         if set(re.findall(r"{folder}|{model}", command)) <= set(places):

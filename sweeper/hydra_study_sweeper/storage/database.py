@@ -10,6 +10,7 @@ import logging
 import time
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from functools import cache
 from typing import Any
 
@@ -83,9 +84,11 @@ def check_server(url: str) -> None:
 
 def open_server(url: str) -> "ServerStorage":
     """Opens a database server, for which it waits if need be."""
+    # Two hosts that begin a study in an empty database would both make Optuna's tables.
+    tables = ServerLock(url, "tables") if keeps_locks(url) else nullcontext()
 
     def open_it() -> RDBStorage:
-        with warnings.catch_warnings():
+        with tables, warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             return RDBStorage(
                 url,
