@@ -16,14 +16,19 @@ from hydra_study_sweeper.paths import StudyPaths
 from hydra_study_sweeper.storage.locks import brief_lock
 
 
-class _KernelLock(JournalFileOpenLock):
-    """A lock that the kernel releases; Optuna's own stays behind when its holder is killed."""
+class _WriterLock(JournalFileOpenLock):
+    """A lock that the kernel releases; Optuna's own stays behind when its holder is killed.
 
-    def __init__(self, path: Path) -> None:
-        self._lock = brief_lock(path)
+    Whoever gets it appends to whole lines, also after a writer whose disk was full.
+    """
+
+    def __init__(self, paths: StudyPaths) -> None:
+        self._lock = brief_lock(paths.journal_lock)
+        self._journal = paths.journal
 
     def acquire(self) -> bool:
         self._lock.acquire()
+        _cut_torn_line(self._journal)
         return True
 
     def release(self) -> None:
@@ -32,11 +37,7 @@ class _KernelLock(JournalFileOpenLock):
 
 def open_journal(paths: StudyPaths) -> JournalStorage:
     """Opens the journal of a study for reading and writing; it is made if it is missing."""
-    if paths.journal.exists():
-        with brief_lock(paths.journal_lock):
-            _cut_torn_line(paths.journal)
-    lock = _KernelLock(paths.journal_lock)
-    return _storage(JournalFileBackend(str(paths.journal), lock_obj=lock))
+    return _storage(JournalFileBackend(str(paths.journal), lock_obj=_WriterLock(paths)))
 
 
 def journal_for_reading(folder: Path) -> JournalStorage:
@@ -110,8 +111,7 @@ def _cut_torn_line(journal: Path) -> None:
     """Removes the half of a line that a full disk left; what it says was never confirmed."""
     with journal.open("rb+") as file:
         size = file.seek(0, os.SEEK_END)
+        if size == 0 or os.pread(file.fileno(), 1, size - 1) == b"\n":
+            return
         tail = min(size, 1 << 20)
-        file.seek(size - tail)
-        content = file.read(tail)
-        if content and not content.endswith(b"\n"):
-            file.truncate(size - tail + content.rfind(b"\n") + 1)
+        file.truncate(size - tail + os.pread(file.fileno(), tail, size - tail).rfind(b"\n") + 1)
