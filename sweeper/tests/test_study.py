@@ -151,7 +151,7 @@ def test_the_samplers_propose_points(name):
     with initialize_config_dir(str(FOREIGN_APP.parent)):
         config = compose("config", [f"hydra/sweeper/sampler={name}"], return_hydra_config=True)
     config.hydra.sweeper.sampler.seed = 3
-    sampler = make_sampler(config.hydra.sweeper.sampler, trials_so_far=0, worker=0)
+    sampler = make_sampler(config.hydra.sweeper.sampler, turn=0)
     study = optuna.create_study(sampler=sampler)
     study.optimize(lambda trial: trial.suggest_float("x", 0, 1) ** 2, n_trials=12)
     assert len({trial.params["x"] for trial in study.trials}) == 12

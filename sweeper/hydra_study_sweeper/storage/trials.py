@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import optuna
+from optuna.samplers import BaseSampler
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
@@ -173,8 +174,12 @@ class Trials:
             dict(point), {POINT: dict(point), **(attributes or {})}, skip_if_exists
         )
 
-    def claim(self) -> optuna.Trial | None:
+    def claim(self, seeded: Callable[[int], BaseSampler] | None = None) -> optuna.Trial | None:
         """Takes the next trial for this process: one that waits, or a new one.
+
+        Args:
+            seeded: Makes the sampler of a trial from its turn, if a study has a seed. So neither
+                interruptions nor lost workers change what a single worker proposes.
 
         Returns:
             A running trial, or None if no other may begin.
@@ -182,6 +187,8 @@ class Trials:
         with self.lock:
             if not self.may_begin():
                 return None
+            if seeded is not None:
+                self.study.sampler = seeded(self._next_turn())
             trial = self.study.ask()
             if isinstance(self._storage, KeepsHeartbeats):
                 self._storage.heartbeat(self._id(trial.number))
@@ -297,6 +304,18 @@ class Trials:
             if lost:
                 self._stop_after_too_many_failures()
         return [trial for trial, _ in lost]
+
+    def _next_turn(self) -> int:
+        """Returns the place of the next trial among those that repeat no other.
+
+        A trial that repeats another has the place of that one.
+        """
+        trials = self.all()
+        waiting = (trial.number for trial in trials if trial.state is TrialState.WAITING)
+        number = next(waiting, len(trials))
+        while number < len(trials) and RETRY_OF in trials[number].user_attrs:
+            number = trials[number].user_attrs[RETRY_OF]
+        return sum(RETRY_OF not in trial.user_attrs for trial in trials[:number])
 
     def _counted(self) -> int:
         return sum(counts(trial) for trial in self.all())

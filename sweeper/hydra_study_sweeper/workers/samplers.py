@@ -21,20 +21,27 @@ NEEDED = {
 }
 
 
-def make_sampler(
-    config: DictConfig, trials_so_far: int, worker: int
-) -> optuna.samplers.BaseSampler:
+def make_sampler(config: DictConfig, turn: int = 0) -> optuna.samplers.BaseSampler:
     """Makes the configured sampler.
 
-    Settings that are null are left to Optuna. A seed is combined with the number of trials and the
-    worker, since samplers with the same seed propose the same points.
+    Settings that are null are left to Optuna.
+
+    Args:
+        config: Of the sampler.
+        turn: The place of the trial that it is for. A seed is combined with it, since samplers with
+            the same seed propose the same points.
     """
     settings = {str(name): value for name, value in config.items() if value is not None}
-    if settings.get("seed") is not None:
-        entropy = [settings["seed"], trials_so_far, worker]
+    if is_seeded(config) and not settings.get("scramble"):  # which all must do alike
+        entropy = [settings["seed"], turn]
         settings["seed"] = int(np.random.SeedSequence(entropy).generate_state(1)[0])
     sampler: optuna.samplers.BaseSampler = _make(settings)
     return sampler
+
+
+def is_seeded(sampler: DictConfig) -> bool:
+    """Tells whether a sampler has a seed."""
+    return sampler.get("seed") is not None
 
 
 def make_pruner(config: DictConfig) -> optuna.pruners.BasePruner:
@@ -54,7 +61,7 @@ def check_makeable(sampler: DictConfig, pruner: DictConfig) -> None:
         if importlib.util.find_spec(package) is None:  # Optuna would say so in the tenth trial
             raise ConfigError(f"{name} needs a package that is missing: pip install {package}")
     try:
-        make_sampler(sampler, 0, 0)
+        make_sampler(sampler)
         make_pruner(pruner)
     except Exception as error:  # of whatever kind: it comes from what the user chose
         cause = error.__cause__ or error

@@ -6,6 +6,7 @@ import signal
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
@@ -29,7 +30,7 @@ from hydra_study_sweeper.versions import trusting
 from hydra_study_sweeper.workers.children import Children
 from hydra_study_sweeper.workers.devices import one_gpu
 from hydra_study_sweeper.workers.job import objective_values, run_application
-from hydra_study_sweeper.workers.samplers import make_pruner, make_sampler
+from hydra_study_sweeper.workers.samplers import is_seeded, make_pruner, make_sampler
 
 log = logging.getLogger(__name__)
 
@@ -86,14 +87,15 @@ class Worker:
         gpu = one_gpu(number, self.per_gpu)
         with presence(StudyPaths(self.spec.folder)), gpu, trusting(self.context):
             trials = Trials(self.spec)
-            trials.study.sampler = make_sampler(self.sampler, len(trials.all()), number)
+            trials.study.sampler = make_sampler(self.sampler)
             trials.study.pruner = make_pruner(self.pruner)
             retention = Retention(trials, self.repeats.below_each(self.weights), self.keep)
             children = Children()
+            seeded = partial(make_sampler, self.sampler) if is_seeded(self.sampler) else None
             while True:
                 if in_job:
                     trials.settle_lost()
-                trial = trials.claim()
+                trial = trials.claim(seeded)
                 if trial is None:
                     return
                 ended_well = self._run_claimed(trials, trial)
