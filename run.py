@@ -33,6 +33,7 @@ from rnnclf.configuration.composed import from_omegaconf, load, register_schema
 from rnnclf.configuration.given import take_over
 from rnnclf.configuration.overrides import (
     as_hydra_reads_it,
+    refuse_links_in_place,
     refuse_misunderstandings,
     run_in_place,
 )
@@ -112,5 +113,6 @@ if __name__ == "__main__":
         raise_on_sigterm()
         refuse_misunderstandings(sys.argv)
         sys.argv = take_over(run_in_place(sys.argv))
+        refuse_links_in_place(sys.argv)
         main()
         tell_winners()

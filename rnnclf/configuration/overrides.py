@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
 
+from hydra_study_sweeper.files import refuse_links
 from hydra_study_sweeper.paths import trial_record
 
 from rnnclf.errors import ConfigError
@@ -99,6 +100,20 @@ def run_in_place(arguments: list[str]) -> list[str]:
             raise ConfigError(f"{argument}: a resumed run keeps its configuration; leave this out")
     quoted = folder.replace('"', r"\"")
     return [*arguments, f'hydra.run.dir="{quoted}"', "hydra.output_subdir=null"]
+
+
+def refuse_links_in_place(arguments: list[str]) -> None:
+    """Refuses a folder for runs from which a link leads elsewhere: Hydra would write through it.
+
+    Raises:
+        ConfigError: If the arguments name such a folder.
+    """
+    named = [last_folder(arguments, f"hydra.{mode}.dir") for mode in ("run", "sweep")]
+    for folder in filter(None, named):
+        try:
+            refuse_links(Path(folder))
+        except OSError as error:
+            raise ConfigError(f"{error.filename} is {error.strerror}; delete it first") from error
 
 
 def last_folder(arguments: Iterable[str], key: str) -> str | None:

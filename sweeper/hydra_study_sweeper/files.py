@@ -131,6 +131,26 @@ def open_regular(path: Path) -> BufferedReader:
     return file
 
 
+def refuse_links(folder: Path) -> None:
+    """Makes sure that no link leads out of a folder from where this program or Hydra writes.
+
+    Those places are the top of the folder and of a refit in it, the records of Hydra, and the logs.
+    An application may have links elsewhere.
+
+    Raises:
+        OSError: If there is such a link.
+    """
+    within = folder.resolve()
+    for where, folders, files in os.walk(folder):
+        here = Path(where)
+        is_top = here == folder or here.name.startswith("refit-of-")
+        for name in (*folders, *files):
+            is_written = is_top or ".hydra" in (here.name, name) or name.endswith(".log")
+            link = here / name
+            if is_written and link.is_symlink() and not link.resolve().is_relative_to(within):
+                raise OSError(errno.EINVAL, "a symbolic link that leads elsewhere", str(link))
+
+
 def not_through_links(path: str, flags: int) -> int:
     """An opener for files that are written.
 

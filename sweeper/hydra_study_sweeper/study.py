@@ -11,6 +11,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 from hydra_study_sweeper.errors import ConfigError, StudyError
+from hydra_study_sweeper.files import refuse_links
 from hydra_study_sweeper.options import StudySpec
 from hydra_study_sweeper.output.best import write_best
 from hydra_study_sweeper.output.messages import (
@@ -190,9 +191,14 @@ def _continuing(plan: StudyPlan) -> StudyPlan:
     """Returns the plan with the name of the study that it continues, if it continues one.
 
     Raises:
-        ConfigError: If there is a study in its place that is another one.
+        ConfigError: If there is a study in its place that is another one, or a link in its folder
+            leads elsewhere.
     """
     check_storage(plan.spec)
+    try:
+        refuse_links(plan.spec.folder)
+    except OSError as error:
+        raise ConfigError(f"{error.filename} is {error.strerror}; delete it first") from error
     if plan.options.restart:
         return plan
     study = existing_study(plan.spec, plan.options.study_name)

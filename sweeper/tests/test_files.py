@@ -3,7 +3,7 @@
 import stat
 
 import pytest
-from hydra_study_sweeper.files import discard_unfinished, replacing, write_text
+from hydra_study_sweeper.files import discard_unfinished, refuse_links, replacing, write_text
 
 
 def test_while_a_file_is_written_the_old_one_stands_and_nothing_else_has_its_name(tmp_path):
@@ -44,3 +44,26 @@ def test_what_a_killed_process_left_is_deleted(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["kept"]
     with pytest.raises(FileNotFoundError):
         writing.__exit__(None, None, None)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("study.journal", "0", "worker-0.log", "0/.hydra", "0/.hydra/config.yaml", "0/app.log"),
+        *("refit-of-2/1", "refit-of-2/study.journal"),
+    ],
+)
+def test_a_link_that_leads_elsewhere_from_where_files_are_written_is_refused(name, tmp_path):
+    link = tmp_path / "study" / name
+    link.parent.mkdir(parents=True)
+    link.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(OSError, match="a symbolic link that leads elsewhere"):
+        refuse_links(tmp_path / "study")
+
+
+def test_links_of_an_application_are_no_obstacle(tmp_path):
+    run = tmp_path / "study" / "0"
+    run.mkdir(parents=True)
+    (run / "data").symlink_to(tmp_path)
+    (run / "latest.log").symlink_to(run / "app.log")
+    refuse_links(tmp_path / "study")

@@ -133,6 +133,17 @@ def test_a_folder_with_other_files_is_left_as_it_is(sweep, tmp_path):
     assert [path.name for path in tmp_path.rglob("*")] == ["precious", "result.json"]
 
 
+def test_a_study_whose_files_lead_elsewhere_is_not_continued(sweep, tmp_path):
+    assert sweep("hydra.sweeper.n_trials=1").returncode == 0
+    (tmp_path / "precious").mkdir()
+    (tmp_path / "study" / "1").symlink_to(tmp_path / "precious")
+    for further in ((), ("hydra.sweeper.restart=true",)):
+        done = sweep("hydra.sweeper.n_trials=2", *further)
+        assert done.returncode == 1
+        assert "study/1 is a symbolic link that leads elsewhere; delete it first" in done.stdout
+        assert not list((tmp_path / "precious").iterdir())
+
+
 def test_a_folder_that_is_no_study_is_not_put_aside(sweep, tmp_path):
     (tmp_path / "precious").mkdir()
     done = sweep("hydra.sweep.dir=precious", "hydra.sweeper.restart=true")
