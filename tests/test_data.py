@@ -10,6 +10,7 @@ from project import REAL_DATA, composed
 from rnnclf.data.corpus import Corpus, Texts
 from rnnclf.data.encoding import (
     LARGEST_BATCH,
+    LONGEST,
     EncodedTexts,
     encode,
     make_batch,
@@ -153,6 +154,13 @@ def test_long_texts_are_cut(max_length, truncation, kept):
     spans = zip(texts.starts, texts.lengths, strict=True)
     found = [texts.words[start : start + length].tolist() for start, length in spans]
     assert [" ".join(vocabulary.words[i] for i in words) for words in found] == kept
+
+
+def test_without_a_limit_a_text_has_one_for_the_sake_of_memory():
+    vocabulary = Vocabulary(["<unk>", "<pad>", "a"])
+    texts = encode(["a " * (LONGEST + 1), "a"], np.arange(2), tokenize, vocabulary)
+    assert texts.cut(None).lengths.tolist() == [LONGEST, 1]
+    assert texts.cut(LONGEST + 1).lengths.tolist() == [LONGEST + 1, 1]
 
 
 def test_a_batch_is_padded_at_the_end():

@@ -44,6 +44,14 @@ def test_words_have_the_ngrams_of_their_letters():
     assert len(subwords_of([], BUCKETS).ends) == 0
 
 
+def test_many_words_have_those_of_each(monkeypatch):
+    whole = subwords_of(WORDS, BUCKETS)
+    monkeypatch.setattr("rnnclf.data.subwords.SHARE", 3)
+    shares = subwords_of(WORDS, BUCKETS)
+    assert shares.buckets.tolist() == whole.buckets.tolist()
+    assert shares.ends.tolist() == whole.ends.tolist()
+
+
 def test_the_two_special_words_have_none():
     subwords = subwords_of_vocabulary(WORDS, BUCKETS) + subwords_of(["new"], BUCKETS)
     assert len(subwords.of(np.array([UNKNOWN_INDEX, PADDING_INDEX]))[0]) == 0

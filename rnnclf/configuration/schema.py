@@ -18,7 +18,8 @@ class DatasetConfig:
         split_seed: Seed of the shuffles for both splits.
         validation_seed: Another seed for the choice of the validation part; null uses
             `split_seed`.
-        max_length: The longest text in words. Longer texts are truncated; null truncates none.
+        max_length: The longest text in words. Longer texts are truncated; null is 16384, for the
+            sake of memory.
         truncation: What a truncated text keeps: its first words (`head`), or half from its start
             and half from its end (`head_tail`).
         min_frequency: Words rarer than this in the training part become `<unk>`.

@@ -20,6 +20,7 @@ from rnnclf.data.vocabulary import (
 from rnnclf.data.wide import Bags, BatchBags
 
 BATCHES_IN_A_BUCKET = 50
+LONGEST = 2**14  # words of a text; a network has kilobytes for each
 LARGEST_BATCH = 2**17  # words with padding; 256 texts of 512 words
 LONG, STRIDE = 64, 8  # a batch of more than LONG words is padded to a multiple of STRIDE
 
@@ -51,11 +52,13 @@ class EncodedTexts:
         return len(self.labels)
 
     def cut(self, max_length: int | None, truncation: str = "head") -> "EncodedTexts":
-        """Returns the same texts with at most `max_length` words of each; None keeps all.
+        """Returns the same texts with at most `max_length` words of each; None is `LONGEST`.
 
         `head` keeps the first words, `head_tail` the first half and the last.
         """
-        if max_length is None or not (self.lengths > max_length).any():
+        if max_length is None:
+            max_length = LONGEST
+        if not (self.lengths > max_length).any():
             return self
         lengths = np.minimum(self.lengths, max_length)
         if truncation == "head":

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from rnnclf.data.vocabulary import NUM_SPECIAL_WORDS
 
 SIZES = (3, 4, 5)
+SHARE = 2**15  # words
 FNV_BASIS, FNV_PRIME = np.uint64(0xCBF29CE484222325), np.uint64(0x100000001B3)
 
 Numbers = npt.NDArray[np.int64]
@@ -59,6 +60,14 @@ def subwords_of_vocabulary(words: Sequence[str], num_buckets: int) -> Subwords:
 
 def subwords_of(words: Sequence[str], num_buckets: int, sizes: Sequence[int] = SIZES) -> Subwords:
     """Finds the n-grams of words and their buckets, by the hash FNV-1a of the characters."""
+    # A share at a time, for the sake of memory.
+    shares = [words[start : start + SHARE] for start in range(0, max(1, len(words)), SHARE)]
+    found = [_subwords_of(share, num_buckets) for share in shares]
+    counts = np.concatenate([np.diff(share.ends, prepend=0) for share in found])
+    return Subwords(np.concatenate([share.buckets for share in found]), np.cumsum(counts))
+
+
+def _subwords_of(words: Sequence[str], num_buckets: int) -> Subwords:
     marked = [f"<{word}>" for word in words]
     lengths = np.array([len(word) for word in marked], dtype=np.int64)
     characters = np.frombuffer("".join(marked).encode("utf-32-le", "surrogatepass"), np.uint32)
