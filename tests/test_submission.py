@@ -1,10 +1,12 @@
 """`rnnclf pick` and `rnnclf submission`: the best models, handed in and graded."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ from project import REPO
 import rnnclf as package
 from rnnclf.bundles.pick import choose
 from rnnclf.bundles.submission import grade as script
-from rnnclf.bundles.submission.archive import FILES, FOLDERS, read_group
+from rnnclf.bundles.submission.archive import FILES, FOLDERS, Group, choose_for, read_group
 from rnnclf.errors import SelectionError
 from rnnclf.runs.find import find_runs
 
@@ -102,6 +104,14 @@ def test_what_a_submission_lacks_is_named(arguments, folder, message, outputs, r
     assert not list(tmp_path.iterdir())
 
 
+def test_a_model_of_another_split_is_not_handed_in(outputs):
+    group = Group(1, ("sample",), "rnn")
+    (run,) = (run for run in find_runs([outputs]).runs if run.cell == "rnn")
+    config = run.result.config | {"dataset": run.result.config["dataset"] | {"split_seed": 1}}
+    with pytest.raises(SelectionError, match="of sample with rnn in the split of the hand-out"):
+        choose_for(group, [replace(run, result=replace(run.result, config=config))])
+
+
 @pytest.fixture
 def group_25(copied, run_py, tmp_path) -> Path:
     """The project with a group of two small data sets.
@@ -188,6 +198,35 @@ def test_a_submission_is_graded_where_it_is_unpacked(
     assert f"{accuracy:.4f} in models/csv-mine-gru" in told
     report.write_text("# Nothing")
     assert grade(folder, tmp_path / "mine").returncode == 1
+
+
+@pytest.mark.parametrize("name", ["REPORT.md", "models/a/metrics.json", "models/a/config.yaml"])
+@pytest.mark.parametrize("kind", ["pipe", "link", "large", "deep", "binary", "control"])
+def test_a_submission_of_strangers_is_graded_or_told_in_a_line(
+    name, kind, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(script, "HERE", tmp_path)
+    (tmp_path / "models" / "a").mkdir(parents=True)
+    row = "| sample | **0.5000** | 0.4 to 0.6 | 10 | `models/a` |\n"
+    result = {"result": {"test_accuracy": 0.5, "texts": {"test": 10}}}
+    (tmp_path / "REPORT.md").write_text(row)
+    (tmp_path / "models" / "a" / "metrics.json").write_text(json.dumps(result))
+    dataset = {"name": "\x1b]0;x\x07", "labels": None, **script.SPLIT}
+    (tmp_path / "models" / "a" / "config.yaml").write_text(json.dumps({"dataset": dataset}))
+    path = tmp_path / name
+    content = path.read_bytes()
+    path.unlink()
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "link":
+        path.symlink_to("/dev/zero")
+    else:
+        large, deep = b"a" * 2**21, b"[" * 100_000
+        path.write_bytes(
+            {"large": large, "deep": deep, "binary": b"\xff", "control": content}[kind]
+        )
+    assert script.main([]) == 1
+    assert capsys.readouterr().out.replace("\n", "").isprintable()
 
 
 def grade(folder: Path, data: Path) -> subprocess.CompletedProcess:

@@ -55,18 +55,25 @@ def choose_for(group: Group, runs: Sequence[Run]) -> list[Pick]:
     """Chooses a group's best tested model of each of its data sets, by validation accuracy.
 
     Raises:
-        SelectionError: If a data set has no finished, tested model of the group's cell.
+        SelectionError: If a data set has no finished, tested model of the group's cell, or none in
+            the split of the hand-out.
     """
-    assigned = [run for run in runs if run.task in group.datasets and run.cell == group.cell]
+    of_group = [run for run in runs if run.task in group.datasets and run.cell == group.cell]
+    assigned = [run for run in of_group if _has_split_of_handout(run)]
     missing = [name for name in group.datasets if name not in {run.task for run in assigned}]
     if missing:
         raise SelectionError(
             f"group {group.number} has no finished run of "
             + " and of ".join(f"{name} with {group.cell}" for name in missing)
+            + (" in the split of the hand-out" if len(of_group) > len(assigned) else "")
             + f"; python run.py -m +group={group.number} trains what is missing"
         )
     picks = {pick.run.task: pick for pick in choose(assigned, tested=True)}
     return [picks[name] for name in group.datasets]
+
+
+def _has_split_of_handout(run: Run) -> bool:
+    return {key: run.value(f"dataset.{key}") for key in grade.SPLIT} == grade.SPLIT
 
 
 def write_submission(group: Group, picks: Sequence[Pick], project: Path, to: Path) -> Path:

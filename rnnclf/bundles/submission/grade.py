@@ -19,8 +19,10 @@ import yaml
 HERE = Path(__file__).resolve().parent
 # | questions | **0.7782** | 0.7564 to 0.7986 | 1488 | `models/questions-gru` |
 ROW = re.compile(
-    r"^\| ([^|]+) \| \*\*(\d\.\d{4})\*\* \| [^|]+ \| (\d+) \| `(models/[^`/]+)` \|$", re.MULTILINE
+    r"^\| ([\w.-]+) \| \*\*(\d\.\d{4})\*\* \| [^|]+ \| (\d+) \| `(models/\w[\w.-]*)` \|$",
+    re.MULTILINE,
 )
+LARGEST = 2**20  # bytes of a file that is read
 SPLIT = {
     "train_fraction": 0.75,
     "split_seed": 0,
@@ -29,7 +31,12 @@ SPLIT = {
 
 def main(arguments: list[str]) -> int:
     """Grades each model of the report; returns the exit code."""
-    reported = {row[-1]: row[:-1] for row in ROW.findall(_read(HERE / "REPORT.md"))}
+    try:
+        rows = ROW.findall(_read(HERE / "REPORT.md"))
+    except (OSError, ValueError) as error:
+        print(f"no report here: {error}")
+        return 1
+    reported = {row[-1]: row[:-1] for row in rows}
     wrong = [model for model in reported if not _is_as_reported(model, reported[model], arguments)]
     if not reported:
         print("REPORT.md reports no accuracy")
@@ -47,10 +54,10 @@ def _is_as_reported(model: str, row: tuple[str, str, str], arguments: list[str])
         result = json.loads(_read(HERE / model / "metrics.json"))["result"]
         dataset = yaml.safe_load(_read(HERE / model / "config.yaml"))["dataset"]
         task = dataset["name"] + ("-coarse" if dataset["labels"] == "coarse" else "")
-        found = (task, f"{result['test_accuracy']:.4f}", str(result["texts"]["test"]))
+        found = (repr(task)[1:-1], f"{result['test_accuracy']:.4f}", str(result["texts"]["test"]))
         split = {key: dataset[key] for key in SPLIT}
-    except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError) as error:
-        print(f"no model here: {error}")
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, yaml.YAMLError) as error:
+        print(f"no model here: {str(error)!r}")
         return False
     for name, claimed, there in zip(
         ("data set", "accuracy", "test texts"), row, found, strict=True
@@ -68,6 +75,9 @@ def _is_as_reported(model: str, row: tuple[str, str, str], arguments: list[str])
 
 
 def _read(path: Path) -> str:
+    """Reads a file of a submission, which may be anything."""
+    if not path.is_file() or path.is_symlink() or path.stat().st_size > LARGEST:
+        raise OSError(f"{path.name} is no file of at most {LARGEST} bytes")
     return path.read_text(encoding="utf-8")
 
 
