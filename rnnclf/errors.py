@@ -89,7 +89,7 @@ def errors_in_one_line() -> Iterator[None]:
     except OSError as error:
         place = error.filename2 or error.filename
         _exit(f"{place}: {error.strerror}" if place else str(error), ExitCode.FAILED)
-    except (MemoryError, RuntimeError) as error:
+    except (ImportError, MemoryError, RuntimeError) as error:
         if not _lacks_memory(error):
             traceback.print_exc()
             raise SystemExit(ExitCode.FAILED) from None
@@ -101,9 +101,9 @@ def errors_in_one_line() -> Iterator[None]:
 
 
 def _lacks_memory(error: BaseException) -> bool:
-    """Tells whether Python or torch could not get memory; torch has no exception for that."""
-    said = str(error)
-    return isinstance(error, MemoryError) or "allocate memory" in said or "out of memory" in said
+    """Tells whether Python, torch or a library being loaded could not get memory."""
+    saying_so = ("allocate memory", "out of memory", "failed to map segment")
+    return isinstance(error, MemoryError) or any(words in str(error) for words in saying_so)
 
 
 def _exit(message: str, exit_code: ExitCode) -> NoReturn:

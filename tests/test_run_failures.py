@@ -23,6 +23,19 @@ def test_asking_for_the_test_split_in_a_grid_is_refused(run_py, tmp_path):
     assert not list(tmp_path.rglob("result.json"))
 
 
+@pytest.mark.parametrize("argument", ["hydra.run.dir=theirs", "hydra.sweep.dir=theirs"])
+def test_nothing_is_written_through_a_link_in_a_folder_that_is_named(argument, run_py, tmp_path):
+    (tmp_path / "precious").mkdir()
+    (tmp_path / "theirs" / "0").mkdir(parents=True)
+    (tmp_path / "theirs" / "0" / ".hydra").symlink_to(tmp_path / "precious")
+    (tmp_path / "theirs" / ".hydra").symlink_to(tmp_path / "precious")
+    mode = ["-m", "seed=0,1"] if "sweep" in argument else []
+    done = run_py(*mode, *TINY, argument)
+    assert done.returncode == 2
+    assert done.stderr.endswith(" is a symbolic link that leads elsewhere; delete it first\n")
+    assert not list((tmp_path / "precious").iterdir())
+
+
 def test_a_command_that_was_refused_leaves_no_folder(run_py, tmp_path):
     done = run_py("device=cuda:7")
     assert done.returncode == 2
@@ -147,6 +160,15 @@ def test_a_validation_loss_that_is_not_finite_is_no_result(run_py, tmp_path):
     assert "try a lower lr" in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert not (tmp_path / "run" / "result.json").exists()
+
+
+def test_libraries_that_do_not_fit_in_memory_are_one_line(tmp_path):
+    limited = ["sh", "-c", 'ulimit -v 300000; exec "$@"', "", sys.executable, str(RUN_PY)]
+    env = os.environ | {"OPENBLAS_NUM_THREADS": "1"}
+    done = subprocess.run(limited, cwd=tmp_path, env=env, capture_output=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith(b"error: there is not enough memory")
+    assert done.stderr.count(b"\n") == 1
 
 
 @pytest.mark.parametrize("size", ["model.hidden_size=1000000000", "embedding_size=1000000000"])
