@@ -1,5 +1,6 @@
 """The journal of a study, opened for reading while others write it."""
 
+import os
 from pathlib import Path
 
 import optuna
@@ -50,6 +51,14 @@ def test_what_is_no_journal_of_a_study_is_refused(content, message, tmp_path):
     if content is not None:
         StudyPaths(tmp_path).journal.write_bytes(content)
     with pytest.raises(StudyError, match=message):
+        read_journal(tmp_path)
+
+
+def test_a_line_without_end_is_not_read_to_its_end(tmp_path):
+    journal = StudyPaths(tmp_path).journal
+    journal.touch()
+    os.truncate(journal, 2**40)
+    with pytest.raises(StudyError, match="line 1, is damaged: ValueError: longer than"):
         read_journal(tmp_path)
 
 

@@ -12,8 +12,11 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import BaseJournalBackend, JournalFileBackend, JournalFileOpenLock
 
 from hydra_study_sweeper.errors import StudyError
+from hydra_study_sweeper.files import open_regular
 from hydra_study_sweeper.paths import StudyPaths
 from hydra_study_sweeper.storage.locks import brief_lock
+
+LONGEST_LINE = 2**24  # bytes
 
 
 class _WriterLock(JournalFileOpenLock):
@@ -85,12 +88,14 @@ class _ForReading(BaseJournalBackend):
         self.line = 0  # that is being read or applied
 
     def read_logs(self, log_number_from: int) -> Iterator[dict[str, Any]]:
-        with self._path.open("rb") as file:
+        with open_regular(self._path) as file:
             file.seek(self._position)
-            for line in file:
+            for line in iter(lambda: file.readline(LONGEST_LINE), b""):
+                self.line = len(self._entries) + 1
+                if len(line) == LONGEST_LINE:
+                    raise ValueError(f"longer than {LONGEST_LINE} bytes")
                 if not line.endswith(b"\n"):
                     break  # it is being written, or was torn
-                self.line = len(self._entries) + 1
                 self._entries.append(json.loads(line))
                 self._position += len(line)
         for number, entry in enumerate(self._entries[log_number_from:], log_number_from + 1):
