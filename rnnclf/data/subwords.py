@@ -62,12 +62,12 @@ def subwords_of(words: Sequence[str], num_buckets: int, sizes: Sequence[int] = S
     """Finds the n-grams of words and their buckets, by the hash FNV-1a of the characters."""
     # A share at a time, for the sake of memory.
     shares = [words[start : start + SHARE] for start in range(0, max(1, len(words)), SHARE)]
-    found = [_subwords_of(share, num_buckets) for share in shares]
+    found = [_subwords_of(share, num_buckets, sizes) for share in shares]
     counts = np.concatenate([np.diff(share.ends, prepend=0) for share in found])
     return Subwords(np.concatenate([share.buckets for share in found]), np.cumsum(counts))
 
 
-def _subwords_of(words: Sequence[str], num_buckets: int) -> Subwords:
+def _subwords_of(words: Sequence[str], num_buckets: int, sizes: Sequence[int]) -> Subwords:
     marked = [f"<{word}>" for word in words]
     lengths = np.array([len(word) for word in marked], dtype=np.int64)
     characters = np.frombuffer("".join(marked).encode("utf-32-le", "surrogatepass"), np.uint32)
