@@ -27,7 +27,7 @@ with atheris.instrument_imports(include=FUZZED):
     from project import composed
 
     from rnnclf.data.archives import read_archive
-    from rnnclf.data.csv_files import read_csv, read_sentences
+    from rnnclf.data.tables import Reading, read_table
     from rnnclf.data.vocabulary import Vocabulary
     from rnnclf.errors import DataError, ModelError
     from rnnclf.files.epochs import read_epochs
@@ -47,13 +47,14 @@ FOLDER = Path(tempfile.mkdtemp())
 
 def read_as_csv(content: bytes) -> None:
     """Reads the input as labelled texts, and as texts."""
-    path = FOLDER / "it.csv"
-    path.write_bytes(content)
-    for read in (read_csv, read_sentences):
-        try:
-            read(path)
-        except DataError as error:
-            assert "\n" not in str(error)
+    for name in ("it.csv", "it.jsonl", "it.txt"):
+        path = FOLDER / name
+        path.write_bytes(content)
+        for labelled in (True, False):
+            try:
+                read_table(path, Reading(labelled=labelled))
+            except DataError as error:
+                assert "\n" not in str(error)
 
 
 def read_as_bundle(content: bytes) -> None:

@@ -40,11 +40,15 @@ def test_the_names_of_the_schema_are_those_of_the_code():
 
 
 @pytest.mark.parametrize(
-    ("folder", "name"),
-    [("data/letters", "csv-letters"), ("/x/my texts [new]", "csv-my-texts-new-")],
+    ("place", "name"),
+    [
+        ("folder=data/letters", "csv-letters"),
+        ("folder='/x/my texts [new]'", "csv-my-texts-new-"),
+        ("file=data/letters.csv.gz", "csv-letters"),
+    ],
 )
-def test_csv_folders_have_studies_of_their_own(folder, name):
-    sweep = compose_sweep("sweeps=smoke", "dataset=csv", f"dataset.folder='{folder}'", "cell=rnn")
+def test_own_data_have_studies_of_their_own(place, name):
+    sweep = compose_sweep("sweeps=smoke", "dataset=csv", f"dataset.{place}", "cell=rnn")
     assert sweep.hydra.sweep.dir == f"outputs/studies/smoke-{name}-rnn"
 
 
@@ -79,9 +83,12 @@ def test_short_names_set_the_keys_they_stand_for():
         (["dataset.train_fraction=0"], "dataset.train_fraction must be a number above 0"),
         (["seed=-1"], "seed must be at least 0; it is -1"),
         (["seed=4294967296"], "seed must be below 4294967296; it is 4294967296"),
-        (["dataset=csv"], "needs dataset.folder"),
+        (["dataset=csv"], "needs dataset.file=FILE, or dataset.folder=FOLDER"),
+        (["dataset=csv", "dataset.file=a", "dataset.folder=b"], "needs dataset.file=FILE, or"),
+        (["dataset=csv", "dataset.folder=b", "dataset.test_file=a"], "go with dataset.file=FILE"),
+        (["dataset.text=a"], "dataset.text=a is for dataset=csv"),
         (["dataset.folder=x"], "is for dataset=csv"),
-        (["dataset.name=letters"], "dataset=letters needs dataset.folder"),
+        (["dataset.name=letters"], "dataset=letters needs dataset.file"),
         (["dataset.name=../letters"], "must have nothing but letters, digits"),
         (["dataset=spam", "dataset.labels=fine"], "dataset.labels is fine or coarse for"),
         (["dataset=questions", "dataset.labels=null"], "dataset.labels is fine or coarse for"),

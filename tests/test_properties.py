@@ -1,7 +1,6 @@
 """Whatever comes in: read, or refused in one clear line; what was written is read again."""
 
 import csv
-import io
 import tempfile
 from pathlib import Path
 
@@ -15,10 +14,10 @@ from project import composed
 
 from rnnclf.configuration.composed import load, to_yaml
 from rnnclf.configuration.schema import Config, keys
-from rnnclf.data.csv_files import parse_csv, read_csv
+from rnnclf.data.tables import Reading, read_table
 from rnnclf.data.torchtext_adapter import tokenize
 from rnnclf.data.vocabulary import Vocabulary
-from rnnclf.errors import ConfigError, DataError, ModelError
+from rnnclf.errors import ConfigError, ModelError
 from rnnclf.files.paths import ModelPaths
 from rnnclf.files.tensors import save_tensors
 from rnnclf.model.classifier import Classifier
@@ -44,26 +43,12 @@ def is_one_line(error: Exception) -> bool:
 @thorough
 @given(st.lists(st.tuples(sentences, labels), min_size=1))
 def test_texts_written_as_csv_are_read_again(records):
-    file = io.StringIO(newline="")
-    csv.writer(file).writerows([("sentence", "label"), *records])
-    texts = parse_csv(file.getvalue(), "it")
-    assert list(zip(texts.texts, texts.labels, strict=True)) == records
-
-
-@thorough
-@given(st.binary() | no_nul.map(lambda text: f"sentence,label\n{text}".encode()))
-def test_any_bytes_are_texts_or_an_error_that_names_the_file(content):
-    with tempfile.NamedTemporaryFile(suffix=".csv") as file:
-        path = Path(file.name)
-        path.write_bytes(content)
-        try:
-            texts = read_csv(path)
-        except DataError as error:
-            assert str(path) in str(error)
-            assert is_one_line(error)
-        else:
-            assert len(texts.texts) == len(texts.labels) > 0
-            assert all(map(str.strip, [*texts.texts, *texts.labels]))
+    with tempfile.NamedTemporaryFile("w", suffix=".csv", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([("sentence", "label"), *records])
+        file.flush()
+        table = read_table(Path(file.name), Reading())
+    assert not table.bad
+    assert list(zip(table.texts, table.labels, strict=True)) == records
 
 
 @thorough

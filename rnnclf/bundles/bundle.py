@@ -93,10 +93,20 @@ def check_replaceable(folder: Path) -> None:
 
 def _without_places(config: Config) -> Config:
     """Returns the configuration without the folders of the machine that made the model."""
-    folder, vectors = config.dataset.folder, config.model.vectors
+    data, vectors = config.dataset, config.model.vectors
     return replace(
         config,
-        dataset=replace(config.dataset, folder=Path(folder).resolve().name if folder else None),
-        model=replace(config.model, vectors=Path(vectors).name if vectors else None),
+        dataset=replace(
+            data,
+            folder=Path(data.folder).resolve().name if data.folder else None,
+            file=_name(data.file),
+            validation_file=_name(data.validation_file),
+            test_file=_name(data.test_file),
+        ),
+        model=replace(config.model, vectors=_name(vectors)),
         paths=PathsConfig(data="data", outputs="outputs"),
     )
+
+
+def _name(path: str | None) -> str | None:
+    return Path(path).name if path else None

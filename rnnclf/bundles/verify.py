@@ -4,7 +4,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rnnclf.bundles.bundle import reported
+from rnnclf.configuration.schema import DatasetConfig
 from rnnclf.data.corpus import Texts
+from rnnclf.data.own import is_own
 from rnnclf.data.prepared import load as load_corpus
 from rnnclf.data.sources import default_data_folder
 from rnnclf.data.splits import hold_out
@@ -56,29 +58,19 @@ def texts_of(
     Args:
         classifier: The model.
         counts: How many texts each part must have.
-        data_folder: The raw files, or the CSV files of a data set that has a folder, or a folder
-            around that. None: the default data folder, or the folder in the configuration.
+        data_folder: The raw files, or one's own files, or the folder around their folder. None: the
+            default data folder, or the places in the configuration.
 
     Raises:
         DataError: If the data cannot be had or is not the model's.
     """
-    dataset = classifier.config.dataset
-    if dataset.folder is None:
-        data_folder = data_folder or default_data_folder()
-    elif data_folder is None:
-        data_folder = Path(dataset.folder)
-        if not data_folder.is_dir():  # a bundle knows only its name
-            raise DataError(
-                f"where is the folder {data_folder} with train.csv and test.csv? set --data FOLDER"
-            )
-    else:
-        inside = data_folder / Path(dataset.folder).name
-        dataset = replace(dataset, folder=str(inside if inside.is_dir() else data_folder))
+    dataset = _placed(classifier.config.dataset, data_folder)
+    data_folder = data_folder or default_data_folder()
     corpus = load_corpus(dataset, data_folder)
     unknown = sorted(set(corpus.classes) - set(classifier.classes))
     if unknown:
         raise DataError(f"{data_folder}: the model has no class {unknown[0]!r}")
-    training, validation = hold_out(corpus.train, dataset)
+    training, validation = hold_out(corpus, dataset)
     parts = {"train": training, "validation": validation, "test": corpus.test}
     for part, texts in parts.items():
         if len(texts) != getattr(counts, part):
@@ -87,3 +79,28 @@ def texts_of(
                 f"{getattr(counts, part)}; the model was made with other data"
             )
     return parts
+
+
+def _placed(dataset: DatasetConfig, data_folder: Path | None) -> DatasetConfig:
+    """Returns the configuration with one's own files where they are on this machine."""
+    if not is_own(dataset):
+        return dataset
+    place = dataset.folder or dataset.file or ""
+    if data_folder is None:
+        if not Path(place).exists():  # a bundle knows only its name
+            what = "folder" if dataset.folder else "file"
+            raise DataError(f"where is the {what} {place}? set --data FOLDER")
+        return dataset
+    if dataset.folder:
+        inside = data_folder / Path(place).name
+        return replace(dataset, folder=str(inside if inside.is_dir() else data_folder))
+
+    def inside_it(file: str | None) -> str | None:
+        return str(data_folder / Path(file).name) if file else None
+
+    return replace(
+        dataset,
+        file=inside_it(dataset.file),
+        validation_file=inside_it(dataset.validation_file),
+        test_file=inside_it(dataset.test_file),
+    )

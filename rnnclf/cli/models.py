@@ -45,13 +45,16 @@ def predict(model: Path, texts: tuple[str, ...], file: Path | None, top: int, ki
     of output has probability, class and text; with --format json it is an object, with csv a record
     for each class listed.
     """
-    from rnnclf.data.csv_files import read_sentences
+    from rnnclf.data.tables import Reading, read_table
 
     if texts and file:
         raise click.UsageError("texts as arguments or --csv, not both")
     asked: Iterable[str]
     if texts or file:
-        asked, size = read_sentences(file) if file else map(_printable, texts), BATCH
+        asked, size = (
+            read_table(file, Reading(labelled=False)).texts if file else map(_printable, texts),
+            BATCH,
+        )
     else:
         asked, size = _lines(), 1 if sys.stdin.isatty() else BATCH
     sys.stdout.reconfigure(encoding="utf-8", line_buffering=True)  # type: ignore[union-attr]

@@ -13,6 +13,7 @@ from rnnclf.configuration.schema import (
 from rnnclf.errors import ConfigError
 
 PUBLISHED = ("sample", "sentiment", "spam", "questions", "newsgroups")
+OWN = ("folder", "file", "validation_file", "test_file", "text", "label", "encoding")
 FRACTIONS = (
     "dataset.train_fraction",
     "dataset.validation_fraction",
@@ -96,13 +97,21 @@ def _check_dataset(dataset: DatasetConfig) -> None:
             f"dataset.name={dataset.name} becomes a part of file names; "
             "it must have nothing but letters, digits, '_', '-' and '.'"
         )
-    if dataset.name not in PUBLISHED and not dataset.folder:
+    own = {key: value for key in OWN if (value := getattr(dataset, key)) is not None}
+    if dataset.name in PUBLISHED and own:
+        key, value = next(iter(own.items()))
         raise ConfigError(
-            f"dataset={dataset.name} needs dataset.folder=FOLDER with train.csv and test.csv in it"
+            f"dataset.{key}={value} is for dataset=csv; dataset.name is {dataset.name}"
         )
-    if dataset.name in PUBLISHED and dataset.folder:
+    if dataset.name not in PUBLISHED and bool(dataset.folder) == bool(dataset.file):
         raise ConfigError(
-            f"dataset.folder={dataset.folder} is for dataset=csv; dataset.name is {dataset.name}"
+            f"dataset={dataset.name} needs dataset.file=FILE, or dataset.folder=FOLDER with "
+            "train.csv and test.csv in it"
+        )
+    if dataset.folder and (dataset.test_file or dataset.validation_file):
+        raise ConfigError(
+            "dataset.test_file and dataset.validation_file go with dataset.file=FILE, "
+            f"not with dataset.folder={dataset.folder}"
         )
     if (dataset.labels is None) == (dataset.name == "questions"):
         raise ConfigError(

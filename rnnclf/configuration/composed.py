@@ -49,11 +49,12 @@ def register_schema() -> None:
     OmegaConf.register_resolver("options", options, replace=True)
 
 
-def csv_name(folder: str | None) -> str:
-    """Names a folder of CSV files, so that studies of two folders are two studies."""
-    if not folder:
-        return "csv"  # the check says that the folder is missing
-    return re.sub(r"[^\w.-]+", "-", f"csv-{Path(folder).resolve().name}")
+def csv_name(folder: str | None, file: str | None) -> str:
+    """Names one's own data by its folder or file, so that two of them have two studies."""
+    if not folder and not file:
+        return "csv"  # the check says that they are missing
+    name = Path(folder).resolve().name if folder else Path(str(file)).name.partition(".")[0]
+    return re.sub(r"[^\w.-]+", "-", f"csv-{name}")
 
 
 def options(group: str) -> str:

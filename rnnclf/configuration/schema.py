@@ -11,8 +11,21 @@ class DatasetConfig:
     Attributes:
         name: The data set; `dataset=` chooses it.
         labels: The fine or the coarse classes of `questions`. Other data sets have no choice.
-        folder: The folder with `train.csv` and `test.csv` of your own data.
-        train_fraction: Share of the texts in the training split. CSV files have their own.
+        folder: The folder of your own data, with a file `train`, and `validation` and `test` if
+            you have them, such as `train.csv`.
+        file: The file of your own data, or of its training split.
+        validation_file: The validation part of your own data; null takes it from the training
+            split.
+        test_file: The test split of your own data; null takes it from `file`.
+        text: The column of the texts, by name or by number from 1; `title+body` joins two. null
+            finds it.
+        label: The column of the labels. null finds it.
+        encoding: The encoding of your own files, such as `windows-1252`; null is UTF-8, or UTF-16
+            where the file begins with its mark.
+        bad_rows: `refuse` skips rows that cannot be used while they are under 1 %, and refuses the
+            file otherwise; `skip` skips any number.
+        tokens: What the model reads: words, or characters for texts without blanks between words.
+        train_fraction: Share of the texts in the training split. A test file of your own is one.
         validation_fraction: Share of the training split that is held out for validation. With 0
             the last epoch counts as the best, unless training diverged before it.
         split_seed: Seed of the shuffles for both splits.
@@ -28,6 +41,14 @@ class DatasetConfig:
     name: str
     labels: Literal["fine", "coarse"] | None
     folder: str | None
+    file: str | None
+    validation_file: str | None
+    test_file: str | None
+    text: str | None
+    label: str | None
+    encoding: str | None
+    bad_rows: Literal["refuse", "skip"]
+    tokens: Literal["words", "characters"]
     train_fraction: float
     validation_fraction: float
     split_seed: int

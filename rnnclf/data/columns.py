@@ -18,6 +18,11 @@ LABEL = (
 Column = str | int  # a name, or a number from 1
 
 
+def columns_of(text: str | int | None) -> list[Column]:
+    """Returns the text columns that `dataset.text` names, such as `title+body`."""
+    return [] if text is None else list(str(text).split("+"))
+
+
 @dataclass(frozen=True)
 class Chosen:
     """The columns of a table that are used.
@@ -113,7 +118,9 @@ def has_header(sample: Sequence[Sequence[str]], given: Sequence[Column]) -> bool
 
 
 def _position(column: Column, names: Sequence[str], where: str, role: str) -> int:
-    """Returns the position of a column that the user names."""
+    """Returns the position of a column that the user names, or numbers if none has that name."""
+    if isinstance(column, str) and column.isdecimal() and column not in names:
+        column = int(column)
     if isinstance(column, int):
         if 1 <= column <= len(names):
             return column - 1

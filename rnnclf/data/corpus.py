@@ -1,7 +1,7 @@
 """Labelled texts."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -25,17 +25,23 @@ class Texts:
 
 @dataclass(frozen=True)
 class Corpus:
-    """A data set with its two splits.
+    """A data set with its splits.
 
     Attributes:
         classes: All class names, sorted by index.
-        train: The training split, with the validation part.
+        train: The training split, with the validation part unless that has a file of its own.
         test: The test split.
+        validation: The validation part of a data set that has a file for it.
+        notes: What was found in one's own files, a line each.
+        complaints: What looks wrong with them, a line each.
     """
 
     classes: list[str]
     train: Texts
     test: Texts
+    validation: Texts | None = None
+    notes: list[str] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
 
 
 def class_indices(labels: Iterable[str], classes: Sequence[str]) -> npt.NDArray[np.int64]:

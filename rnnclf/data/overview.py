@@ -1,12 +1,19 @@
-"""Table 1 of the hand-out, for the data sets on disk."""
+"""Table 1 of the hand-out, for the data sets on disk and those of one's own in `conf/dataset/`."""
 
 from pathlib import Path
 
+import yaml
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
+from rnnclf.data.columns import columns_of
+from rnnclf.data.own import PLACES, own_files, read_parts
 from rnnclf.data.sources import SOURCES, load_corpus
+from rnnclf.data.tables import Reading
+from rnnclf.data.tokens import TOKENIZERS
 from rnnclf.data.torchtext_adapter import count_words
+from rnnclf.errors import DataError
 
 HANDOUT_VOCABULARY_SIZES = {
     "sentiment": 18298,
@@ -43,4 +50,30 @@ def print_overview(folder: Path) -> None:
             str(len(corpus.test)),
             str(sum(text in seen for text in corpus.test.texts)),
         )
+    for path in sorted(Path("conf/dataset").glob("*.yaml")):
+        if path.stem not in (*SOURCES, "sample", "csv"):
+            table.add_row(path.stem, *_own_row(path))
     Console().print(table)
+
+
+def _own_row(path: Path) -> list[str]:
+    """Describes the data set of one's own that a file of `conf/dataset/` names."""
+    given = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    try:
+        files = own_files(*(given.get(key) for key in PLACES))
+        text, label, encoding = (given.get(key) for key in ("text", "label", "encoding"))
+        reading = Reading(columns_of(text), label, encoding, may_be_link="folder" not in given)
+        parts = read_parts(files, reading, skip=True).parts
+    except DataError as error:
+        return [f"[dim]{escape(str(error))}[/dim]"]
+    train, test = parts["train"], parts.get("test")
+    tokenize = TOKENIZERS[given.get("tokens", "words")]
+    seen = set(train.texts)
+    return [
+        str(len(set(train.labels))),
+        str(len(count_words(train.texts, tokenize=tokenize)) - SPECIAL_WORDS),
+        "",
+        str(len(train)),
+        str(len(test)) if test else "from train",
+        str(sum(text in seen for text in test.texts)) if test else "",
+    ]

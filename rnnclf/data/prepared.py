@@ -13,15 +13,18 @@ from rnnclf.configuration.schema import DatasetConfig
 from rnnclf.data.cache import Entry, file_digest, kept
 from rnnclf.data.corpus import Corpus, Texts, class_indices
 from rnnclf.data.encoding import EncodedTexts, encode
+from rnnclf.data.own import PLACES, files_of, is_own, read_own
 from rnnclf.data.sources import load_corpus, source_files
 from rnnclf.data.splits import hold_out
-from rnnclf.data.torchtext_adapter import count_words, tokenize
+from rnnclf.data.tokens import TOKENIZERS
+from rnnclf.data.torchtext_adapter import count_words
 from rnnclf.data.vocabulary import Vocabulary
 from rnnclf.data.wide import Bags, bags_of
 
 PARTS = ("training", "validation")
 ENCODED = ("words", "starts", "lengths", "labels")
 BAGS = ("buckets", "counts", "ends")
+FEW_TEXTS, NEARLY_ALL = 20, 0.8
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,8 @@ class PreparedTexts:
         validation: The validation part, which may be empty.
         validation_texts: The same, as text.
         num_test: The number of test texts.
+        notes: What was found in one's own files, a line each.
+        complaints: What looks wrong with the texts, a line each.
     """
 
     digest: str
@@ -45,6 +50,8 @@ class PreparedTexts:
     validation: EncodedTexts
     validation_texts: Texts
     num_test: int
+    notes: list[str]
+    complaints: list[str]
 
 
 def prepare(config: DatasetConfig, data_folder: Path, wide_buckets: int = 0) -> PreparedTexts:
@@ -70,7 +77,7 @@ def _prepare_bags(
     config = DatasetConfig(*values)  # type: ignore[arg-type]
 
     def build() -> Entry:
-        parts = hold_out(load(config, data_folder).train, config)
+        parts = hold_out(load(config, data_folder), config)
         return Entry(
             {
                 f"{part}.{name}": getattr(bags, name)
@@ -105,16 +112,20 @@ def _prepare(values: tuple[object, ...], data_folder: Path) -> PreparedTexts:
         validation,
         Texts(list(entry.strings["texts"]), [classes[label] for label in validation.labels]),
         int(entry.arrays["num_test"]),
+        list(entry.strings["notes"]),
+        [*entry.strings["complaints"], *_rare_words(training, config.tokens)],
     )
 
 
 def _build(config: DatasetConfig, data_folder: Path) -> Entry:
     corpus = load(config, data_folder)
-    parts = dict(zip(PARTS, hold_out(corpus.train, config), strict=True))
-    words = count_words(parts["training"].texts, config.min_frequency)
+    parts = dict(zip(PARTS, hold_out(corpus, config), strict=True))
+    tokenize = TOKENIZERS[config.tokens]
+    words = count_words(parts["training"].texts, config.min_frequency, tokenize)
     vocabulary = Vocabulary(words)
     arrays: dict[str, npt.NDArray[Any]] = {"num_test": np.array(len(corpus.test))}
     strings = {"words": words, "classes": corpus.classes, "texts": parts["validation"].texts}
+    strings |= {"notes": corpus.notes, "complaints": corpus.complaints}
     for part, texts in parts.items():
         labels = class_indices(texts.labels, corpus.classes)
         encoded = encode(texts.texts, labels, tokenize, vocabulary)
@@ -137,19 +148,35 @@ def load_test(config: DatasetConfig, data_folder: Path) -> Texts:
 def _made_from(config: DatasetConfig, data_folder: Path) -> dict[str, Any]:
     """Returns the settings and files that prepared texts depend on."""
     settings = asdict(config)
-    for unused in ("folder", "max_length", "truncation"):  # texts are cut when they are read
+    for unused in (*PLACES, "max_length", "truncation"):  # texts are cut when they are read
         del settings[unused]
-    files = source_files(config.name, data_folder, config.folder)
-    return settings | {"files": [file_digest(path) for path in files]}
+    if not is_own(config):
+        files = {path.name: path for path in source_files(config.name, data_folder)}
+    else:
+        files = files_of(config)
+    return settings | {"files": {part: file_digest(path) for part, path in files.items()}}
+
+
+def _rare_words(training: EncodedTexts, tokens: str) -> list[str]:
+    """Complains if nearly all words of the training texts occur once."""
+    counts = np.bincount(training.words[training.words >= 0])
+    once = int((counts == 1).sum())
+    if len(training) < FEW_TEXTS or tokens != "words" or once < NEARLY_ALL * counts.sum():
+        return []
+    return [
+        f"{once} of {counts.sum()} words of the training texts occur once, so little can be "
+        "learned from them; for texts without blanks set dataset.tokens=characters"
+    ]
 
 
 def load(config: DatasetConfig, data_folder: Path) -> Corpus:
     """Loads the data set that a configuration names."""
+    if is_own(config):
+        return read_own(config)
     return load_corpus(
         config.name,
         data_folder,
         labels=config.labels,
-        csv_folder=Path(config.folder) if config.folder else None,
         train_fraction=config.train_fraction,
         split_seed=config.split_seed,
     )

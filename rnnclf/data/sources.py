@@ -8,12 +8,9 @@ from pathlib import Path, PurePosixPath
 
 from rnnclf.data.archives import read_archive
 from rnnclf.data.corpus import Corpus, Texts
-from rnnclf.data.csv_files import parse_csv, read_csv
 from rnnclf.data.download import RawFile, fetch, locate
 from rnnclf.data.splits import shuffled_split
-from rnnclf.errors import DataError
-
-CSV_FILES = ("train.csv", "test.csv")
+from rnnclf.data.tables import Reading, read_table
 
 
 @dataclass(frozen=True)
@@ -34,28 +31,26 @@ def load_corpus(
     data_folder: Path,
     *,
     labels: str | None = None,
-    csv_folder: Path | None = None,
     train_fraction: float = 0.75,
     split_seed: int = 0,
 ) -> Corpus:
-    """Reads a data set and splits it.
+    """Reads a published data set, or the sample, and splits it.
 
     Args:
-        name: A key of `SOURCES`, `sample`, or any name with `csv_folder`.
+        name: A key of `SOURCES`, or `sample`.
         data_folder: The folder of the raw files, to which missing ones are downloaded.
         labels: `coarse` for the coarse classes of `questions`.
-        csv_folder: The folder of `train.csv` and `test.csv`, which come split.
         train_fraction: Share of the training split.
         split_seed: Seed of the shuffle before the split.
 
     Raises:
-        DataError: If files are missing, damaged or malformed, or there is only one class.
+        DataError: If files are missing or damaged.
     """
-    if csv_folder is not None:
-        return _read_csv_corpus(csv_folder)
     if name == "sample":
         sample = importlib.resources.files("rnnclf.data") / "sample.csv"
-        texts = parse_csv(sample.read_text(encoding="utf-8"), sample.name)
+        with importlib.resources.as_file(sample) as path:
+            table = read_table(path, Reading(text=["sentence"], label="label"))
+        texts = Texts(table.texts, table.labels)
     else:
         source = SOURCES[name]
         texts = source.read([fetch(raw_file, data_folder) for raw_file in source.raw_files])
@@ -65,27 +60,11 @@ def load_corpus(
     return Corpus(sorted(set(texts.labels)), train, test)
 
 
-def source_files(name: str, data_folder: Path, csv_folder: str | None) -> list[Path]:
+def source_files(name: str, data_folder: Path) -> list[Path]:
     """Returns the files of a data set, downloaded if they are missing; `sample` has none."""
-    if csv_folder is not None:
-        return [Path(csv_folder, file) for file in CSV_FILES]
     if name == "sample":
         return []
     return [locate(raw_file, data_folder) for raw_file in SOURCES[name].raw_files]
-
-
-def _read_csv_corpus(folder: Path) -> Corpus:
-    train, test = (read_csv(folder / file) for file in CSV_FILES)
-    classes = sorted(set(train.labels))
-    if len(classes) < 2:
-        raise DataError(
-            f"{folder / 'train.csv'}: every text has the label {classes[0]!r}; "
-            "a classifier needs at least two classes"
-        )
-    unknown = sorted(set(test.labels) - set(classes))
-    if unknown:
-        raise DataError(f"{folder / 'test.csv'}: no text in train.csv has the label {unknown[0]!r}")
-    return Corpus(classes, train, test)
 
 
 def _normalise(text: str) -> str:

@@ -5,7 +5,7 @@ from collections import defaultdict
 from fractions import Fraction
 
 from rnnclf.configuration.schema import DatasetConfig
-from rnnclf.data.corpus import Texts
+from rnnclf.data.corpus import Corpus, Texts
 from rnnclf.errors import DataError
 
 
@@ -17,17 +17,26 @@ def shuffled_split(texts: Texts, train_fraction: float, seed: int) -> tuple[Text
     return texts.take(order[:cut]), texts.take(order[cut:])
 
 
-def hold_out(texts: Texts, config: DatasetConfig) -> tuple[Texts, Texts]:
-    """Splits the training split into texts for training and for validation.
+def hold_out(corpus: Corpus, config: DatasetConfig) -> tuple[Texts, Texts]:
+    """Returns the texts for training and for validation.
+
+    The latter are those of the validation file of one's own data, or a part of the training split.
 
     Raises:
         DataError: If there are too few texts for the validation part to have any.
     """
+    if corpus.validation is not None:
+        return corpus.train, corpus.validation
     seed = config.split_seed if config.validation_seed is None else config.validation_seed
-    return stratified_split(texts, config.validation_fraction, seed)
+    return stratified_split(corpus.train, config.validation_fraction, seed)
 
 
-def stratified_split(texts: Texts, fraction: float, seed: int) -> tuple[Texts, Texts]:
+def stratified_split(
+    texts: Texts,
+    fraction: float,
+    seed: int,
+    purpose: str = "validation; raise dataset.validation_fraction",
+) -> tuple[Texts, Texts]:
     """Draws a part with the classes in the same proportions; returns the rest and the part.
 
     Every class gives its share rounded down; the remaining places go to the largest remainders
@@ -52,7 +61,7 @@ def stratified_split(texts: Texts, fraction: float, seed: int) -> tuple[Texts, T
     if not taken and fraction:
         raise DataError(
             f"{len(texts)} training texts are too few to hold out {100 * fraction:g}% for "
-            "validation; raise dataset.validation_fraction or add texts"
+            f"{purpose} or add texts"
         )
     rest = [index for index in range(len(texts)) if index not in taken]
     return texts.take(rest), texts.take(sorted(taken))

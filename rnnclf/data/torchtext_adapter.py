@@ -19,6 +19,7 @@ from torchtext.vocab import Vectors, Vocab
 
 from rnnclf.data.corpus import Texts, class_indices
 from rnnclf.data.sources import SOURCES, default_data_folder, load_corpus
+from rnnclf.data.vocabulary import Tokenizer
 from rnnclf.errors import DataError
 
 UNKNOWN, PADDING = "<unk>", "<pad>"
@@ -26,7 +27,9 @@ UNKNOWN, PADDING = "<unk>", "<pad>"
 tokenize = get_tokenizer("basic_english")
 
 
-def count_words(texts: Iterable[str], min_frequency: int = 1) -> list[str]:
+def count_words(
+    texts: Iterable[str], min_frequency: int = 1, tokenize: Tokenizer = tokenize
+) -> list[str]:
     """Returns `<unk>`, `<pad>`, and the words of the texts, sorted by frequency and alphabet.
 
     Words that occur less than `min_frequency` times are left out.
@@ -88,8 +91,10 @@ def load_dataset(
         `train_iterator.dataset.classes`.
 
     Raises:
-        DataError: If the data set is unknown, missing or damaged.
+        DataError: If the data set is unknown, missing or damaged, or a batch has no texts.
     """
+    if batch_size < 1:
+        raise DataError(f"batch_size must be at least 1; it is {batch_size}")
     if name not in (*SOURCES, "sample"):
         raise DataError(f"no data set {name!r}; there are sample, {', '.join(SOURCES)}")
     corpus = load_corpus(name, Path(data_folder or default_data_folder()))

@@ -15,7 +15,7 @@ from rnnclf.configuration.schema import Config
 from rnnclf.data.corpus import Texts, class_indices
 from rnnclf.data.encoding import EncodedTexts, encode, make_batch
 from rnnclf.data.subwords import Subwords, subwords_of, subwords_of_vocabulary
-from rnnclf.data.torchtext_adapter import tokenize
+from rnnclf.data.tokens import TOKENIZERS
 from rnnclf.data.vocabulary import Vocabulary
 from rnnclf.data.wide import bags_of
 from rnnclf.model.evaluate import BATCH_SIZE, predict_logits, score
@@ -50,7 +50,7 @@ class Classifier:
         """Turns texts into word indices, and their labels, if there are any, into class indices."""
         indices = self.class_indices(labels) if labels else np.zeros(len(texts), dtype=np.int64)
         dataset = self.config.dataset
-        encoded = encode(texts, indices, tokenize, self.vocabulary)
+        encoded = encode(texts, indices, TOKENIZERS[dataset.tokens], self.vocabulary)
         if buckets := self.config.model.wide_buckets:
             encoded = replace(encoded, bags=bags_of(texts, buckets))
         return self.with_subwords(encoded.cut(dataset.max_length, dataset.truncation))

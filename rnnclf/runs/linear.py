@@ -35,7 +35,7 @@ def measure_baselines(config: DatasetConfig, data_folder: Path) -> Baseline:
     except ImportError as error:
         raise UserError("scikit-learn is not installed: pip install 'rnnclf[baseline]'") from error
     corpus = load(config, data_folder)
-    training, validation = hold_out(corpus.train, config)
+    training, validation = hold_out(corpus, config)
     models = []
     for features in (WORDS, WORDS_AND_CHARACTERS):
         start = time.perf_counter()

@@ -151,6 +151,10 @@ def _fit(
         f"{config.dataset.name}: {len(data.training)} training and {len(data.validation)} "
         f"validation texts, {len(classifier.classes)} classes, {len(classifier.vocabulary)} words"
     )
+    for note in data.notes:
+        log.info("%s", note)
+    for complaint in data.complaints:
+        log.warning("%s", complaint)
     log.info("training a %s on %s", config.model.cell, describe(network.device))
     make = partial(
         make_updates,

@@ -1,0 +1,125 @@
+"""What is to be said of labelled texts before somebody trains on them."""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from statistics import median
+
+from rnnclf.data.corpus import Texts
+
+FEW_TEXTS = 10  # of a class
+NAMED = 5  # classes that are named in a line
+
+
+def describe(texts: Texts) -> str:
+    """Returns texts, classes with the largest and the smallest, and lengths, in a line."""
+    counts = Counter(texts.labels).most_common()
+    lengths = [len(text) for text in texts.texts]
+    classes = f"{len(counts)} classes"
+    if counts:
+        (largest, most), (smallest, fewest) = counts[0], counts[-1]
+        classes += f" ({most} of {largest} … {fewest} of {smallest})"
+    if not lengths:
+        return "no texts"
+    return (
+        f"{len(texts)} texts of {min(lengths)} to {max(lengths)} characters "
+        f"(median {median(lengths):.0f}), {classes}"
+    )
+
+
+def findings(parts: Mapping[str, Texts]) -> list[str]:
+    """Returns what looks wrong with the texts of some parts, a line each.
+
+    Args:
+        parts: The texts of `train`, and of `validation` and `test` if there are any.
+    """
+    train = parts["train"]
+    counts = Counter(train.labels)
+    lines = [*_small_classes(counts), *_odd_labels(counts), *_many_classes(counts)]
+    for part in ("validation", "test"):
+        if part in parts:
+            lines += _shared(train, parts[part], part)
+    return lines + _conflicts(parts)
+
+
+def _small_classes(counts: Counter[str]) -> list[str]:
+    small = [label for label, count in counts.items() if count < FEW_TEXTS]
+    if not small:
+        return []
+    return [
+        f"{_number(small, 'class')} with fewer than {FEW_TEXTS} training texts: {_names(small)}"
+    ]
+
+
+def _odd_labels(counts: Counter[str]) -> list[str]:
+    alike = defaultdict(list)
+    for label in counts:
+        alike[label.casefold()].append(label)
+    lines = [
+        f"labels that differ only in case are different classes: {', '.join(labels)}"
+        for labels in alike.values()
+        if len(labels) > 1
+    ]
+    fractions = [label for label in counts if label.removeprefix("-").endswith(".0")]
+    fractions = [label for label in fractions if _is_float(label)]
+    if fractions:
+        lines.append(
+            f"labels are whole numbers with a fraction: {_names(fractions)}; if another file has "
+            f"{fractions[0].removesuffix('.0')}, that is another class"
+        )
+    return lines
+
+
+def _many_classes(counts: Counter[str]) -> list[str]:
+    if len(counts) <= max(50, counts.total() / 3):
+        return []
+    return [
+        f"{len(counts)} classes for {counts.total()} training texts; is it the right label column?"
+    ]
+
+
+def _shared(train: Texts, other: Texts, part: str) -> list[str]:
+    """Counts the texts of another part that training has as well."""
+    known = set(train.texts)
+    shared = sum(text in known for text in other.texts)
+    if not shared:
+        return []
+    return [
+        f"{shared} of {len(other)} {part} texts are also training texts; "
+        "its accuracy is higher than with new texts"
+    ]
+
+
+def _conflicts(parts: Mapping[str, Texts]) -> list[str]:
+    """Counts the texts that have more than one label."""
+    first: dict[str, str] = {}
+    conflicting: dict[str, str] = {}
+    for texts in parts.values():
+        for text, label in zip(texts.texts, texts.labels, strict=True):
+            if first.setdefault(text, label) != label:
+                conflicting.setdefault(text, label)
+    if not conflicting:
+        return []
+    text, label = next(iter(conflicting.items()))
+    shown = text if len(text) <= 40 else f"{text[:39]}…"
+    return [
+        f"{_number(conflicting, 'text')} with more than one label, such as {shown!r}: "
+        f"{first[text]} and {label}"
+    ]
+
+
+def _number(things: object, name: str) -> str:
+    count = len(things)  # type: ignore[arg-type]
+    plural = f"{name}es" if name.endswith("s") else f"{name}s"
+    return f"{count} {name if count == 1 else plural}"
+
+
+def _names(labels: list[str]) -> str:
+    return ", ".join(labels[:NAMED]) + (", …" if len(labels) > NAMED else "")
+
+
+def _is_float(label: str) -> bool:
+    try:
+        float(label)
+    except ValueError:
+        return False
+    return True

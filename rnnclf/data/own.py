@@ -1,0 +1,175 @@
+"""A data set of one's own: its files, their texts, and the parts that they make."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from rnnclf.configuration.schema import DatasetConfig
+from rnnclf.data.columns import columns_of
+from rnnclf.data.corpus import Corpus, Texts
+from rnnclf.data.findings import describe, findings
+from rnnclf.data.splits import stratified_split
+from rnnclf.data.tables import BadRow, Reading, Table, check_bad_rows, read_table
+from rnnclf.errors import DataError
+
+STEMS = {
+    "train": ("train",),
+    "validation": ("validation", "valid", "val", "dev"),
+    "test": ("test",),
+}
+PLACES = ("folder", "file", "validation_file", "test_file")  # the keys of the configuration
+LISTED = 20  # classes in a report
+FORMATS = (".csv", ".tsv", ".txt", ".jsonl", ".ndjson", ".json", ".parquet")
+
+
+@dataclass(frozen=True)
+class OwnData:
+    """The texts of one's own files.
+
+    Attributes:
+        parts: The texts of `train`, and of `validation` and `test` where they have a file.
+        notes: What was found in the files, one line each.
+        complaints: What should be looked at, one line each.
+    """
+
+    parts: dict[str, Texts]
+    notes: list[str]
+    complaints: list[str]
+
+
+def is_own(dataset: DatasetConfig) -> bool:
+    """Tells whether a configuration names files of one's own."""
+    return bool(dataset.folder or dataset.file)
+
+
+def files_in(folder: Path) -> dict[str, Path]:
+    """Finds the files of the parts in a folder: `train.csv` and others by their names.
+
+    Raises:
+        DataError: If the folder has no file for training, or two for a part.
+    """
+    names = sorted(path for path in folder.glob("*.*") if set(path.suffixes) & set(FORMATS))
+    files = {}
+    for part, stems in STEMS.items():
+        of_part = [path for path in names if path.name.partition(".")[0] in stems]
+        if len(of_part) > 1:
+            two = " and ".join(path.name for path in of_part[:2])
+            raise DataError(f"{folder}: {two} could both be for {part}; name the files instead")
+        if of_part:
+            files[part] = of_part[0]
+    if "train" not in files:
+        raise DataError(f"{folder / 'train.csv'}: no such file")
+    return files
+
+
+def own_files(
+    folder: str | None, file: str | None, validation_file: str | None, test_file: str | None
+) -> dict[str, Path]:
+    """Returns the files of the parts: those named, or those in the folder."""
+    if folder:
+        return files_in(Path(folder))
+    named = zip(STEMS, (file, validation_file, test_file), strict=True)
+    return {part: Path(path) for part, path in named if path}
+
+
+def files_of(dataset: DatasetConfig) -> dict[str, Path]:
+    """Returns the files of one's own data that a configuration names."""
+    return own_files(*(getattr(dataset, key) for key in PLACES))
+
+
+def read_own(dataset: DatasetConfig) -> Corpus:
+    """Reads the data set of one's own that a configuration describes.
+
+    A single file is split by `train_fraction`, with the classes in proportion.
+
+    Raises:
+        DataError: If a file cannot be read, has too many bad rows, or there is only one class.
+    """
+    reading = Reading(
+        text=columns_of(dataset.text),
+        label=dataset.label,
+        encoding=dataset.encoding,
+        may_be_link=not dataset.folder,
+    )
+    own = read_parts(files_of(dataset), reading, skip=dataset.bad_rows == "skip")
+    parts = dict(own.parts)
+    if "test" not in parts:
+        share = round(1 - dataset.train_fraction, 9)
+        parts["train"], parts["test"] = stratified_split(
+            parts["train"], share, dataset.split_seed, "the test; lower dataset.train_fraction"
+        )
+    complaints = [*own.complaints, *findings(parts)]
+    classes = sorted(set(parts["train"].labels))
+    return Corpus(
+        classes, parts["train"], parts["test"], parts.get("validation"), own.notes, complaints
+    )
+
+
+def read_parts(files: Mapping[str, Path], reading: Reading, *, skip: bool) -> OwnData:
+    """Reads the files of the parts.
+
+    Args:
+        files: The file of `train`, and perhaps of `validation` and `test`.
+        reading: How they are read.
+        skip: Whether any number of bad rows is left out; see `check_bad_rows`.
+
+    Raises:
+        DataError: As `read_own`.
+    """
+    parts, notes = {}, []
+    complaints: list[str] = []
+    classes: set[str] = set()
+    for part in (part for part in STEMS if part in files):
+        table = read_table(files[part], reading)
+        notes.append(f"{table.path}: {table.kind}, {table.columns}")
+        complaints += _bad_rows(table, table.bad, skip=skip)
+        texts = Texts(table.texts, table.labels)
+        if part == "train":
+            classes = set(table.labels)
+            _check_classes(table)
+        else:
+            strange = list(_strange(table, classes))
+            complaints += _bad_rows(table, strange, skip=skip)
+            if strange:
+                known = (i for i, label in enumerate(table.labels) if label in classes)
+                texts = texts.take(known)
+        parts[part] = texts
+        notes.append(f"{table.path}: {describe(texts)}")
+    return OwnData(parts, notes, complaints)
+
+
+def report_of(files: Mapping[str, Path], reading: Reading) -> Iterator[str]:
+    """Yields what is in the files of a data set, and what looks wrong, a line each.
+
+    Raises:
+        DataError: At the end, if a run would refuse the files.
+    """
+    own = read_parts(files, reading, skip=True)
+    yield from own.notes
+    for label, count in Counter(own.parts["train"].labels).most_common(LISTED):
+        yield f"{count:8}  {label}"
+    for complaint in [*own.complaints, *findings(own.parts)]:
+        yield f"look at this: {complaint}"
+    if own.complaints:
+        read_parts(files, reading, skip=False)
+
+
+def _check_classes(table: Table) -> None:
+    classes = set(table.labels)
+    if len(classes) < 2:
+        only = f"every text has the label {min(classes)!r}" if classes else "no text has a label"
+        raise DataError(f"{table.path}: {only}; a classifier needs at least two classes")
+
+
+def _bad_rows(table: Table, bad: list[BadRow], *, skip: bool) -> Iterator[str]:
+    total = len(table.texts) + len(table.bad)
+    if note := check_bad_rows(bad, total, f"{table.path}: {table.unit}", skip=skip):
+        yield note
+
+
+def _strange(table: Table, classes: set[str]) -> Iterator[BadRow]:
+    """Yields the rows with labels that no training text has."""
+    for line, label in zip(table.lines, table.labels, strict=True):
+        if label not in classes:
+            yield BadRow(line, "no training text has this label", label)

@@ -1,0 +1,202 @@
+"""A data set of one's own: from its files to the parts, the warnings, and a model."""
+
+import csv
+import random
+import re
+from pathlib import Path
+
+import pytest
+from project import composed, result_of
+
+from rnnclf.data.corpus import Corpus, Texts
+from rnnclf.data.findings import findings
+from rnnclf.data.own import files_in, read_own, report_of
+from rnnclf.data.prepared import prepare
+from rnnclf.data.tables import Reading
+from rnnclf.data.tokens import characters
+from rnnclf.errors import DataError
+
+TINY = ["epochs=1", "embedding_size=4", "hidden_size=4", "device=cpu"]
+
+
+def write(path: Path, records: list[tuple[str, ...]], header: str = "text,label") -> Path:
+    path.parent.mkdir(exist_ok=True)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([header.split(","), *records])
+    return path
+
+
+def read(*overrides: str) -> Corpus:
+    return read_own(composed("dataset=csv", *overrides).dataset)
+
+
+def many(count: int, *labels: str) -> list[tuple[str, str]]:
+    return [(f"text {number}", labels[number % len(labels)]) for number in range(count)]
+
+
+def test_one_file_is_split_with_the_classes_in_proportion(tmp_path):
+    file = write(tmp_path / "a.csv", [*many(80, "x", "y"), ("one", "rare")])
+    corpus = read(f"dataset.file={file}", "dataset.train_fraction=0.75")
+    assert corpus.classes == ["rare", "x", "y"]
+    assert [corpus.test.labels.count(label) for label in corpus.classes] == [0, 10, 10]
+    everything = corpus.train.texts + corpus.test.texts
+    assert sorted(everything) == sorted([*(text for text, _ in many(80, "x")), "one"])
+    again = [read(f"dataset.file={file}", f"dataset.split_seed={seed}") for seed in (0, 1)]
+    assert again[0] == corpus != again[1]
+
+
+@pytest.mark.parametrize("names", [("train.csv", "test.tsv"), ("train.csv", "dev.csv", "test.csv")])
+def test_a_folder_has_a_file_for_each_part(names, tmp_path):
+    for name in names:
+        delimiter = "\t" if name.endswith("tsv") else ","
+        (tmp_path / name).write_text(f"text{delimiter}label\n{name}{delimiter}x\nb{delimiter}y\n")
+    corpus = read(f"dataset.folder={tmp_path}")
+    assert corpus.train.texts == ["train.csv", "b"]
+    assert corpus.test.texts == [names[-1], "b"]
+    validation = corpus.validation.texts if corpus.validation else None
+    assert validation == (["dev.csv", "b"] if len(names) == 3 else None)
+
+
+def test_files_are_named_for_each_part(tmp_path):
+    paths = [write(tmp_path / f"{name}.csv", [(name, "x"), ("b", "y")]) for name in "abc"]
+    files = zip(("file", "validation_file", "test_file"), paths, strict=True)
+    overrides = [f"dataset.{key}={path}" for key, path in files]
+    dataset = composed("dataset=csv", *overrides).dataset
+    data = prepare(dataset, tmp_path)
+    assert (len(data.training), data.validation_texts.texts, data.num_test) == (2, ["b", "b"], 2)
+
+
+def test_links_in_a_folder_are_not_followed_but_named_ones_are(tmp_path):
+    """A stranger's folder may have a link to what only its reader can read."""
+    write(tmp_path / "secret.csv", many(4, "x", "y"))
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "train.csv").symlink_to("../secret.csv")
+    with pytest.raises(DataError, match=r"train.csv: cannot be read: a symbolic link"):
+        read(f"dataset.folder={tmp_path / 'data'}")
+    assert len(read(f"dataset.file={tmp_path / 'data' / 'train.csv'}").train) == 3
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "message"),
+    [
+        (["a,x", "b,x"], ["c,x"], r"train.csv: every text has the label 'x'; .*two classes"),
+        (
+            ["a,x", "b,y"],
+            ["c,z"],
+            r"test.csv: 1 of 1 .*line 2: no training text has this label \(z",
+        ),
+        (["a,x", "b,"], ["c,x"], r"train.csv: 1 of 2 rows cannot be used: line 3: no label \(b,\)"),
+        (None, ["c,x"], r"train.csv: no such file"),
+    ],
+)
+def test_files_that_cannot_be_used_are_refused(train, test, message, tmp_path):
+    for name, rows in (("train.csv", train), ("test.csv", test)):
+        if rows:
+            (tmp_path / name).write_text("\n".join(["text,label", *rows]) + "\n")
+    with pytest.raises(DataError, match=message):
+        read(f"dataset.folder={tmp_path}")
+
+
+def test_bad_rows_and_labels_are_skipped_on_demand(tmp_path):
+    write(tmp_path / "train.csv", [*many(9, "x", "y"), ("", "x")])
+    write(tmp_path / "test.csv", [("a", "x"), ("b", "z")])
+    corpus = read(f"dataset.folder={tmp_path}", "dataset.bad_rows=skip")
+    assert (len(corpus.train), corpus.test) == (9, Texts(["a"], ["x"]))
+    assert [line.split(": ", 1)[1] for line in corpus.complaints[:2]] == [
+        "1 of 10 rows are skipped: line 11: no text (,x)",
+        "1 of 2 rows are skipped: line 3: no training text has this label (z)",
+    ]
+
+
+def test_two_files_for_a_part_are_refused(tmp_path):
+    for name in ("train.csv", "train.tsv"):
+        write(tmp_path / name, many(4, "x", "y"))
+    with pytest.raises(DataError, match=r"train.csv and train.tsv could both be for train"):
+        files_in(tmp_path)
+
+
+USUAL = ([f"text {number}" for number in range(40)], ["x", "y"] * 20)
+
+
+@pytest.mark.parametrize(
+    ("texts", "labels", "test", "said"),
+    [
+        (*USUAL, Texts(["new"], ["x"]), []),
+        (*USUAL, Texts(["text 1", "new"], ["y", "x"]), ["1 of 2 test texts are also training"]),
+        (*USUAL, Texts(["text 1"], ["x"]), ["1 of 1 test", "1 text with more than one label"]),
+        (USUAL[0], ["x"] * 38 + ["y"] * 2, None, ["1 class with fewer than 10 training texts: y"]),
+        (USUAL[0], ["pos", "POS"] * 20, None, ["labels that differ only in case .*: pos, POS"]),
+        (USUAL[0], ["1.0", "0.0"] * 20, None, ["whole numbers .*: 1.0, 0.0; if .* has 1,"]),
+        ([*"abcdefgh"] * 8, [*map(str, range(64))], None, ["64 cl", "right label", "8 texts with"]),
+    ],
+)  # fmt: skip
+def test_what_looks_wrong_is_said(texts, labels, test, said):
+    parts = {"train": Texts(texts, labels)} | ({"test": test} if test else {})
+    found = findings(parts)
+    assert len(found) == len(said)
+    for line, expected in zip(found, said, strict=True):
+        assert re.search(expected, line), line
+
+
+def test_characters_are_tokens_for_texts_without_blanks(tmp_path, run_py):
+    """A run on Chinese texts: by words it is warned of, by characters it learns them."""
+    assert characters(" Ab \n c") == ["a", "b", "▁", "c"]
+    generator = random.Random(0)
+    words = {"好": "喜爱精彩优秀快乐", "坏": "讨厌糟糕无聊难过"}
+    records = [
+        ("".join(generator.choices(words[label] + "的是了在这那", k=12)), label)
+        for label in generator.choices(list(words), k=200)
+    ]
+    write(tmp_path / "texts.csv", records)
+    command = ["dataset=csv", "dataset.file=texts.csv", "epochs=8", "lr=0.02", *TINY[1:]]
+    by_words = run_py(*command, "hydra.run.dir=words")
+    assert "words of the training texts occur once" in by_words.stdout
+    done = run_py(*command, "dataset.tokens=characters", "hydra.run.dir=characters")
+    assert "occur once" not in done.stdout
+    assert result_of(tmp_path / "characters")["test_accuracy"] > 0.9
+
+
+def test_a_file_of_tickets_from_the_check_to_the_evaluation(tmp_path, run_py, rnnclf):
+    generator = random.Random(0)
+    words = {"billing": "invoice charge refund", "technical": "crash screen login"}
+    records = [
+        (
+            str(n),
+            " ".join(generator.choices([*words[label].split(), "the", "my"], k=6)),
+            "Ann",
+            label,
+        )
+        for n, label in enumerate(generator.choices(list(words), k=120))
+    ]
+    file = write(tmp_path / "tickets.csv", records, "id,Message Text,agent,Category")
+    checked = rnnclf("data", "check", str(file))
+    assert checked.returncode == 0
+    assert "text from Message Text, label from Category (found)" in checked.stdout
+    columns = ["dataset.text=Message Text", "dataset.label=4"]
+    done = run_py("dataset=csv", "dataset.file=tickets.csv", *columns, "hydra.run.dir=run", *TINY)
+    assert done.returncode == 0, done.stderr
+    assert result_of(tmp_path)["texts"] == {"train": 81, "validation": 9, "test": 30}
+    assert "text from Message Text, label from Category" in done.stdout
+    verified = rnnclf("evaluate", "run", cwd=tmp_path)
+    assert verified.returncode == 0, verified.stderr
+
+
+def test_a_check_reports_and_then_refuses_what_a_run_refuses(tmp_path):
+    file = write(tmp_path / "a.csv", [*many(9, "x", "y"), ("", "x")])
+    report, said = report_of({"train": file}, Reading()), []
+    with pytest.raises(DataError, match="1 of 10 rows cannot be used"):
+        for line in report:
+            said.append(line)
+    assert said[2:4] == ["       5  x", "       4  y"]
+    assert [line.startswith("look at this: ") for line in said[4:]] == [True, True]
+
+
+def test_a_data_set_with_a_name_is_one_file_and_is_listed(tmp_path, rnnclf):
+    write(tmp_path / "data" / "tickets.csv", many(40, "x", "y"))
+    (tmp_path / "conf" / "dataset").mkdir(parents=True)
+    (tmp_path / "conf" / "dataset" / "tickets.yaml").write_text(
+        "name: tickets\nfile: data/tickets.csv\n"
+    )
+    listed = rnnclf("data", "info", "--data", ".", cwd=tmp_path)
+    (row,) = [line for line in listed.stdout.splitlines() if "tickets" in line]
+    assert [cell.strip() for cell in row.split("│")][2:6] == ["2", "41", "", "40"]
