@@ -18,12 +18,12 @@ from textwrap import dedent
 import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
-from project import REPO, RNNCLF, result_of
+from project import REPO, RNNCLF, composed, result_of
 
 from rnnclf.bundles.submission.archive import read_group
 from rnnclf.configuration.composed import register_schema
 from rnnclf.configuration.overrides import as_hydra_reads_it
-from rnnclf.data.sources import load_corpus
+from rnnclf.data.own import read_own
 from rnnclf.errors import DataError
 
 BLOCK = re.compile(r"^( *)```(\w+)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
@@ -143,7 +143,9 @@ def test_own_data(follow):
     assert (result["dataset"], result["config"]["dataset"]["max_length"]) == ("tickets", 100)
     assert result["texts"] == {"train": 11, "validation": 1, "test": 4}
 
-    unnamed = project.composed("dataset=csv")
+    for one in ("file=data/tickets.csv$", "dataset.label=4", "validation_file", "dataset.folder"):
+        assert project.composed(one).dataset.name.startswith("csv-")
+    unnamed = project.composed("file=data/tickets.csv$")
     assert unnamed.hydra.run.dir.startswith("outputs/csv-tickets-gru/")
     study = project.composed("sweeps=auto")
     assert study.hydra.sweep.dir == "outputs/studies/tickets-gru"
@@ -159,18 +161,17 @@ def test_the_errors_of_own_data(follow, monkeypatch):
     project = follow("own-data.md")
     monkeypatch.chdir(project.folder)
     table = (REPO / "docs" / "own-data.md").read_text(encoding="utf-8").split("## Errors")[1]
-    rows = re.findall(r"^\| `(.*)` \| (\d+) \| `(.*)` \| `(.*)` \|$", table, re.MULTILINE)
-    assert len(rows) == table.count("\n| `")
-    for name, line, content, error in rows:
-        path = Path("data", "tickets", name)
-        right = path.read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\d+) \| `(.*)` \| `(.*)` \|$", table, re.MULTILINE)
+    assert len(rows) == table.count("\n| ") - 2
+    path = Path("data", "tickets.csv")
+    right = path.read_text(encoding="utf-8")
+    for line, content, error in rows:
         lines = right.splitlines()
         lines[int(line) - 1] = content
         path.write_text("\n".join(lines) + "\n", encoding="utf-8")
         with pytest.raises(DataError) as caught:
-            load_corpus("tickets", Path("unused"), csv_folder=path.parent)
+            read_own(composed("dataset=csv", f"dataset.file={path}").dataset)
         assert str(caught.value) == error
-        path.write_text(right, encoding="utf-8")
 
 
 def test_own_cell_and_pooling(follow):
