@@ -49,6 +49,7 @@ OPENING = {
     "rnnclf/data/overview.py": "the user's own conf/dataset/",
     "rnnclf/data/sources.py": "raw files in the user's own folder",
     "rnnclf/data/streams.py": "a pipe that the user names",
+    "rnnclf/data/vectors.py": "the user's own word vectors, a regular file",
     "rnnclf/files/epochs.py": "written, never through a link",
     "rnnclf/files/predictions.py": "written, in a folder of its own",
     "rnnclf/model/store.py": "safetensors maps a file that was checked before",

@@ -1,7 +1,7 @@
 """Pretrained word vectors: the file's for the words that it has, small random ones for others."""
 
+import gzip
 import os
-import ssl
 from pathlib import Path
 
 import pytest
@@ -80,25 +80,37 @@ def test_what_the_file_had_is_kept_and_a_changed_file_is_read_anew(path, monkeyp
     assert len(lookups) == 3
 
 
-def test_nothing_is_left_beside_the_file_nor_told_and_certificates_stay_verified(
-    path, capfd, caplog
-):
-    path.write_text("what 1 2 3\nwho 3 4 5\n")
-    caplog.set_level("INFO")
-    read_vectors(path, vocabulary("what"), 3)
-    assert list(path.parent.iterdir()) == [path]
-    assert ssl._create_default_https_context is ssl.create_default_context
-    assert capfd.readouterr() == ("", "")
-    assert {record.name for record in caplog.records} == {"rnnclf.data.vectors"}
-
-
 @pytest.mark.parametrize(
-    "content", [b"", b"what 1 2 x\n", b"what 1 2 3\nwho 1 2 3 4\n", bytes(range(200))]
+    ("content", "message"),
+    [
+        (b"", "no word vectors in it"),
+        (b"what 1 2 x\n", "line 1: not a word and its numbers"),
+        (b"what 1 2 3\nwho 1 2\n", "line 2: 2 numbers after the word where 3 are expected"),
+        (b"who 1 2 3\nwhat 1 nan 3\n", "line 2: a number is NaN or infinite"),
+        (bytes(range(200)), "line 1: 0 numbers"),
+        (b"PK\x03\x04", "a zip archive; unpack it"),
+        (gzip.compress(b"what 1 2 3\n" * 9)[:-9], "a damaged gzip file"),
+    ],
 )
-def test_a_malformed_file_is_refused(path, content):
+def test_a_malformed_file_is_refused(path, content, message):
     path.write_bytes(content)
-    with pytest.raises(DataError, match=r"vectors\.txt"):
-        read_vectors(path, vocabulary("what"), 2)
+    with pytest.raises(DataError, match=rf"vectors\.txt: {message}"):
+        read_vectors(path, vocabulary("what"), 3)
+
+
+@pytest.mark.parametrize("content", [b"9 3\n", b"", gzip.compress(b"")])
+def test_headers_blanks_in_words_and_gzip_are_read(path, content):
+    lines = b"who 1 2 3\n. . 4 5 6\nwhat 7 8 9 \nwhat 1 1 1\n\xff 1 2 3\n"
+    packed = content.startswith(b"\x1f\x8b")
+    path.write_bytes(gzip.compress(lines) if packed else content + lines)
+    table = read_vectors(path, vocabulary("what", ". ."), 3)
+    assert table[2:].tolist() == [[1, 1, 1], [4, 5, 6]]
+
+
+def test_binary_vectors_are_refused_with_the_way_to_text(tmp_path):
+    (tmp_path / "w.bin").write_bytes(b"2 3\nthe \x00\x00")
+    with pytest.raises(DataError, match=r"w\.bin: binary word vectors; gensim"):
+        read_vectors(tmp_path / "w.bin", vocabulary("what"), 3)
 
 
 def test_a_file_that_does_not_fit_says_why(path):

@@ -1,21 +1,15 @@
 """The only module that imports torchtext.
 
-It provides the tokenizer, the order of the words, pretrained vectors, and the hand-out's iterators.
+It provides the tokenizer, the order of the words, and the hand-out's iterators.
 """
 
-import contextlib
-import io
-import logging
-import ssl
-import tempfile
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-from torch import Tensor
 from torchtext.data import BucketIterator, Dataset, Example, Field
 from torchtext.data.utils import get_tokenizer
-from torchtext.vocab import Vectors, Vocab
+from torchtext.vocab import Vocab
 
 from rnnclf.data.corpus import Texts, class_indices
 from rnnclf.data.sources import SOURCES, default_data_folder, load_corpus
@@ -38,40 +32,6 @@ def count_words(
     vocab = Vocab(counter, min_freq=min_frequency, specials=(UNKNOWN, PADDING))
     words: list[str] = vocab.itos
     return words
-
-
-def find_vectors(path: Path, words: list[str]) -> tuple[list[int], Tensor]:
-    """Looks words up in a text file of pretrained vectors (GloVe, word2vec).
-
-    Returns:
-        The positions in `words` of the words found, and their vectors (found, width).
-
-    Raises:
-        DataError: If the file is malformed.
-    """
-    try:
-        vectors = _load_vectors(path)
-    except TypeError as error:  # torchtext could not tell how wide they are
-        raise DataError(f"{path}: no word vectors of width 3 or more in it") from error
-    except (ValueError, RuntimeError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: not a text file of word vectors ({error})") from error
-    positions = [position for position, word in enumerate(words) if word in vectors.stoi]
-    return positions, vectors.vectors[[vectors.stoi[words[position]] for position in positions]]
-
-
-def _load_vectors(path: Path) -> Vectors:
-    """Reads a file with `torchtext.vocab.Vectors`, without its side effects.
-
-    It caches the file and reads that copy even after the file has changed, turns off the
-    verification of certificates in the whole process, draws a bar, and logs.
-    """
-    logging.getLogger(Vectors.__module__).setLevel(logging.WARNING)
-    context = ssl._create_default_https_context
-    try:
-        with tempfile.TemporaryDirectory() as cache, contextlib.redirect_stderr(io.StringIO()):
-            return Vectors(str(path), cache=cache)
-    finally:
-        ssl._create_default_https_context = context
 
 
 def load_dataset(

@@ -1,6 +1,12 @@
 """Pretrained word vectors for the words of a vocabulary."""
 
+import gzip
 import logging
+import math
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
 
 import numpy as np
@@ -8,11 +14,11 @@ import torch
 from torch import Tensor
 
 from rnnclf.data.cache import LARGEST, Entry, file_digest, kept
-from rnnclf.data.torchtext_adapter import find_vectors
 from rnnclf.data.vocabulary import PADDING_INDEX, Vocabulary
 from rnnclf.errors import DataError
 
 STD_WITHOUT = 0.1
+LONGEST_LINE = 2**20  # bytes
 
 log = logging.getLogger(__name__)
 
@@ -54,3 +60,64 @@ def read_vectors(path: Path, vocabulary: Vocabulary, embedding_size: int) -> Ten
     table[torch.from_numpy(found["positions"])] = torch.from_numpy(found["vectors"])
     table[PADDING_INDEX] = 0
     return table
+
+
+def find_vectors(path: Path, words: list[str]) -> tuple[list[int], Tensor]:
+    """Looks words up in a text file of pretrained vectors (GloVe, word2vec), gzipped or not.
+
+    Of a word that the file has twice, the last vector counts. A word of the file may have blanks.
+
+    Returns:
+        The positions in `words` of the words found, and their vectors (found, width).
+
+    Raises:
+        DataError: If the file is malformed; the message names the line.
+    """
+    wanted = {word.encode(errors="surrogatepass"): place for place, word in enumerate(words)}
+    found: dict[int, list[float]] = {}
+    width = 0
+    with _opened(path) as file:
+        for number, line in enumerate(iter(lambda: file.readline(LONGEST_LINE), b""), start=1):
+            fields = line.rstrip().split(b" ")
+            if number == 1 and len(fields) == 2 and all(field.isdigit() for field in fields):
+                continue  # word2vec begins with the numbers of words and of dimensions
+            width = width or len(fields) - 1
+            if width < 2 or len(fields) <= width:
+                raise DataError(
+                    f"{path}: line {number}: {len(fields) - 1} numbers after the word where "
+                    f"{width if number > 1 else 'many'} are expected; not word vectors, or cut off"
+                )
+            word = b" ".join(fields[:-width])
+            if word in wanted:
+                found[wanted[word]] = _numbers(fields[-width:], f"{path}: line {number}")
+    if not width:
+        raise DataError(f"{path}: no word vectors in it")
+    positions = sorted(found)
+    return positions, torch.tensor([found[place] for place in positions]).reshape(-1, width)
+
+
+def _numbers(fields: list[bytes], where: str) -> list[float]:
+    try:
+        numbers = [float(field) for field in fields]
+    except ValueError as error:
+        raise DataError(f"{where}: not a word and its numbers ({error})") from error
+    if not all(map(math.isfinite, numbers)):
+        raise DataError(f"{where}: a number is NaN or infinite; remove the line")
+    return numbers
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[gzip.GzipFile | BufferedReader]:
+    with path.open("rb") as raw:
+        start = raw.peek(4)[:4]
+        if start.startswith(b"PK"):
+            raise DataError(f"{path}: a zip archive; unpack it and name the file inside")
+        if path.suffix == ".bin":
+            raise DataError(
+                f"{path}: binary word vectors; gensim writes them as text: "
+                "KeyedVectors.load_word2vec_format(FILE, binary=True).save_word2vec_format(TEXT)"
+            )
+        try:
+            yield gzip.GzipFile(fileobj=raw) if start.startswith(b"\x1f\x8b") else raw
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise DataError(f"{path}: a damaged gzip file ({error})") from error
