@@ -18,6 +18,9 @@ from rnnclf.runs.results import Run
 # What may differ between runs of a task and decides which texts they read.
 SPLIT = (
     "folder",
+    "file",
+    "validation_file",
+    "test_file",
     "labels",
     "split_seed",
     "validation_seed",
