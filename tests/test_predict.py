@@ -140,10 +140,10 @@ def test_answers_come_as_the_texts_do(kind, model):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"text,label\na,b\n", "line 1 must be a header with the column sentence"),
-        (b"", "line 1 must be a header"),
+        (b"a,b\nc,d\n", "which column has the text? set dataset.text"),
+        (b"", "no rows in it"),
         (b"sentence\ncaf\xe9\n", "line 2: byte 0xe9 is not UTF-8"),
-        (b'sentence\n"open\n', "is a quote missing?"),
+        (b'sentence\n"open\n', "line 2: a quote is opened and never closed"),
         (None, "no such file"),
     ],
 )

@@ -10,7 +10,7 @@ import click
 
 from rnnclf.cli.options import FILE, FOLDER, PRESENT_FOLDER, output_format
 from rnnclf.cli.output import echo, echo_csv
-from rnnclf.errors import ModelError
+from rnnclf.errors import DataError, ModelError
 
 TEXTS = "Folder of the raw files, or of train.csv and test.csv.  [default: $RNNCLF_DATA, or data]"
 DATA = click.option("--data", "folder", type=PRESENT_FOLDER, help=TEXTS)
@@ -35,7 +35,9 @@ class _OfTexts(click.Command):
 @click.command(cls=_OfTexts)
 @click.argument("model", type=FOLDER)
 @click.argument("texts", nargs=-1)
-@click.option("--csv", "file", type=FILE, help="Read texts from the column `sentence` of a CSV.")
+@click.option(
+    "--csv", "file", type=FILE, help="Read texts from a CSV file; its column of texts is found."
+)
 @click.option("--top", default=1, type=click.IntRange(min=1), help="Classes to list for a text.")
 @output_format("text", "json", "csv")
 def predict(model: Path, texts: tuple[str, ...], file: Path | None, top: int, kind: str) -> None:
@@ -45,20 +47,24 @@ def predict(model: Path, texts: tuple[str, ...], file: Path | None, top: int, ki
     of output has probability, class and text; with --format json it is an object, with csv a record
     for each class listed.
     """
-    from rnnclf.data.tables import Reading, read_table
-
     if texts and file:
         raise click.UsageError("texts as arguments or --csv, not both")
     asked: Iterable[str]
     if texts or file:
-        asked, size = (
-            read_table(file, Reading(labelled=False)).texts if file else map(_printable, texts),
-            BATCH,
-        )
+        asked, size = _texts_of(file) if file else map(_printable, texts), BATCH
     else:
         asked, size = _lines(), 1 if sys.stdin.isatty() else BATCH
     sys.stdout.reconfigure(encoding="utf-8", line_buffering=True)  # type: ignore[union-attr]
     WRITERS[kind](_answers(model, asked, size, top))
+
+
+def _texts_of(file: Path) -> list[str]:
+    from rnnclf.data.tables import Reading, read_table
+
+    table = read_table(file, Reading(labelled=False))
+    if table.bad:  # every row gets an answer, or none
+        raise DataError(f"{file}: {table.unit} {table.bad[0]}")
+    return table.texts
 
 
 def _printable(argument: str) -> str:
