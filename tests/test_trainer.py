@@ -130,7 +130,7 @@ def test_without_validation_the_last_epoch_that_had_not_come_apart_is_best(accur
 
 
 def test_a_loss_that_is_not_finite_names_the_step_and_a_remedy():
-    with pytest.raises(TrainingError, match=r"became (nan|inf) by step \d of epoch 1; try a low"):
+    with pytest.raises(TrainingError, match=r"became (nan|inf) in step \d of epoch 1; try a low"):
         run(optimizer="sgd", lr=1e20, weight_decay=1.0)
 
 

@@ -105,10 +105,10 @@ class Batch:
     bags: BatchBags | None = None
 
     def to(self, device: torch.device) -> "Batch":
-        """Returns the batch on `device`; the program does not wait for the copies to a GPU."""
-        subwords = self.subwords and BatchSubwords(*(_on(device, part) for part in self.subwords))
-        bags = self.bags and BatchBags(*(_on(device, part) for part in self.bags))
-        words, lengths, labels = (_on(device, x) for x in (self.words, self.lengths, self.labels))
+        """Returns the batch on `device`."""
+        subwords = self.subwords and BatchSubwords(*(part.to(device) for part in self.subwords))
+        bags = self.bags and BatchBags(*(part.to(device) for part in self.bags))
+        words, lengths, labels = (x.to(device) for x in (self.words, self.lengths, self.labels))
         return Batch(words, lengths, labels, subwords, bags)
 
     @property
@@ -204,12 +204,6 @@ def make_batch(texts: EncodedTexts, positions: npt.NDArray[np.int64]) -> Batch:
         subwords,
         None if texts.bags is None else texts.bags.of(positions),
     )
-
-
-def _on(device: torch.device, tensor: Tensor) -> Tensor:
-    if device.type != "cuda":
-        return tensor.to(device)
-    return tensor.pin_memory().to(device, non_blocking=True)
 
 
 def _padded(lengths: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

@@ -68,18 +68,14 @@ class RecurrentLayers(nn.Module):
             text's length; and for each text the state after its last word (batch, output_size).
         """
         states = vectors
-        last = vectors[0]
         for depth, forwards in enumerate(self.forwards):
-            if depth:
-                states = self.dropout(states)
-            outputs = [states_of(forwards, states)]
-            lasts = [_at(outputs[0], lengths - 1)]
+            inputs = self.dropout(states) if depth else states
+            states = states_of(forwards, inputs)
+            last = _at(states, lengths - 1)
             if self.backwards:
-                reversed_outputs = states_of(self.backwards[depth], reverse(states, lengths))
-                lasts.append(_at(reversed_outputs, lengths - 1))
-                outputs.append(reverse(reversed_outputs, lengths))
-            states = torch.cat(outputs, dim=-1)
-            last = torch.cat(lasts, dim=-1)
+                from_end = states_of(self.backwards[depth], reverse(inputs, lengths))
+                states = torch.cat([states, reverse(from_end, lengths)], dim=-1)
+                last = torch.cat([last, _at(from_end, lengths - 1)], dim=-1)
         return states, last
 
 

@@ -21,7 +21,6 @@ from rnnclf.model.evaluate import predict_logits, score
 from rnnclf.training.updates import Updates, schedule_factor
 
 STEPS_BETWEEN_AVERAGES = 10
-STEPS_BETWEEN_CHECKS = {"cpu": 1, "cuda": 100}  # a program waits for a GPU to see a loss
 
 
 class Trainer:
@@ -66,7 +65,8 @@ class Trainer:
             # Only every tenth step, because going through all weights of an embedding takes long.
             decay = settings.ema_decay**STEPS_BETWEEN_AVERAGES
             update = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
-            self._average = AveragedModel(self.model, multi_avg_fn=update)
+            # With `device`, which is the model's own, the copy's weights are contiguous for cuDNN.
+            self._average = AveragedModel(self.model, self.device, multi_avg_fn=update)
 
     def run(
         self,
@@ -137,21 +137,17 @@ class Trainer:
         epoch = len(self.epochs) + 1
         start = time.perf_counter()
         self.model.train()
-        loss_sum = torch.zeros((), dtype=torch.float64, device=self.device)
-        right = torch.zeros((), dtype=torch.int64, device=self.device)
+        loss_sum = right = 0.0
         batches = training_batches(self._train, self._settings.batch_size, self._order)
-        steps = -(-len(self._train) // self._settings.batch_size)
         for step, batch in enumerate((batch.to(self.device) for batch in batches), start=1):
             lr = float(self._schedulers[0].get_last_lr()[0])
             loss, logits = self._step(batch)
-            loss_sum += loss.double() * len(batch.labels)
-            right += (logits.argmax(1) == batch.labels).sum()
-            if step == steps or step % STEPS_BETWEEN_CHECKS[self.device.type] == 0:
-                what = f"the loss became {{}} by step {step} of epoch {epoch}"
-                check_finite(loss_sum.item(), what, lr)
+            check_finite(loss, f"the loss became {{}} in step {step} of epoch {epoch}", lr)
             for scheduler in self._schedulers:
                 scheduler.step()
             self._update_average()
+            loss_sum += loss * len(batch.labels)
+            right += (logits.argmax(1) == batch.labels).sum().item()
             on_step(step)
         self._updates.flush()
         trained = time.perf_counter()
@@ -162,8 +158,8 @@ class Trainer:
             check_finite(scores.loss, f"the validation loss is {{}} after epoch {epoch}", lr)
         return EpochMetrics(
             epoch=epoch,
-            train_loss=loss_sum.item() / len(self._train),
-            train_accuracy=right.item() / len(self._train),
+            train_loss=loss_sum / len(self._train),
+            train_accuracy=right / len(self._train),
             val_loss=scores.loss if scores else None,
             val_accuracy=scores.accuracy if scores else None,
             val_macro_f1=scores.macro_f1 if scores else None,
@@ -172,12 +168,12 @@ class Trainer:
             tokens_per_second=int(self._train.lengths.sum()) / (trained - start),
         )
 
-    def _step(self, batch: Batch) -> tuple[Tensor, Tensor]:
+    def _step(self, batch: Batch) -> tuple[float, Tensor]:
         logits = self._updates.forward(batch).float()
         smoothing = self._settings.label_smoothing
         loss = nn.functional.cross_entropy(logits, batch.labels, label_smoothing=smoothing)
         self._updates.step(loss)
-        return loss.detach(), logits.detach()
+        return loss.item(), logits.detach()
 
     def _update_average(self) -> None:
         if self._average and self._schedulers[0].last_epoch % STEPS_BETWEEN_AVERAGES == 0:

@@ -43,8 +43,9 @@ class Updates:
 
     def forward(self, batch: Batch) -> Tensor:
         """Calls the model with a batch."""
-        enabled = self._precision != torch.float32
-        with torch.autocast(batch.words.device.type, self._precision, enabled=enabled):
+        if self._precision == torch.float32:
+            return self._call(batch)
+        with torch.autocast(batch.words.device.type, self._precision):
             return self._call(batch)
 
     def step(self, loss: Tensor) -> None:
