@@ -148,6 +148,10 @@ def test_characters_are_tokens_for_texts_without_blanks(tmp_path, run_py):
         for label in generator.choices(list(words), k=200)
     ]
     write(tmp_path / "texts.csv", records)
+    (warning,) = [
+        line for line in report_of({"train": tmp_path / "texts.csv"}, Reading()) if "once" in line
+    ]
+    assert warning.startswith("warning: ")
     command = ["dataset=csv", "dataset.file=texts.csv", "epochs=8", "lr=0.02", *TINY[1:]]
     by_words = run_py(*command, "hydra.run.dir=words")
     assert "words of the training texts occur once" in by_words.stdout
@@ -187,8 +191,12 @@ def test_a_check_reports_and_then_refuses_what_a_run_refuses(tmp_path):
     with pytest.raises(DataError, match="1 of 10 rows cannot be used"):
         for line in report:
             said.append(line)
-    assert said[2:4] == ["       5  x", "       4  y"]
-    assert [line.startswith("look at this: ") for line in said[4:]] == [True, True]
+    assert said[2:5] == [
+        "       5  x",
+        "       4  y",
+        "no test file: a run splits the texts of each class by dataset.train_fraction",
+    ]
+    assert [line.startswith("warning: ") for line in said[5:]] == [True, True]
 
 
 def test_a_data_set_with_a_name_is_one_file_and_is_listed(tmp_path, rnnclf):

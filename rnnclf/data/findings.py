@@ -7,6 +7,7 @@ from statistics import median
 from rnnclf.data.corpus import Texts
 
 FEW_TEXTS = 10  # of a class
+NEARLY_ALL = 0.8  # of the words
 NAMED = 5  # classes that are named in a line
 
 
@@ -39,6 +40,16 @@ def findings(parts: Mapping[str, Texts]) -> list[str]:
         if part in parts:
             lines += _shared(train, parts[part], part)
     return lines + _conflicts(parts)
+
+
+def rare_words(once: int, words: int, texts: int) -> list[str]:
+    """Complains if nearly all words of some texts occur once, as where no blanks separate words."""
+    if texts < FEW_TEXTS or once < NEARLY_ALL * words:
+        return []
+    return [
+        f"{once} of {words} words of the training texts occur once, so little can be learned from "
+        "them; for texts without blanks set dataset.tokens=characters"
+    ]
 
 
 def _small_classes(counts: Counter[str]) -> list[str]:

@@ -8,9 +8,10 @@ from pathlib import Path
 from rnnclf.configuration.schema import DatasetConfig
 from rnnclf.data.columns import columns_of
 from rnnclf.data.corpus import Corpus, Texts
-from rnnclf.data.findings import describe, findings
+from rnnclf.data.findings import describe, findings, rare_words
 from rnnclf.data.splits import stratified_split
 from rnnclf.data.tables import BadRow, Reading, Table, check_bad_rows, read_table
+from rnnclf.data.torchtext_adapter import tokenize
 from rnnclf.errors import DataError
 
 STEMS = {
@@ -149,8 +150,13 @@ def report_of(files: Mapping[str, Path], reading: Reading) -> Iterator[str]:
     yield from own.notes
     for label, count in Counter(own.parts["train"].labels).most_common(LISTED):
         yield f"{count:8}  {label}"
-    for complaint in [*own.complaints, *findings(own.parts)]:
-        yield f"look at this: {complaint}"
+    if "test" not in files:
+        yield "no test file: a run splits the texts of each class by dataset.train_fraction"
+    words = Counter(word for text in own.parts["train"].texts for word in tokenize(text))
+    once = sum(count == 1 for count in words.values())
+    rare = rare_words(once, words.total(), len(own.parts["train"]))
+    for complaint in [*own.complaints, *findings(own.parts), *rare]:
+        yield f"warning: {complaint}"
     if own.complaints:
         read_parts(files, reading, skip=False)
 

@@ -13,6 +13,7 @@ from rnnclf.configuration.schema import DatasetConfig
 from rnnclf.data.cache import Entry, file_digest, kept
 from rnnclf.data.corpus import Corpus, Texts, class_indices
 from rnnclf.data.encoding import EncodedTexts, encode
+from rnnclf.data.findings import rare_words
 from rnnclf.data.own import PLACES, files_of, is_own, read_own
 from rnnclf.data.sources import load_corpus, source_files
 from rnnclf.data.splits import hold_out
@@ -24,7 +25,6 @@ from rnnclf.data.wide import Bags, bags_of
 PARTS = ("training", "validation")
 ENCODED = ("words", "starts", "lengths", "labels")
 BAGS = ("buckets", "counts", "ends")
-FEW_TEXTS, NEARLY_ALL = 20, 0.8
 
 
 @dataclass(frozen=True)
@@ -158,15 +158,8 @@ def _made_from(config: DatasetConfig, data_folder: Path) -> dict[str, Any]:
 
 
 def _rare_words(training: EncodedTexts, tokens: str) -> list[str]:
-    """Complains if nearly all words of the training texts occur once."""
     counts = np.bincount(training.words[training.words >= 0])
-    once = int((counts == 1).sum())
-    if len(training) < FEW_TEXTS or tokens != "words" or once < NEARLY_ALL * counts.sum():
-        return []
-    return [
-        f"{once} of {counts.sum()} words of the training texts occur once, so little can be "
-        "learned from them; for texts without blanks set dataset.tokens=characters"
-    ]
+    return rare_words(int((counts == 1).sum()), counts.sum(), len(training)) * (tokens == "words")
 
 
 def load(config: DatasetConfig, data_folder: Path) -> Corpus:

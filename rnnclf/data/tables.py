@@ -189,7 +189,8 @@ def _unusable(
 ) -> str | None:
     """Returns why a row cannot be used; None if it can."""
     if len(row) != width:
-        return f"{len(row)} fields instead of {width}; a text with a separator needs quotes"
+        fields = "1 field" if len(row) == 1 else f"{len(row)} fields"
+        return f"{fields} instead of {width}; a text with a separator needs quotes"
     values = [row[position] for position in columns.text]
     if any("\0" in value for value in values):
         return "a NUL character"
