@@ -50,8 +50,6 @@ def prepare_torch(threads: int = 1, device: torch.device | None = None) -> None:
     if threads > 1 or (device and device.type == "cuda"):
         # One thread leaves nothing to chance, and the call imports torch's compiler for 1.5 s.
         torch.use_deterministic_algorithms(True, warn_only=True)
-        # It would also write NaN into all new memory, to show who reads what nobody has written.
-        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what cuBLAS needs for it
 
 
@@ -59,10 +57,11 @@ def _choose_products() -> None:
     """Lets oneDNN multiply float32 matrices on a CPU, unless it rounds them to bfloat16.
 
     By default torch takes MKL, which uses half of the vector width of AMD's processors. The setting
-    that enables oneDNN also permits the rounding, which oneDNN does on processors with AMX.
+    that enables oneDNN also permits the rounding, which oneDNN does on processors with AMX; some
+    of its versions round large products only, so the one that is tried here is large.
     """
     torch.backends.mkldnn.matmul.fp32_precision = "bf16"  # type: ignore[attr-defined]
-    fractions = torch.arange(1.0, 2.0, 2.0**-12).view(64, 64)
+    fractions = torch.arange(1.0, 2.0, 2.0**-16).view(256, 256)
     product, exact = fractions @ fractions, fractions.double() @ fractions.double()
     if (product / exact - 1).abs().max() > FLOAT32_ACCURACY:
         torch.backends.mkldnn.matmul.fp32_precision = "ieee"  # type: ignore[attr-defined]
