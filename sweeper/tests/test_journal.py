@@ -1,6 +1,7 @@
 """The journal of a study, opened for reading while others write it."""
 
 import os
+import re
 from pathlib import Path
 
 import optuna
@@ -51,6 +52,15 @@ def test_what_is_no_journal_of_a_study_is_refused(content, message, tmp_path):
     if content is not None:
         StudyPaths(tmp_path).journal.write_bytes(content)
     with pytest.raises(StudyError, match=message):
+        read_journal(tmp_path)
+
+
+def test_an_infinite_integer_is_a_damaged_line(study, tmp_path):
+    study.ask().suggest_int("size", 1, 3)
+    journal = StudyPaths(tmp_path).journal
+    value = rb'(?<="param_value_internal":)[\d.]+'
+    journal.write_bytes(re.sub(value, b"1e400", journal.read_bytes()))
+    with pytest.raises(StudyError, match="is damaged: OverflowError"):
         read_journal(tmp_path)
 
 

@@ -17,6 +17,8 @@ from hydra_study_sweeper.paths import StudyPaths
 from hydra_study_sweeper.storage.locks import brief_lock
 
 LONGEST_LINE = 2**24  # bytes
+# What an odd line makes of Optuna's replay.
+ODD = (ValueError, LookupError, TypeError, ArithmeticError, AssertionError, RecursionError)
 
 
 class _WriterLock(JournalFileOpenLock):
@@ -57,7 +59,7 @@ def journal_for_reading(folder: Path) -> JournalStorage:
         return _storage(backend)
     except OSError as error:
         raise StudyError(f"{journal} cannot be read: {error}") from error
-    except (ValueError, LookupError, TypeError, AssertionError, RecursionError) as error:
+    except ODD as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise StudyError(f"{journal}, line {backend.line}, is damaged: {reason}") from error
 
