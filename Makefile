@@ -22,6 +22,7 @@ test: $(VENV)/ready
 	$(BIN)/python -m pytest
 
 torture: $(VENV)/ready
+	which faketime || { apt-get update && apt-get install -y faketime; }
 	$(BIN)/python -m pytest -n 0 -m slow
 
 # On a GPU: the digits of the CPU, and the same twice.

@@ -69,11 +69,12 @@ class Program:
         self._folder = tempfile.TemporaryDirectory()
         self._streams = [Path(self._folder.name, name) for name in STREAMS]
         self._streams[0].write_bytes(input if isinstance(input, bytes) else input.encode("utf-8"))
-        self._streams[1].touch()
+        for output in self._streams[1:]:  # it may be killed before it opens them
+            output.touch()
         streams = [stdin or self._streams[0], stdout or self._streams[1], self._streams[2]]
         place = (str(cwd or Path.cwd()), dict(os.environ if env is None else env), streams)
         self._process = FORKSERVER.Process(target=_become, args=(self._command, *place))
-        _start_server()
+        start_server()
         self._process.start()
 
     def __enter__(self) -> Self:
@@ -121,7 +122,12 @@ def run_program(
         return running.wait()
 
 
-def _start_server() -> None:
+def stop_server() -> None:
+    """Stops the server, whose environment the next one does not have."""
+    FORKSERVER_MODULE._forkserver._stop()
+
+
+def start_server() -> None:
     """Starts the server, unless it runs, with this folder among those that it imports from."""
     FORKSERVER.set_forkserver_preload(_preloaded)
     with pytest.MonkeyPatch.context() as patch:

@@ -204,9 +204,9 @@ def fill_disk(chaos: Chaos, command: Command) -> None:
     limit = journal.stat().st_size + chaos.chance.randint(0, 60)
     for process in command.processes():
         process.rlimit(psutil.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
-    while command.program.poll() is None:
+    while len(command.processes()) > 1:  # another worker may be faster and end its trial instead
         chaos.let_end()
-        time.sleep(0.02)
+        time.sleep(0.2)
     command.wait_for_its_line()
     with contextlib.suppress(BlockingIOError):
         os.read(chaos.gates[chaos.part], N_TRIALS)
@@ -222,9 +222,13 @@ def tear_line(chaos: Chaos, command: Command) -> None:
 
 def move_folder(chaos: Chaos, command: Command) -> None:
     study, moved = chaos.folder / "study", chaos.folder / "moved"
+    for one in chaos.commands:
+        if one.worker is None:  # it may not have opened the study yet, and would begin another
+            one.end(signal.SIGKILL)
     study.rename(moved)
     for one in chaos.commands:
-        one.wait_for_its_line()
+        if not one.must_end:
+            one.wait_for_its_line()
     assert not (study / "study.journal").exists(), "no study is begun in its place"
     if study.exists():
         study.rename(chaos.folder / f"left-{time.monotonic_ns()}")
