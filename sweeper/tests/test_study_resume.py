@@ -25,6 +25,10 @@ def test_the_same_command_resumes_with_new_numbers_and_new_points(sweep, tmp_pat
     assert (done.returncode, len(trials_of(study))) == (0, 7)
     assert "has all its trials already" in done.stdout
 
+    study.rename(tmp_path / "in-two-parts")
+    assert sweep(seeded, "hydra.sweeper.n_trials=7").returncode == 0
+    assert [t.params for t in trials_of(study)] == [t.params for t in trials], "as in one go"
+
 
 def test_ctrl_c_keeps_what_ended_and_the_same_command_goes_on(sweep, start_sweep, tmp_path):
     arguments = ["steps=2", "seconds=0.1", "hydra.sweeper.n_trials=6"]
