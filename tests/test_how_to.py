@@ -4,12 +4,9 @@ A block of a page is a file, a change of a file (diff), or commands (sh). The fi
 in backticks before the block.
 """
 
-import os
 import re
 import shlex
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +15,7 @@ from textwrap import dedent
 import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
+from processes import run_program
 from project import REPO, RNNCLF, composed, result_of
 
 from rnnclf.bundles.submission.archive import read_group
@@ -31,6 +29,9 @@ PATH = re.compile(r"`((?:[\w.-]+/)+[\w-]+\.\w+)`")
 SMALL = ("epochs=1", "hidden_size=8", "embedding_size=8")
 ONE_AFTER_THE_OTHER = """
 import ast, os, runpy, sys
+
+for name in [name for name in sys.modules if name.partition(".")[0] == "rnnclf"]:
+    del sys.modules[name]  # the copy's is another one
 import rnnclf.training.run  # once for all
 
 for sys.argv in ast.literal_eval(sys.argv[1]):
@@ -53,14 +54,9 @@ class Project:
 
     def python(self, *programs: list[str]) -> str:
         """Runs Python programs one after the other; returns what the last one printed."""
-        done = subprocess.run(
-            [sys.executable, "-c", ONE_AFTER_THE_OTHER, repr(programs)],
-            cwd=self.folder,
-            env={**os.environ, "PYTHONPATH": str(self.folder)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        script = self.folder / "one_after_the_other.py"
+        script.write_text(ONE_AFTER_THE_OTHER, encoding="utf-8")
+        done = run_program(script, repr(programs), cwd=self.folder)
         assert done.returncode == 0, done.stderr
         return done.stdout
 

@@ -257,8 +257,7 @@ def test_sigterm_ends_a_study_with_a_code_of_its_own_and_the_same_command_goes_o
     while not (folder / "0" / "metrics.jsonl").exists():
         assert process.poll() is None
         time.sleep(0.05)
-    study = psutil.Process(process.pid)
-    workers = {*study.parent().children(recursive=True)} - {study}  # of the server of all
+    workers = process.workers()
     process.send_signal(signal.SIGTERM)
     done = process.wait(timeout=30)
     assert done.returncode == 143, done.stderr

@@ -21,6 +21,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Self
 
+import psutil
 import pytest
 
 STREAMS = ("stdin", "stdout", "stderr")
@@ -88,6 +89,12 @@ class Program:
     @property
     def pid(self) -> int:
         return self._process.pid
+
+    def workers(self) -> list[psutil.Process]:
+        """The processes that it started from the server, if no other program runs."""
+        server = FORKSERVER_MODULE._forkserver._forkserver_pid
+        mine = psutil.Process().children(recursive=True)  # nobody else's, whatever has died
+        return [one for one in mine if one.ppid() == server and one.pid != self.pid]
 
     def poll(self) -> int | None:
         """Its exit code, if it has ended."""

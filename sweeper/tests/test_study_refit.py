@@ -7,7 +7,6 @@ import subprocess
 import time
 from pathlib import Path
 
-import psutil
 from foreign_study import FOREIGN_APP, OUTPUT, SWEEP, states_of, trials_of
 from processes import run_program
 
@@ -48,20 +47,19 @@ def model_is_there(folder: Path) -> bool:
     return (folder / "study" / refit_of(folder)["model"]["folder"] / "app.log").exists()
 
 
-def test_killed_while_it_trains_the_winner_again_it_goes_on(tmp_path):
+def test_killed_while_it_trains_the_winner_again_it_goes_on(start_sweep, tmp_path):
     """The first two starts are killed in the refit; the third has all its seeds."""
-    command = [*SWEEP, *REFIT, "hydra.sweeper.refit.seeds=3", "steps=1", "seconds=0.4"]
+    command = [*REFIT, "hydra.sweeper.refit.seeds=3", "steps=1", "seconds=0.4"]
     for _ in range(2):
         begun = len(runs_of_the_refit(tmp_path))
-        process = subprocess.Popen(command, cwd=tmp_path, **OUTPUT)
+        process = start_sweep(*command)
         while len(runs_of_the_refit(tmp_path)) == begun:
-            assert process.poll() is None, process.communicate()[0]
+            assert process.poll() is None
             time.sleep(0.02)
-        parent = psutil.Process(process.pid)
-        for one in [*parent.children(recursive=True), parent]:
-            one.kill()
-        process.communicate()
-    done = run_program(*command[1:], cwd=tmp_path)
+        for worker in process.workers():
+            worker.kill()
+        process.kill()
+    done = start_sweep(*command).wait()
     assert done.returncode == 0, done.stdout
     refit = refit_of(tmp_path)
     assert [len(refit[role]["values"]) for role in ("validation", "final")] == [3, 3]
