@@ -61,7 +61,7 @@ class _PaddedWide(nn.Module):
         buckets, counts = features
         values = counts * self.wide.idf[buckets]
         squares = values.square().sum(-1, keepdim=True)
-        values = values / (BAGS * squares.clamp(min=TINY)).sqrt()
+        values = values / squares.clamp(min=TINY).sqrt()
         return (values.unsqueeze(-1) * self.wide.weight[buckets]).sum((1, 2))
 
 

@@ -78,9 +78,9 @@ class ModelConfig:
         embedding_dropout: Dropout on the word vectors.
         layer_dropout: Dropout between stacked recurrent layers.
         dropout: Dropout before the linear layer.
-        wide_buckets: Number of buckets of the wide path: a linear classifier on hashed words, pairs
-            of words and character n-grams of the whole text, whose logits are added to the
-            network's; 0 for none.
+        wide_buckets: Number of buckets of the wide path, a linear classifier on hashed words, pairs
+            of words and character n-grams of the whole text; 0 for none. The answer is the mean of
+            its logits and those of the recurrent layers.
         vectors: A text file of pretrained word vectors (GloVe or word2vec format) of width
             `embedding_size`, or null for random vectors. Words that are not in the file, and
             character n-grams, begin with small random vectors.

@@ -82,8 +82,8 @@ class RecurrentLayers(nn.Module):
 class WideLayer(nn.Module):
     """A linear layer from hashed features to classes, without a bias.
 
-    Features are weighted as in TF-IDF, each bag scaled to the length 1/sqrt(`BAGS`) and so each
-    text to the length 1. The gradient of the weight is sparse. The weights begin with zero.
+    Features are weighted as in TF-IDF and each bag is scaled to the length 1. The gradient of the
+    weight is sparse. The weights begin with zero.
 
     Args:
         num_buckets: Buckets of the features.
@@ -101,7 +101,7 @@ class WideLayer(nn.Module):
         """Returns the logits of texts (batch, classes)."""
         values = bags.counts * self.idf[bags.buckets]
         squares = values.new_zeros(len(bags.offsets)).index_add(0, bags.owners, values.square())
-        values = values / (BAGS * squares.clamp(min=TINY)).sqrt()[bags.owners]
+        values = values / squares.clamp(min=TINY).sqrt()[bags.owners]
         logits: Tensor = nn.functional.embedding_bag(
             bags.buckets,
             self.weight,

@@ -22,8 +22,8 @@ class RecurrentClassifier(nn.Module):
     With one layer, one direction and the pooling `last` it is the hand-out's network (section 3.2):
     the last state is that of each text's own last word, not of the end of the padded batch.
 
-    With a wide path (Cheng et al. 2016, "Wide & Deep Learning for Recommender Systems") the logits
-    of a linear classifier on hashed features are added.
+    With a wide path (Cheng et al. 2016, "Wide & Deep Learning for Recommender Systems") the answer
+    is the mean of its logits and those of a linear classifier on hashed features.
 
     Args:
         config: The key `vectors` is not used.
@@ -68,6 +68,9 @@ class RecurrentClassifier(nn.Module):
     ) -> Tensor:
         """Returns the logits (batch, classes).
 
+        In training, a network with a wide path returns the logits of each of the two paths
+        (2, batch, classes), since each has a loss of its own.
+
         Args:
             words: (sequence, batch), padded at the end: word indices, or positions in `subwords`.
             lengths: Words in each text (batch), at least 1.
@@ -79,7 +82,10 @@ class RecurrentClassifier(nn.Module):
         read = States(states, last, lengths, scores)
         pooled = torch.cat([pool(read) for pool in self.poolings], dim=-1)
         logits: Tensor = self.linear(self.dropout(pooled))
-        return logits if self.wide is None else logits + self.wide(bags)
+        if self.wide is None:
+            return logits
+        paths = torch.stack([logits, self.wide(bags)])
+        return paths if self.training else paths.mean(0)
 
     def read(
         self, words: Tensor, lengths: Tensor, subwords: BatchSubwords | None = None

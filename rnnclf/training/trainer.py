@@ -169,11 +169,17 @@ class Trainer:
         )
 
     def _step(self, batch: Batch) -> tuple[float, Tensor]:
-        logits = self._updates.forward(batch).float()
+        output = self._updates.forward(batch).float()
+        paths = output if output.dim() == 3 else output.unsqueeze(0)
         smoothing = self._settings.label_smoothing
-        loss = nn.functional.cross_entropy(logits, batch.labels, label_smoothing=smoothing)
-        self._updates.step(loss)
-        return loss.item(), logits.detach()
+        losses = torch.stack(
+            [
+                nn.functional.cross_entropy(logits, batch.labels, label_smoothing=smoothing)
+                for logits in paths
+            ]
+        )
+        self._updates.step(losses.sum())
+        return losses.mean().item(), paths.detach().mean(0)
 
     def _update_average(self) -> None:
         if self._average and self._schedulers[0].last_epoch % STEPS_BETWEEN_AVERAGES == 0:
