@@ -108,6 +108,11 @@ def test_bad_rows_and_labels_are_skipped_on_demand(tmp_path):
     ]
 
 
+def test_a_folder_in_place_of_a_file_is_refused(tmp_path):
+    with pytest.raises(DataError, match=r"a folder; set dataset\.folder="):
+        read(f"dataset.file={tmp_path}")
+
+
 def test_two_files_for_a_part_are_refused(tmp_path):
     for name in ("train.csv", "train.tsv"):
         write(tmp_path / name, many(4, "x", "y"))

@@ -70,6 +70,8 @@ def own_files(
     """Returns the files of the parts: those named, or those in the folder."""
     if folder:
         return files_in(Path(folder))
+    if file and Path(file).is_dir():
+        raise DataError(f"{file}: a folder; set dataset.folder={file} instead of dataset.file")
     named = zip(STEMS, (file, validation_file, test_file), strict=True)
     return {part: Path(path) for part, path in named if path}
 
