@@ -39,6 +39,7 @@ from rnnclf.configuration.overrides import (
 )
 from rnnclf.errors import UserError, errors_in_one_line
 from rnnclf.files.paths import RunPaths
+from rnnclf.files.result import METRICS
 
 # What a configuration may name for Hydra to call, besides Optuna's samplers and pruners.
 OURS = (
@@ -48,13 +49,13 @@ OURS = (
 )
 
 log = logging.getLogger(__name__)
-of_grid: list[tuple[float, str, Path]] = []  # accuracy, data set and folder of each run in a grid
+of_grid: list[tuple[float, str, Path]] = []  # value, what it is, and folder of each run in a grid
 register_schema()
 
 
 @hydra.main(config_path="conf", config_name="config", execution_whitelist=(*TRUSTED, *OURS))
 def main(node: DictConfig) -> float:
-    """Runs one training and returns its validation accuracy, the objective of sweeps."""
+    """Runs one training and returns its validation metric, the objective of sweeps."""
     job = HydraConfig.get()
     in_sweep = job.mode is RunMode.MULTIRUN
     folder = Path(job.runtime.output_dir)
@@ -66,23 +67,24 @@ def main(node: DictConfig) -> float:
         from rnnclf.training.run import train  # here: --help and mistakes need not wait for torch
 
         gc.freeze()  # what is loaded by now stays; going through it again and again takes 0.2 s
-        accuracy = train(config, folder)
+        value = train(config, folder)
         if in_sweep:
-            of_grid.append((accuracy, config.dataset.name, folder))
+            metric = METRICS[config.training.metric]
+            of_grid.append((value, f"{config.dataset.name}: best validation {metric}", folder))
         else:
             log.info('next: rnnclf predict %s "TEXT"', shlex.quote(str(shown(folder))))
             log.info("next: rnnclf compare")
-        return accuracy
+        return value
 
 
 def tell_winners() -> None:
     """Says which run of a grid won on each data set; trials of studies run in other processes."""
     winners = [
-        max(run for run in of_grid if run[1] == name)
-        for name in dict.fromkeys(name for _, name, _ in of_grid)
+        max(run for run in of_grid if run[1] == what)
+        for what in dict.fromkeys(what for _, what, _ in of_grid)
     ]
-    for accuracy, name, folder in winners:
-        print(f"{name}: best validation accuracy {accuracy:.4f}, in {shown(folder)}")
+    for value, what, folder in winners:
+        print(f"{what} {value:.4f}, in {shown(folder)}")
     for _, _, folder in winners:
         place = shlex.quote(str(shown(folder)))
         print(f"next: python run.py from={place}   # again, with the test split")

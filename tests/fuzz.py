@@ -109,10 +109,12 @@ def read_as_record(content: bytes) -> None:
 def read_as_lines(content: bytes) -> None:
     """Reads the input as what a run writes line by line."""
     paths = RunPaths(FOLDER)
-    for path, read in ((paths.metrics, read_epochs), (paths.predictions, read_predictions)):
-        path.write_bytes(content)
-        with contextlib.suppress(RecordError):
-            read(path)
+    paths.metrics.write_bytes(content)
+    paths.predictions.write_bytes(content)
+    with contextlib.suppress(RecordError):
+        read_epochs(paths.metrics)
+    with contextlib.suppress(RecordError):
+        read_predictions(paths.predictions, "test")
 
 
 TRIAL = {"number": 0, "state": "complete", "values": [0.5], "params": {"lr": 0.1}, "runs": ["."]}
@@ -123,6 +125,10 @@ WHOLE_RECORDS = {
         **{"dataset": "sample", "cell": "gru", "parameters": 1, "vocabulary_size": 1, "classes": 2},
         **{"val_accuracy": 0.5, "val_macro_f1": 0.5, "val_loss": 0.5, "test_accuracy": None},
         **{"test_macro_f1": None, "test_loss": None, "git_revision": "a", "versions": {"a": "1"}},
+        **{"val_calibration_error": 0.1, "test_calibration_error": None, "test_classes": None},
+        "val_classes": [{"label": "a", "precision": 1, "recall": 1, "f1": 1, "support": 1}],
+        "thresholds": [{"probability": 0.5, "coverage": 1, "accuracy": None}],
+        **{"temperature": 1, "data": "0123456789ab", "splits": "0123456789ab"},
         **{"texts": {"train": 1, "validation": 1, "test": 0}, "best_epoch": 1, "epochs": 1},
         **{"seed": 0, "identity": "a", "device": "cpu", "started": "2026-01-01T00:00:00+00:00"},
         "seconds": {"load": 0, "fit": 0, "evaluate": 0, "total": 0},

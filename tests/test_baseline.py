@@ -12,7 +12,7 @@ from rnnclf.data.corpus import Texts
 from rnnclf.data.prepared import load
 from rnnclf.data.splits import hold_out
 from rnnclf.errors import DataError
-from rnnclf.runs.linear import WORDS, _trained
+from rnnclf.runs.linear import WORDS, _trained, measure_baselines
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def test_it_is_measured_on_the_runs_texts_and_ranked_beside_them(place, rnnclf):
 
     config = composed().dataset
     corpus = load(config, place)
-    training, validation = hold_out(corpus.train, config)
+    training, validation = hold_out(corpus, config)
     for texts, tested, expected in (
         (training, validation, words["val_accuracy"]),
         (corpus.train, corpus.test, words["test_accuracy"]),
@@ -98,3 +98,19 @@ def test_a_configuration_that_cannot_be_is_named(place, rnnclf):
     done = rnnclf("baseline", cwd=place)
     assert done.returncode == 1
     assert "config.yaml: dataset.train_fraction must be" in done.stderr
+
+
+def test_it_has_the_class_weights_of_the_runs(tmp_path):
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.metrics import f1_score
+    from sklearn.svm import LinearSVC
+
+    config = composed("training.class_weights=balanced")
+    corpus = load(config.dataset, tmp_path)
+    vectorizer = TfidfVectorizer(ngram_range=(1, 2))
+    machine = LinearSVC(class_weight="balanced")
+    machine.fit(vectorizer.fit_transform(corpus.train.texts), corpus.train.labels)
+    predicted = machine.predict(vectorizer.transform(corpus.test.texts))
+    words, _ = measure_baselines(config, tmp_path).models
+    assert words.test_macro_f1 == f1_score(corpus.test.labels, predicted, average="macro")
+    assert _trained(WORDS, corpus.train, "balanced")[-1].class_weight == "balanced"

@@ -45,6 +45,32 @@ def test_runs_are_ranked_by_validation_accuracy_within_their_task(four_runs, com
     ]
 
 
+def test_runs_for_macro_f1_are_ranked_by_it(write_run, compare, rnnclf, tmp_path):
+    metric = {"training.metric": "macro_f1"}
+    write_run("a", metric, val_accuracy=0.9, val_macro_f1=0.1)
+    write_run("b", metric, val_accuracy=0.8, val_macro_f1=0.7)
+    first, _ = compare(".")
+    assert (first["folder"], first["val_macro_f1"], first["val_accuracy"]) == ("b", 0.7, 0.8)
+    assert list(first)[:3] == ["task", "rank", "val_macro_f1"]
+    write_run("c", val_accuracy=0.85, val_macro_f1=0.2)
+    assert folders(compare(".")) == ["a", "c", "b"], "of different metrics the accuracy counts"
+    assert "--filter one kind by training.metric" in rnnclf("compare", ".", cwd=tmp_path).stderr
+    assert folders(compare(".", "--filter", "metric=macro_f1")) == ["b", "a"]
+
+
+def test_data_sets_of_one_name_are_told_apart_by_their_texts(write_run, compare, rnnclf, tmp_path):
+    config = {"dataset.name": "csv-tickets", "dataset.folder": "x/tickets"}
+    write_run("a", config, data="aaaaaaaaaaaa")
+    write_run("b", config, data="bbbbbbbbbbbb")
+    rows = compare(".")
+    assert [(row["task"], row["rank"]) for row in rows] == [
+        ("csv-tickets-aaaaaaaaaaaa", 1),
+        ("csv-tickets-bbbbbbbbbbbb", 1),
+    ]
+    write_run("c", config, data="aaaaaaaaaaaa", splits="cccccccccccc")
+    assert "its files changed" in rnnclf("compare", ".", cwd=tmp_path).stderr
+
+
 def test_only_keys_in_which_the_listed_runs_differ_have_a_column(four_runs, compare):
     (first, *_) = compare(".")
     assert list(first) == [

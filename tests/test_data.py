@@ -101,7 +101,10 @@ def test_the_validation_part_can_be_drawn_again_alone(tmp_path):
     held_out = [part.validation_texts for part in parts]
     assert held_out[0] == held_out[1] != held_out[2], "null takes split_seed, which is 0"
     assert len(held_out[1]) == len(held_out[2]) == 45
-    assert len({part.digest for part in parts}) == 1, "training and test split are the same"
+    assert len({part.splits for part in parts}) == 1, "training and test split are the same"
+    other_split = prepare(composed("dataset.split_seed=1").dataset, tmp_path)
+    assert other_split.splits != parts[0].splits
+    assert other_split.data == parts[0].data, "the texts are the same"
 
 
 def test_too_few_texts_for_a_validation_part_are_refused():

@@ -75,7 +75,7 @@ def test_it_is_a_bundle_like_any_other(ensemble, rnnclf):
     assert verified.stdout.count("  as reported") == 2
     exported = rnnclf("export", str(ensemble))
     assert exported.returncode == 0, exported.stderr
-    assert "same labels on 100 random texts" in exported.stdout
+    assert "same labels as the model on 100 made-up texts" in exported.stdout
     assert "2 networks that were trained alike" in (ensemble / "README.md").read_text()
 
 

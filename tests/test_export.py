@@ -1,6 +1,10 @@
 """`rnnclf export`: ONNX that answers like the model, whatever the batch and the length."""
 
 import itertools
+import json
+import random
+import subprocess
+import sys
 
 import numpy as np
 import onnxruntime
@@ -81,6 +85,52 @@ def test_a_graph_that_answers_otherwise_is_not_written(tmp_path, monkeypatch):
     assert (tmp_path / "model.onnx").read_text() == "the old one"
 
 
+def test_the_written_page_answers_every_text_as_the_model_does(tmp_path):
+    """In a process that has no rnnclf and no torch, with unknown words and texts that are cut."""
+    words = ["<unk>", "<pad>", "'", ".", "(", "it", "was", "s", "<br", "/>", "▁", "i", "t"]
+    alphabet = [*words, "It's", '"was"', "unheard", "<br />", "WAS.", ";it:", "(!?)", "\u2028", ""]
+    chance = random.Random(0)
+    texts = [" ".join(chance.choices(alphabet, k=chance.randint(0, 20))) for _ in range(150)]
+    for number, (tokens, length, truncation) in enumerate(
+        [
+            *(("words", "null", "head"), ("words", 5, "head"), ("words", 4, "head_tail")),
+            *(("characters", 7, "head_tail"), ("words", 5, "head_tail")),
+        ]
+    ):
+        cut = [f"dataset.max_length={length}", f"dataset.truncation={truncation}"]
+        cut.append(f"dataset.tokens={tokens}")
+        config = composed("hidden_size=5", "embedding_size=4", *cut)
+        torch.manual_seed(0)
+        model = RecurrentClassifier(config.model, len(words), 3).eval()
+        original = Classifier(config, Vocabulary(words), ["a", "b", "c"], model)
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        export_onnx(original, folder / "model.onnx")
+        (folder / "texts.json").write_text(json.dumps(texts))
+        code = (
+            "import sys, json; sys.modules['torch'] = sys.modules['rnnclf'] = None;"
+            "import model as page;"
+            "model = page.Model('model.onnx'); texts = json.load(open('texts.json'));"
+            "print(json.dumps([model.predict(texts), model.predict_proba(texts).tolist()]))"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", code], cwd=folder, check=True, capture_output=True, text=True
+        )
+        labels, probabilities = json.loads(done.stdout)
+        assert labels == original.predict(texts)
+        np.testing.assert_allclose(probabilities, original.predict_proba(texts), atol=1e-5)
+    done = subprocess.run(
+        [sys.executable, folder / "model.py", "it was", "-x"],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert [line[6:] for line in done.stdout.splitlines()] == [
+        f"{label}\t{text}"
+        for text, label in zip(["it was", "-x"], original.predict(["it was", "-x"]), strict=True)
+    ]
+
+
 @pytest.fixture
 def folder(tmp_path):
     original = classifier()
@@ -94,8 +144,13 @@ def folder(tmp_path):
 def test_the_command_says_how_well_it_answers(folder, rnnclf):
     done = rnnclf("export", str(folder))
     assert done.returncode == 0, done.stderr
-    assert "same labels on 100 random texts" in done.stdout
+    assert "same labels as the model on 100 made-up texts" in done.stdout
     assert (folder / "model.onnx").exists()
+    (folder / "model.py").write_text("print('mine')")
+    done = rnnclf("export", str(folder))
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "model.py exists and is not what rnnclf export writes" in done.stderr
+    assert rnnclf("export", str(folder), "-o", "model").returncode == 1
 
 
 def test_without_its_packages_it_says_what_to_install(folder, tmp_path):

@@ -40,7 +40,8 @@ ROOMS = {"rnnclf": RNNCLF, "hydra_study_sweeper": SWEEPER}
 FOREIGN_TO_THE_SWEEPER = {"rnnclf", "torch", "torchtext", "sklearn", "scipy", "matplotlib"}
 KNOW_HYDRA = {"configuration", "cli"}
 OPENING = {
-    "rnnclf/bundles/export.py": "the graph that was just written",
+    "rnnclf/bundles/export.py": "a file of the package",
+    "rnnclf/bundles/onnx_page.py": "a script by itself, beside its graph",
     "rnnclf/bundles/submission/archive.py": "the project's own code",
     "rnnclf/bundles/submission/grade.py": "a script by itself, in a submission",
     "rnnclf/data/archives.py": "checked archives, member by member",
@@ -50,6 +51,7 @@ OPENING = {
     "rnnclf/data/sources.py": "raw files in the user's own folder",
     "rnnclf/data/streams.py": "a pipe that the user names",
     "rnnclf/data/vectors.py": "the user's own word vectors, a regular file",
+    "rnnclf/files/answers.py": "written, in a folder of its own",
     "rnnclf/files/epochs.py": "written, never through a link",
     "rnnclf/files/predictions.py": "written, in a folder of its own",
     "rnnclf/model/store.py": "safetensors maps a file that was checked before",

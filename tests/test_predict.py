@@ -1,22 +1,27 @@
-"""`rnnclf predict`: texts from arguments, lines or a CSV file, answers in three formats."""
+"""`rnnclf predict` and `evaluate --file`: texts from arguments, lines or files, and answers."""
 
 import csv
 import io
 import json
 import os
+import random
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from processes import FORKSERVER, Program
 from project import RNNCLF, composed
 
 import rnnclf as package
-from rnnclf.cli.models import BATCH
+from rnnclf.bundles.card import accuracy_interval
+from rnnclf.bundles.measure import macro_f1_interval
+from rnnclf.cli.predict import BATCH
 from rnnclf.data.vocabulary import Vocabulary
+from rnnclf.files.answers import write_answers
 from rnnclf.files.paths import ModelPaths
 from rnnclf.files.tensors import save_tensors
 from rnnclf.model.network import RecurrentClassifier
@@ -72,21 +77,86 @@ def test_top_lists_more_classes_from_the_most_probable_down(model, rnnclf, expec
     assert sum(c["probability"] for c in json.loads(line)["classes"]) == pytest.approx(1)
 
 
-def test_a_csv_file_in_and_out(model, rnnclf, expected, tmp_path):
-    texts = ['said "who"', "was\nit", "", "a,b"]
+TEXTS = [
+    'said "who"',
+    "was\nit",
+    "",
+    "a,b",
+    "it\rwas",
+    "who\r\n",
+    "\u2028it\x85",
+    "-1 it",
+    "\x1c it\t",
+]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".jsonl"])
+def test_a_file_keeps_its_columns_and_every_character(suffix, model, rnnclf, expected, tmp_path):
+    columns = ["id", "Message Text", "label"]
+    rows = [[str(number), text, f"old\r{number}"] for number, text in enumerate(TEXTS)]
     with (tmp_path / "in.csv").open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerows([["id", "sentence"], *([n, text] for n, text in enumerate(texts))])
-    done = rnnclf("predict", model, "--csv", str(tmp_path / "in.csv"), "--format", "csv")
+        csv.writer(file, quoting=csv.QUOTE_ALL).writerows([columns, *rows])
+    out = tmp_path / f"out{suffix}"
+    done = rnnclf(
+        *("predict", model, "--file", str(tmp_path / "in.csv"), "--column", "Message Text"),
+        *("-o", str(out)),
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{out}\n", "")
+    if suffix == ".jsonl":
+        lines = out.read_text(encoding="utf-8").split("\n")[:-1]
+        records = [list(json.loads(line).values()) for line in lines]
+        assert list(json.loads(lines[0])) == [*columns, "predicted_label", "probability"]
+    else:
+        with out.open(encoding="utf-8", newline="") as file:
+            header, *records = csv.reader(file, delimiter="\t" if suffix == ".tsv" else ",")
+        assert header == [*columns, "predicted_label", "probability"]
+    assert [record[:3] for record in records] == rows
+    assert [record[3] for record in records] == [row[0] for row in expected(TEXTS)]
+    probabilities = package.load(model).predict_proba(TEXTS).max(1)
+    assert [float(record[4]) for record in records] == pytest.approx(probabilities, abs=1e-6)
+
+
+def test_a_lone_carriage_return_is_quoted_whatever_python_it_is(tmp_path):
+    """Before 3.11.9, csv.QUOTE_MINIMAL left it as it was, which is the end of a line."""
+    write_answers(tmp_path / "out.csv", ["text"], [["a\rb"]], [("c", 0.5)])
+    assert (tmp_path / "out.csv").read_bytes().endswith(b'\n"a\rb","c",0.5\n')
+
+
+def test_a_threshold_gives_no_class_and_tells_what_it_buys(trained, rnnclf, tmp_path):
+    texts = ["who was it ?", "zzz"]
+    shares = package.load(trained).predict_proba(texts).max(1)
+    threshold = float(shares.mean())
+    done = rnnclf("predict", str(trained), "--threshold", str(threshold), *texts)
+    assert [" (none)\t" in line for line in done.stdout.splitlines()] == list(shares < threshold)
+    (tmp_path / "in.txt").write_text("\n".join(texts))
+    command = ["predict", str(trained), "--file", str(tmp_path / "in.txt"), "--threshold", "0.99"]
+    done = rnnclf(*command, "--format", "json")
+    answers = [json.loads(line)["classes"] for line in done.stdout.splitlines()]
+    assert [[one["label"] for one in classes] for classes in answers] == [[None], [None]]
+    result = json.loads((trained / "result.json").read_text())
+    (measured,) = [one for one in result["thresholds"] if one["probability"] == 0.99]
+    assert done.stderr == (
+        f"with the threshold 0.99, {100 * measured['coverage']:.1f} % of the validation texts were "
+        "answered\n"
+    )
+    rnnclf(*command, "-o", str(tmp_path / "out.csv")).check_returncode()
+    with (tmp_path / "out.csv").open() as file:
+        assert [row["label"] for row in csv.DictReader(file)] == ["", ""]
+
+
+def test_lines_of_a_file_are_texts_also_the_blank_ones(model, rnnclf, expected, tmp_path):
+    (tmp_path / "in.txt").write_text("who was\n\nit\n")
+    done = rnnclf("predict", model, "--file", str(tmp_path / "in.txt"), "--format", "csv")
     records = list(csv.DictReader(io.StringIO(done.stdout)))
-    assert [record["sentence"] for record in records] == texts
-    assert [record["label"] for record in records] == [row[0] for row in expected(texts)]
+    assert [record["sentence"] for record in records] == ["who was", "", "it"]
+    labels = [row[0] for row in expected(["who was", "", "it"])]
+    assert [record["label"] for record in records] == labels
     assert {record["rank"] for record in records} == {"1"}
 
 
 def test_a_text_with_line_ends_stays_on_its_line(model, rnnclf, tmp_path):
     (tmp_path / "in.csv").write_text('sentence\n"was\nit"\n')
-    done = rnnclf("predict", model, "--csv", str(tmp_path / "in.csv"))
+    done = rnnclf("predict", model, "--file", str(tmp_path / "in.csv"))
     assert done.stdout.endswith("\twas it\n")
     assert done.stdout.count("\n") == 1
 
@@ -144,19 +214,76 @@ def test_answers_come_as_the_texts_do(kind, model):
         (b"", "no rows in it"),
         (b"sentence\ncaf\xe9\n", "line 2: byte 0xe9 is not UTF-8"),
         (b'sentence\n"open\n', "line 2: a quote is opened and never closed"),
+        (
+            b"id,text\n1,a\n2,hello, it\n",
+            "1 rows cannot be answered: line 3: 3 fields instead of 2",
+        ),
         (None, "no such file"),
     ],
 )
-def test_a_wrong_csv_file_is_one_line(content, message, model, rnnclf, tmp_path):
+def test_a_wrong_file_is_one_line_and_leaves_no_output(content, message, model, rnnclf, tmp_path):
     if content is not None:
         (tmp_path / "in.csv").write_bytes(content)
-    done = rnnclf("predict", model, "--csv", str(tmp_path / "in.csv"))
+    done = rnnclf("predict", model, "--file", str(tmp_path / "in.csv"), "-o", tmp_path / "out.csv")
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+    assert message in done.stderr
+    assert not (tmp_path / "out.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["text", "--file", "in.csv"], "texts as arguments or --file, not both"),
+        (["-oh no"], "a text that begins with - comes after --"),
+        (["--file", "in.csv", "-o", "out.xlsx"], "must end in .csv, .tsv, .jsonl"),
+    ],
+)
+def test_options_that_do_not_go_together(arguments, message, model, rnnclf):
+    done = rnnclf("predict", model, *arguments)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert message in done.stderr
 
 
-def test_texts_and_a_file_exclude_each_other(model, rnnclf):
-    assert rnnclf("predict", model, "text", "--csv", "in.csv").returncode == 2
+def test_a_labelled_file_measures_the_model(model, rnnclf, tmp_path):
+    from sklearn.metrics import accuracy_score, f1_score
+
+    chance = random.Random(0)
+    texts = [" ".join(chance.choices(["who", "was", "it", "?", "x"], k=4)) for _ in range(200)]
+    labels = [chance.choice([*CLASSES, "new"]) for _ in texts]
+    with (tmp_path / "in.csv").open("w", newline="") as file:
+        csv.writer(file).writerows(
+            [["id", "Body", "Kind"], *zip(range(200), texts, labels, strict=True)]
+        )
+    named = ["--file", "in.csv", "--column", "Body", "--label", "Kind", "--mistakes", "wrong.csv"]
+    done = rnnclf("evaluate", model, *named, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "labels that the model does not have, whose texts are mistakes: new" in done.stderr
+    predicted = package.load(model).predict(texts)
+    accuracy = accuracy_score(labels, predicted)
+    macro_f1 = f1_score(labels, predicted, average="macro", zero_division=0)
+    low, high = accuracy_interval(accuracy, 200)
+    assert f"accuracy  {accuracy:.4f}  (95 % interval {low:.4f} to {high:.4f})" in done.stdout
+    assert f"macro-F1  {macro_f1:.4f}  (95 % interval " in done.stdout
+    with (tmp_path / "wrong.csv").open() as file:
+        mistakes = [(row["id"], row["Kind"], row["label"]) for row in csv.DictReader(file)]
+    assert mistakes == [
+        (str(number), label, answer)
+        for number, (label, answer) in enumerate(zip(labels, predicted, strict=True))
+        if label != answer
+    ]
+
+
+def test_the_interval_of_macro_f1_is_that_of_the_bootstrap_of_texts():
+    """Texts are drawn here one by one, with scikit-learn's measure."""
+    from sklearn.metrics import f1_score
+
+    generator = np.random.default_rng(0)
+    truth = generator.integers(0, 3, 300)
+    predicted = np.where(generator.random(300) < 0.6, truth, generator.integers(0, 3, 300))
+    draws = generator.integers(0, 300, (1000, 300))
+    values = [f1_score(truth[draw], predicted[draw], average="macro") for draw in draws]
+    expected = np.quantile(values, (0.025, 0.975))
+    assert macro_f1_interval(truth, predicted, 3) == pytest.approx(expected, abs=0.01)
 
 
 def test_a_folder_without_a_model_says_what_is_missing(tmp_path, rnnclf):

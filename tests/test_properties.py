@@ -18,7 +18,9 @@ from rnnclf.data.tables import Reading, read_table
 from rnnclf.data.torchtext_adapter import tokenize
 from rnnclf.data.vocabulary import Vocabulary
 from rnnclf.errors import ConfigError, ModelError
+from rnnclf.files.answers import SUFFIXES, write_answers
 from rnnclf.files.paths import ModelPaths
+from rnnclf.files.predictions import Prediction, read_predictions, write_predictions
 from rnnclf.files.tensors import save_tensors
 from rnnclf.model.classifier import Classifier
 from rnnclf.model.network import RecurrentClassifier
@@ -33,6 +35,8 @@ brief = settings(thorough, max_examples=10)
 anything = st.text(st.characters())  # lone surrogates, too, as a file name or a shell may give
 no_nul = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
 sentences = no_nul.filter(str.strip)
+shares = st.floats(0, 1)
+PARTS = ("validation", "test")
 labels = no_nul.map(str.strip).filter(lambda label: label and not set(label) & set("\r\n"))
 
 
@@ -49,6 +53,31 @@ def test_texts_written_as_csv_are_read_again(records):
         table = read_table(Path(file.name), Reading())
     assert not table.bad
     assert list(zip(table.texts, table.labels, strict=True)) == records
+
+
+@thorough
+@given(st.lists(st.tuples(no_nul, sentences), min_size=1), st.sampled_from(SUFFIXES))
+def test_answers_keep_every_character_of_every_column(rows, suffix):
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, f"answers{suffix}")
+        answers = [(None if number % 2 else "a", 0.5) for number in range(len(rows))]
+        write_answers(path, ["note", "text"], rows, answers)
+        reading = Reading(text=["text"], labelled=False, keep=True)
+        table = read_table(path, reading)
+    assert table.bad == []
+    assert table.texts == [text for _, text in rows]
+    assert [tuple(row[:2]) for row in table.rows] == rows
+
+
+@thorough
+@given(st.lists(st.builds(Prediction, st.sampled_from(PARTS), no_nul, labels, labels, shares)))
+def test_predictions_are_read_as_they_were_written(predictions):
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "predictions.csv")
+        write_predictions(path, predictions)
+        for part in PARTS:
+            expected = [one for one in predictions if one.part == part]
+            assert read_predictions(path, part) == expected
 
 
 @thorough

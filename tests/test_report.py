@@ -239,11 +239,16 @@ def test_a_test_accuracy_is_that_of_the_winner_trained_again(page, place):
 def test_confusions_and_mistakes_are_those_of_the_predictions(place):
     from sklearn.metrics import confusion_matrix
 
-    predictions = read_predictions(place / "outputs" / "Single" / "predictions.csv")
+    predictions = read_predictions(place / "outputs" / "Single" / "predictions.csv", "validation")
     truth = [prediction.label for prediction in predictions]
     guess = [prediction.predicted for prediction in predictions]
-    classes, counts = confusion_counts(predictions)
+    classes, counts = confusion_counts(predictions, 99)
     assert counts.tolist() == confusion_matrix(truth, guess, labels=classes).tolist()
+    worst, counts = confusion_counts(predictions, 2)
+    assert (len(worst), counts.shape) == (2, (2, 2))
+    assert set(worst) <= {one.label for one in predictions if one.label != one.predicted} | {
+        one.predicted for one in predictions if one.label != one.predicted
+    }
     wrong = [p for p in predictions if p.label != p.predicted]
     assert sum(confusion.count for confusion in confusions(predictions, 99)) == len(wrong)
     surest = mistakes(predictions, 3)

@@ -46,8 +46,9 @@ def test_a_run_leaves_its_whole_record(run_py, tmp_path):
 
     with (folder / "predictions.csv").open(encoding="utf-8", newline="") as file:
         predictions = list(csv.DictReader(file))
-    right = sum(row["label"] == row["predicted"] for row in predictions)
-    assert right / len(predictions) == result["val_accuracy"]
+    for part, accuracy in (("validation", "val_accuracy"), ("test", "test_accuracy")):
+        right = [row["label"] == row["predicted"] for row in predictions if row["part"] == part]
+        assert sum(right) / len(right) == result[accuracy]
 
     assert f"test accuracy       {result['test_accuracy']:.4f}" in done.stdout
     here = folder.relative_to(tmp_path)

@@ -178,6 +178,23 @@ def test_a_checkpoint_that_cannot_be_used_is_said_to_be_one(
     assert done.stderr == f"error: {checkpoint}: {message}; delete it to start again\n"
 
 
+def test_a_run_does_not_go_on_with_other_texts(run_py, start_run_py, tmp_path):
+    (tmp_path / "data").mkdir()
+    for name, count in (("train", 60), ("test", 2)):
+        rows = "".join(f"text {number},{number % 2}\n" for number in range(count))
+        (tmp_path / "data" / f"{name}.csv").write_text(f"sentence,label\n{rows}")
+    own = [*SETTINGS, "dataset=csv", "dataset.folder=data", "epochs=500", "training.patience=500"]
+    process = start_run_py(*own)
+    wait_for_epochs(tmp_path / "run", 1)
+    process.kill()
+    with (tmp_path / "data" / "train.csv").open("a") as file:
+        file.write("one more,1\n")
+    done = run_py("resume=run")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "run: the texts of csv-data are not those with which this run was begun" in done.stderr
+    assert not (tmp_path / "run" / "result.json").exists()
+
+
 def without_optimizer(path: Path) -> dict:
     state = load_checkpoint(path)
     del state["trainer"]["optimizers"]

@@ -11,7 +11,7 @@ from torch import nn
 from torch.optim import SGD, Adam, Optimizer
 
 from rnnclf.configuration.schema import OptimizerConfig
-from rnnclf.data.encoding import EncodedTexts, encode
+from rnnclf.data.encoding import Batch, EncodedTexts, encode, ordered_batches
 from rnnclf.data.torchtext_adapter import tokenize
 from rnnclf.data.vocabulary import Vocabulary
 from rnnclf.errors import TrainingError
@@ -59,6 +59,10 @@ def make_trainer(
         training_config(**{"epochs": 3, "batch_size": 16} | settings),
         order=np.random.default_rng(0),
     )
+
+
+def make_batches(some: EncodedTexts) -> list[Batch]:
+    return [batch for _, batch in ordered_batches(some, len(some))]
 
 
 def run(**options) -> tuple[nn.Module, list, EpochMetrics]:
@@ -113,6 +117,32 @@ def test_of_equal_accuracies_the_lower_loss_is_better():
     assert metrics(0.6, 9).better_than(metrics(0.5, 1))
     assert metrics(0.5, 0.9).better_than(metrics(0.5, 1))
     assert not metrics(0.5, 1).better_than(metrics(0.5, 1))
+
+
+def test_the_metric_decides_the_best_epoch():
+    accurate = EpochMetrics(1, 0, 0, 1, 0.9, 0.1, 0, 0, 0)
+    fair = EpochMetrics(2, 0, 0, 1, 0.8, 0.5, 0, 0, 0)
+    assert not fair.better_than(accurate)
+    assert fair.better_than(accurate, "macro_f1")
+    _, seen, best = run(epochs=6, lr=1.0, metric="macro_f1")
+    assert best.val_macro_f1 == max(metrics.val_macro_f1 for metrics, _, _ in seen)
+
+
+def test_weights_of_classes_are_in_the_training_loss():
+    weights = torch.tensor([1.0, 3.0])
+    (whole,) = make_batches(texts(16, 0))
+    torch.manual_seed(0)
+    model = network()
+    expected = nn.functional.cross_entropy(model(*whole.inputs), whole.labels, weights)
+    trainer = Trainer(
+        Updates(model, SGD(model.parameters(), lr=0.1)),
+        texts(16, 0),
+        None,
+        training_config(epochs=1, batch_size=16),
+        np.random.default_rng(0),
+        weights,
+    )
+    assert trainer.run().train_loss == pytest.approx(expected.item())
 
 
 @pytest.mark.parametrize(

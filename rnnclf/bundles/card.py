@@ -6,9 +6,12 @@ from typing import Any
 
 from rnnclf.configuration.schema import Config
 from rnnclf.files.bundle import BundleRecord
+from rnnclf.files.class_table import telling
 from rnnclf.files.markdown import in_markdown
+from rnnclf.files.result import METRICS
 
 CONFIDENCE = 0.95
+MOST_CLASSES = 30  # in the table of a card
 
 
 def accuracy_interval(accuracy: float, texts: int) -> tuple[float, float]:
@@ -31,7 +34,15 @@ def model_card(name: str, config: Config, classes: Sequence[str], record: Bundle
         for part, texts, accuracy, macro_f1 in measured
         if accuracy is not None
     ]
-    described = {"config": config, "classes": classes, "record": record, "rows": rows}
+    by_part = (("test", result.test_classes), ("validation", result.val_classes))
+    described = {
+        "config": config,
+        "classes": classes,
+        "record": record,
+        "rows": rows,
+        "metric": METRICS[config.training.metric],
+        "of_classes": next(((part, telling(of, MOST_CLASSES)) for part, of in by_part if of), None),
+    }
     return render("card.md", name=name, folder=shlex.quote(name), **described)
 
 

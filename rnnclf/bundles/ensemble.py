@@ -13,6 +13,7 @@ from rnnclf.files.result import ModelResult
 from rnnclf.model.classifier import Classifier
 from rnnclf.model.network import Ensemble, count_parameters
 from rnnclf.model.store import load
+from rnnclf.training.record import measures
 
 
 def write_ensemble(
@@ -43,14 +44,18 @@ def write_ensemble(
     first = classifiers[0]
     model = Ensemble([network for one in classifiers for network in one.networks]).eval()
     together = replace(first, model=model)
-    texts = texts_of(first, results[0].texts, data_folder)
-    measured: dict[str, float | None] = {}
-    for prefix, part in (("val", "validation"), ("test", "test")):
-        all_measured = all(getattr(one, f"{prefix}_accuracy") is not None for one in results)
-        scores = together.score(texts[part]) if all_measured else None
-        for name in ("accuracy", "macro_f1", "loss"):
-            measured[f"{prefix}_{name}"] = getattr(scores, name) if scores else None
-    result = replace(results[0], parameters=count_parameters(model), **measured)  # type: ignore[arg-type]
+    texts = texts_of(first, results[0], data_folder)
+    scores = {
+        part: together.score(texts[part])
+        for part, name in (("validation", "val_accuracy"), ("test", "test_accuracy"))
+        if all(getattr(one, name) is not None for one in results)
+    }
+    result = replace(
+        results[0],
+        parameters=count_parameters(model),
+        temperature=1.0,
+        **measures(scores, together.classes),
+    )
     members = [
         Member(one.config.seed, alone.val_accuracy, alone.test_accuracy)
         for one, alone in zip(classifiers, results, strict=True)

@@ -4,27 +4,33 @@ torch's older exporter records one batch. It leaves batch and length free as lon
 takes sizes from `shape`; the newer one (`torch.export`) fixes the length of a recurrent layer.
 """
 
+import json
 import random
 import warnings
+from collections.abc import Callable
+from contextlib import suppress
 from copy import deepcopy
 from dataclasses import replace
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
-from hydra_study_sweeper.files import replacing
+from hydra_study_sweeper.files import read_bounded, replacing, write_text
 from torch import Tensor, nn
 
+from rnnclf.data.encoding import LONGEST as LONGEST_TEXT
 from rnnclf.data.encoding import EncodedTexts, make_batch
 from rnnclf.data.wide import BAGS, Bags
 from rnnclf.errors import ModelError, UserError
 from rnnclf.model.classifier import Classifier
-from rnnclf.model.evaluate import predict_logits
 from rnnclf.model.layers import TINY, WideLayer
 
 OPSET = 17
-TEXTS, LONGEST = 100, 60  # random texts, and words in the longest
+TEXTS, LONGEST = 100, 60  # made-up texts, and words in the longest, at least
+LARGEST_PROGRAM = 2**20  # bytes
 TOLERANCE = 1e-4  # of probabilities
 FREE = {
     "words": {0: "batch", 1: "length"},
@@ -66,57 +72,74 @@ class _PaddedWide(nn.Module):
 
 
 def export_onnx(classifier: Classifier, path: Path) -> float:
-    """Writes a model as ONNX, if it answers random texts as the original does.
+    """Writes a model as ONNX, and a program of the same name that prepares texts for it.
 
     The graph takes `words` (batch, length), word indices padded with 1 (int64), and `lengths`
     (batch), at least 1 (int64), and gives `probabilities` (batch, classes). Batch and length are
-    free. Known words have the character n-grams in their vectors; out-of-vocabulary words, which
-    the graph cannot see, are `<unk>`. For a wide path it also takes `buckets` (batch, 2, features;
-    int64) and `counts` (float32) as `rnnclf.data.wide` finds them, padded with 0.
+    free. Its metadata has the words, the classes and how texts are cut. Known words have the
+    character n-grams in their vectors; out-of-vocabulary words, which the graph cannot see, are
+    `<unk>`. For a wide path it also takes `buckets` (batch, 2, features; int64) and `counts`
+    (float32) as `inputs_of` gives them, and there is no program.
+
+    Nothing is written unless made-up texts have the model's answers.
+
+    Args:
+        classifier: The model.
+        path: The graph, `NAME.onnx`; the program is `NAME.py` (see `onnx_page.py`).
 
     Returns:
         The largest difference of a probability from torch's.
 
     Raises:
         UserError: If the packages of the extra `export` are missing.
-        ModelError: If the exported model answers differently.
+        ModelError: If the exported model answers differently, or something else has that name.
     """
+    program, page = path.with_suffix(".py"), _asset("onnx_page.py")
+    if path.suffix != ".onnx":
+        raise UserError(f"{path}: the name of the file must end in .onnx")
+    with suppress(FileNotFoundError):
+        if read_bounded(program, LARGEST_PROGRAM) != page.encode():
+            raise ModelError(f"{program} exists and is not what rnnclf export writes; move it away")
     try:
         import onnx
         import onnxruntime
+
+        from rnnclf.bundles import onnx_page
     except ImportError as error:
         raise UserError(f"{error.name} is not installed: pip install 'rnnclf[export]'") from error
     classifier = classifier.without_ngrams()
-    model = _Exported(classifier).eval()
-    inputs = inputs_of(_random_texts(classifier, texts=3, seed=0))
     with replacing(path) as temporary:
-        # Without gradients a layer is torch's own, which the exporter knows.
-        with warnings.catch_warnings(), torch.no_grad():
-            warnings.simplefilter("ignore")  # the exporter warns about itself and about tracing
-            torch.onnx.export(
-                model,
-                tuple(inputs.values()),
-                str(temporary),
-                dynamo=False,
-                opset_version=OPSET,
-                input_names=list(inputs),
-                output_names=["probabilities"],
-                dynamic_axes={
-                    name: axes for name, axes in FREE.items() if name in (*inputs, "probabilities")
-                },
-            )
-        onnx.checker.check_model(str(temporary))
+        _write_graph(classifier, temporary)
+        graph = onnx.load(str(temporary))
+        onnx.helper.set_model_props(graph, {"texts": json.dumps(_about_texts(classifier))})
+        onnx.checker.check_model(graph)
+        onnx.save(graph, str(temporary))
         onnxruntime.set_default_logger_severity(4)  # it raises the same
-        session = onnxruntime.InferenceSession(
-            temporary.read_bytes(), providers=["CPUExecutionProvider"]
-        )
+        model = onnx_page.Model(temporary)
+
+        def with_features(texts: list[str]) -> npt.NDArray[np.float32]:
+            inputs = inputs_of(classifier.encode(texts))
+            feeds = {name: values.numpy() for name, values in inputs.items()}
+            (probabilities,) = model.session.run(None, feeds)
+            answers: npt.NDArray[np.float32] = probabilities
+            return answers
+
+        is_wide = has_wide_path(classifier)
         try:
-            return _check(classifier, session)
+            difference = _check(classifier, with_features if is_wide else model.predict_proba)
         except onnxruntime.capi.onnxruntime_pybind11_state.Fail as error:
             raise ModelError(
                 "the exported model takes texts of one length only, because the cell has a loop "
                 "in Python; nothing was written"
             ) from error
+    if not is_wide:
+        write_text(program, page)
+    return difference
+
+
+def has_wide_path(classifier: Classifier) -> bool:
+    """Tells whether a model reads features that the program does not find."""
+    return classifier.config.model.wide_buckets > 0
 
 
 def inputs_of(texts: EncodedTexts) -> dict[str, Tensor]:
@@ -126,19 +149,50 @@ def inputs_of(texts: EncodedTexts) -> dict[str, Tensor]:
     return inputs if texts.bags is None else inputs | _padded(texts.bags)
 
 
-def _check(classifier: Classifier, session: Any) -> float:
-    """Compares the answers for texts in one batch and for each text alone."""
-    texts = _random_texts(classifier, texts=TEXTS, seed=1)
-    expected = predict_logits(classifier.model, texts).softmax(1).numpy()
-    feeds = {name: values.numpy() for name, values in inputs_of(texts).items()}
-    (together,) = session.run(None, feeds)
-    alone = []
-    for i, length in enumerate(feeds["lengths"]):
-        feed = {name: values[i : i + 1] for name, values in feeds.items()}
-        alone += session.run(None, feed | {"words": feed["words"][:, :length]})
-    answers = (together, np.concatenate(alone))
-    largest = max(float(np.abs(answer - expected).max()) for answer in answers)
-    same = all((answer.argmax(1) == expected.argmax(1)).all() for answer in answers)
+def _asset(name: str) -> str:
+    return files("rnnclf.bundles").joinpath(name).read_text(encoding="utf-8")
+
+
+def _about_texts(classifier: Classifier) -> dict[str, Any]:
+    """Returns what the program must know besides the graph."""
+    dataset = classifier.config.dataset
+    return {
+        "words": classifier.vocabulary.words,
+        "classes": classifier.classes,
+        "tokens": dataset.tokens,
+        "max_length": LONGEST_TEXT if dataset.max_length is None else dataset.max_length,
+        "truncation": dataset.truncation,
+    }
+
+
+def _write_graph(classifier: Classifier, path: Path) -> None:
+    """Records a batch of three texts of different lengths."""
+    inputs = inputs_of(classifier.encode(made_up_texts(classifier)[:3]))
+    # Without gradients a layer is torch's own, which the exporter knows.
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")  # the exporter warns about itself and about tracing
+        torch.onnx.export(
+            _Exported(classifier).eval(),
+            tuple(inputs.values()),
+            str(path),
+            dynamo=False,
+            opset_version=OPSET,
+            input_names=list(inputs),
+            output_names=["probabilities"],
+            dynamic_axes={
+                name: axes for name, axes in FREE.items() if name in (*inputs, "probabilities")
+            },
+        )
+
+
+def _check(classifier: Classifier, answer: Callable[[list[str]], npt.NDArray[np.float32]]) -> float:
+    """Compares the answers to texts in batches and to each text alone."""
+    texts = made_up_texts(classifier)
+    expected = classifier.predict_proba(texts)
+    together = answer(texts)
+    alone = np.concatenate([answer([text]) for text in texts])
+    largest = max(float(np.abs(found - expected).max()) for found in (together, alone))
+    same = all((found.argmax(1) == expected.argmax(1)).all() for found in (together, alone))
     if not same or not largest <= TOLERANCE:
         raise ModelError(
             f"the exported model answers differently (up to {largest:.2g}); nothing was written"
@@ -146,20 +200,28 @@ def _check(classifier: Classifier, session: Any) -> float:
     return largest
 
 
-def _random_texts(classifier: Classifier, *, texts: int, seed: int) -> EncodedTexts:
-    """Returns texts of random known words."""
-    generator = random.Random(seed)
+def made_up_texts(classifier: Classifier) -> list[str]:
+    """Returns `TEXTS` texts of known and unknown words, with signs and capitals.
+
+    They have none to `LONGEST` words, or twice the model's longest text.
+    """
+    generator = random.Random(0)
+    longest = max(LONGEST, 2 * (classifier.config.dataset.max_length or 0))
     known = classifier.vocabulary.words
-    made = [
-        " ".join(generator.choices(known, k=generator.randint(1, LONGEST))) for _ in range(texts)
+    return [
+        "".join(
+            generator.choice((word, word, word.upper(), f"un{word}heard", f"({word}), \"it's!"))
+            + generator.choice((" ", " ", "  ", "\n", "<br />", "; "))
+            for word in generator.choices(known, k=longest * number // (TEXTS - 1))
+        )
+        for number in range(TEXTS)
     ]
-    return classifier.encode(made)
 
 
 def _padded(bags: Bags) -> dict[str, Tensor]:
     """Returns the bags of texts side by side (texts, bags, features)."""
     sizes = np.diff(bags.ends, prepend=0)
-    places = np.arange(sizes.max()) < sizes[:, None]
+    places = np.arange(max(1, sizes.max())) < sizes[:, None]  # a text may have no feature
     padded = {}
     for name, values, kind in (
         ("buckets", bags.buckets, np.int64),

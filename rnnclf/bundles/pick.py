@@ -13,7 +13,7 @@ from rnnclf.errors import ModelError, SelectionError
 from rnnclf.files.paths import ModelPaths
 from rnnclf.model.store import load
 from rnnclf.runs.find import read_run
-from rnnclf.runs.rank import quality
+from rnnclf.runs.rank import rank
 from rnnclf.runs.results import Run
 
 
@@ -22,41 +22,46 @@ class Pick:
     """The choice for a task and a cell.
 
     Attributes:
-        run: The best run by validation accuracy that can be used.
+        task: The name of the task.
+        run: The best run on validation texts that can be used.
         better: Better runs, with the reason why they cannot.
     """
 
+    task: str
     run: Run
     better: list[tuple[Run, str]]
 
     @property
     def name(self) -> str:
         """The name of the bundle, for example `questions-gru`."""
-        return f"{self.run.task}-{self.run.cell}"
+        return f"{self.task}-{self.run.cell}"
 
 
 def choose(runs: Iterable[Run], *, tested: bool = False) -> list[Pick]:
-    """Chooses the best run of each task and cell, by validation accuracy; `tested`, a tested one.
+    """Chooses the best run of each task and cell, on validation texts; `tested`, a tested one.
 
     Raises:
         SelectionError: If no run of a task and cell can be used.
     """
     groups: dict[tuple[str, str], list[Run]] = {}
-    for run in sorted(runs, key=lambda run: (run.task, run.cell, *quality(run))):
-        groups.setdefault((run.task, run.cell), []).append(run)
-    return [_first_usable(group, tested=tested) for group in groups.values()]
+    for task, ranked in rank(runs).items():
+        for one in ranked:
+            groups.setdefault((task, one.run.cell), []).append(one.run)
+    return [
+        _first_usable(task, group, tested=tested) for (task, _), group in sorted(groups.items())
+    ]
 
 
-def _first_usable(runs: list[Run], *, tested: bool) -> Pick:
+def _first_usable(task: str, runs: list[Run], *, tested: bool) -> Pick:
     better: list[tuple[Run, str]] = []
     for run in runs:
         reason = _why_not(run, tested=tested)
         if reason is None:
-            return Pick(run, better)
+            return Pick(task, run, better)
         better.append((run, reason))
     best, reason = better[0]
     raise SelectionError(
-        f"{best.task} with {best.cell}: none of {len(runs)} runs can be used "
+        f"{task} with {best.cell}: none of {len(runs)} runs can be used "
         f"(the best, {best.folder}: {reason}); train it again alone: "
         f"python run.py from={shlex.quote(str(shown(best.folder)))}"
     )

@@ -8,10 +8,11 @@ from rnnclf.configuration.schema import DatasetConfig
 from rnnclf.data.corpus import Texts
 from rnnclf.data.own import is_own
 from rnnclf.data.prepared import load as load_corpus
+from rnnclf.data.prepared import splits_digest
 from rnnclf.data.sources import default_data_folder
 from rnnclf.data.splits import hold_out
 from rnnclf.errors import DataError
-from rnnclf.files.result import TextCounts
+from rnnclf.files.result import ModelResult
 from rnnclf.model.classifier import Classifier
 from rnnclf.model.store import load
 
@@ -41,7 +42,7 @@ def verify(folder: Path, data_folder: Path | None) -> list[Verified]:
     `texts_of`.
     """
     classifier, result = load(folder), reported(folder)
-    parts = texts_of(classifier, result.texts, data_folder)
+    parts = texts_of(classifier, result, data_folder)
     accuracies = {"validation": result.val_accuracy, "test": result.test_accuracy}
     return [
         Verified(part, len(parts[part]), accuracy, classifier.score(parts[part]).accuracy)
@@ -51,13 +52,13 @@ def verify(folder: Path, data_folder: Path | None) -> list[Verified]:
 
 
 def texts_of(
-    classifier: Classifier, counts: TextCounts, data_folder: Path | None
+    classifier: Classifier, result: ModelResult, data_folder: Path | None
 ) -> dict[str, Texts]:
     """Loads the parts `train`, `validation` and `test` of a model's data set.
 
     Args:
         classifier: The model.
-        counts: How many texts each part must have.
+        result: Its result, whose digest the data must have.
         data_folder: The raw files, or one's own files, or the folder around their folder. None: the
             default data folder, or the places in the configuration.
 
@@ -71,14 +72,9 @@ def texts_of(
     if unknown:
         raise DataError(f"{data_folder}: the model has no class {unknown[0]!r}")
     training, validation = hold_out(corpus, dataset)
-    parts = {"train": training, "validation": validation, "test": corpus.test}
-    for part, texts in parts.items():
-        if len(texts) != getattr(counts, part):
-            raise DataError(
-                f"{data_folder}: {len(texts)} {part} texts where the model reports "
-                f"{getattr(counts, part)}; the model was made with other data"
-            )
-    return parts
+    if splits_digest(corpus) != result.splits:
+        raise DataError(f"{data_folder}: the model was made with other data")
+    return {"train": training, "validation": validation, "test": corpus.test}
 
 
 def _placed(dataset: DatasetConfig, data_folder: Path | None) -> DatasetConfig:

@@ -5,7 +5,8 @@ from hydra_study_sweeper.streams import open_streams
 
 from rnnclf import __version__
 from rnnclf.cli.data import baseline, data
-from rnnclf.cli.models import ensemble, evaluate, export, predict
+from rnnclf.cli.models import ensemble, evaluate, export
+from rnnclf.cli.predict import predict
 from rnnclf.cli.report import dashboard, report
 from rnnclf.cli.runs import compare, pick, submission
 from rnnclf.errors import ConfigError, errors_in_one_line

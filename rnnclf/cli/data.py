@@ -6,7 +6,7 @@ import click
 
 from rnnclf.cli.options import FILE, FOLDER, FOLDERS
 from rnnclf.cli.output import echo
-from rnnclf.runs.baselines import datasets_of, write_baseline
+from rnnclf.runs.baselines import distinct, write_baseline
 from rnnclf.runs.find import find_runs
 
 RAW = "Folder of the raw files.  [default: $RNNCLF_DATA, or data]"
@@ -64,20 +64,24 @@ def baseline(folders: tuple[Path, ...], data_folder: Path | None) -> None:
     """Measures linear classifiers on the texts of the runs.
 
     For the data sets of the runs below DIR (outputs), it trains support vector machines on TF-IDF
-    features of words, and of words and characters, and measures them on the same texts as the runs.
+    features of words, and of words and characters, with the runs' training.class_weights, and
+    measures them on the same texts as the runs.
     It writes their accuracies to the folder baselines in the first DIR; compare and report show
     them beside the runs.
     """
     from rnnclf.data.sources import default_data_folder
     from rnnclf.runs.linear import measure_baselines
 
-    for name, dataset in datasets_of(find_runs(folders).require_runs(folders)).items():
-        measured = measure_baselines(dataset, data_folder or default_data_folder())
+    for name, config in distinct(find_runs(folders).require_runs(folders)).items():
+        measured = measure_baselines(config, data_folder or default_data_folder())
         path = write_baseline(measured, folders[0] / "baselines" / name)
         for model in measured.models:
-            validation = "none" if model.val_accuracy is None else f"{model.val_accuracy:.4f}"
+            validation = "no validation texts"
+            if model.val_accuracy is not None:
+                validation = f"validation accuracy {model.val_accuracy:.4f} "
+                validation += f"macro-F1 {model.val_macro_f1:.4f}"
             echo(
-                f"{name}: {model.features}: validation accuracy {validation}, "
-                f"test accuracy {model.test_accuracy:.4f}, {model.seconds:.0f} s"
+                f"{name}: {model.features}: {validation}, test accuracy {model.test_accuracy:.4f} "
+                f"macro-F1 {model.test_macro_f1:.4f}, {model.seconds:.0f} s"
             )
         echo(f"{name}: in {path}")

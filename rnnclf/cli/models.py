@@ -1,133 +1,70 @@
 """Commands that take a trained model."""
 
-import itertools
-import json
-import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
-from rnnclf.cli.options import FILE, FOLDER, PRESENT_FOLDER, output_format
-from rnnclf.cli.output import echo, echo_csv
-from rnnclf.errors import DataError, ModelError
+from rnnclf.cli.options import (
+    COLUMNS,
+    ENCODING,
+    FILE,
+    FOLDER,
+    PRESENT_FOLDER,
+    as_columns,
+)
+from rnnclf.cli.output import echo
+from rnnclf.errors import ModelError
 
 TEXTS = "Folder of the raw files, or of train.csv and test.csv.  [default: $RNNCLF_DATA, or data]"
 DATA = click.option("--data", "folder", type=PRESENT_FOLDER, help=TEXTS)
-BATCH = 1024  # texts between two answers
-
-Answer = tuple[str, list[tuple[str, float]]]  # a text, its most probable classes
-
-
-class _OfTexts(click.Command):
-    """A command whose arguments may be texts that begin with a dash."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        try:
-            return super().parse_args(ctx, args)
-        except click.NoSuchOption as error:
-            if error.possibilities:
-                raise
-            hint = "A text that begins with - comes after --: rnnclf predict MODEL -- TEXT"
-            raise click.UsageError(f"{error.format_message()} {hint}", ctx) from error
-
-
-@click.command(cls=_OfTexts)
-@click.argument("model", type=FOLDER)
-@click.argument("texts", nargs=-1)
-@click.option(
-    "--csv", "file", type=FILE, help="Read texts from a CSV file; its column of texts is found."
-)
-@click.option("--top", default=1, type=click.IntRange(min=1), help="Classes to list for a text.")
-@output_format("text", "json", "csv")
-def predict(model: Path, texts: tuple[str, ...], file: Path | None, top: int, kind: str) -> None:
-    """Predicts the classes of texts.
-
-    TEXTS are arguments or lines of standard input. MODEL is a bundle or the folder of a run. A line
-    of output has probability, class and text; with --format json it is an object, with csv a record
-    for each class listed.
-    """
-    if texts and file:
-        raise click.UsageError("texts as arguments or --csv, not both")
-    asked: Iterable[str]
-    if texts or file:
-        asked, size = _texts_of(file) if file else map(_printable, texts), BATCH
-    else:
-        asked, size = _lines(), 1 if sys.stdin.isatty() else BATCH
-    sys.stdout.reconfigure(encoding="utf-8", line_buffering=True)  # type: ignore[union-attr]
-    WRITERS[kind](_answers(model, asked, size, top))
-
-
-def _texts_of(file: Path) -> list[str]:
-    from rnnclf.data.tables import Reading, read_table
-
-    table = read_table(file, Reading(labelled=False))
-    if table.bad:  # every row gets an answer, or none
-        raise DataError(f"{file}: {table.unit} {table.bad[0]}")
-    return table.texts
-
-
-def _printable(argument: str) -> str:
-    return argument.encode("utf-8", errors="replace").decode("utf-8")
-
-
-def _lines() -> Iterator[str]:
-    sys.stdin.reconfigure(encoding="utf-8", errors="replace")  # type: ignore[union-attr]
-    for line in sys.stdin:
-        yield line.rstrip("\r\n")
-
-
-def _answers(model: Path, texts: Iterable[str], size: int, top: int) -> Iterator[Answer]:
-    from rnnclf.model.store import load
-    from rnnclf.training.reproducibility import prepare_torch
-
-    prepare_torch()
-    classifier = load(model)
-    waiting = iter(texts)
-    while batch := list(itertools.islice(waiting, size)):
-        for text, row in zip(batch, classifier.predict_proba(batch), strict=True):
-            best = (-row).argsort(kind="stable")[:top]
-            yield text, [(classifier.classes[index], float(row[index])) for index in best]
-
-
-def _write_text(answers: Iterable[Answer]) -> None:
-    for text, classes in answers:
-        shown = "  ".join(f"{probability:.3f} {name}" for name, probability in classes)
-        echo(f"{shown}\t{' '.join(text.splitlines())}")
-
-
-def _write_json(answers: Iterable[Answer]) -> None:
-    for text, classes in answers:
-        listed = [{"label": name, "probability": share} for name, share in classes]
-        echo(json.dumps({"text": text, "classes": listed}, ensure_ascii=False))
-
-
-def _write_csv(answers: Iterable[Answer]) -> None:
-    echo_csv([["sentence", "rank", "label", "probability"]])
-    for text, classes in answers:
-        echo_csv(
-            [text, rank, name, f"{probability:.6f}"]
-            for rank, (name, probability) in enumerate(classes, start=1)
-        )
-
-
-WRITERS = {"text": _write_text, "json": _write_json, "csv": _write_csv}
+NAMED = 5  # labels that a message names
 
 
 @click.command()
 @click.argument("model", type=FOLDER)
 @DATA
-def evaluate(model: Path, folder: Path | None) -> None:
-    """Computes the reported accuracies of a model again.
+@click.option("--file", type=FILE, help="Measure the model on a labelled file instead.")
+@COLUMNS
+@click.option("--label", help="The column of the labels, by name or number, if it is not found.")
+@ENCODING
+@click.option(
+    "--mistakes", type=FILE, help="With --file: write the mistakes to a .csv, .tsv or .jsonl."
+)
+def evaluate(
+    model: Path,
+    folder: Path | None,
+    file: Path | None,
+    columns: tuple[str, ...],
+    label: str | None,
+    encoding: str | None,
+    mistakes: Path | None,
+) -> None:
+    """Computes the reported accuracies of a model again, or measures it on a labelled file.
 
     MODEL is a bundle or the folder of a run. The test split is read only if the model was tested
     before. Accuracies agree if they differ by no more than one text, or one in a thousand. The exit
     code is 1 if one does not.
+
+    With --file: accuracy and macro-F1 with 95 % intervals, and the classes. A label that the model
+    does not have counts as a mistake.
     """
-    from rnnclf.bundles.verify import verify
     from rnnclf.training.reproducibility import prepare_torch
 
     prepare_torch()
+    if file:
+        if folder:
+            raise click.UsageError("--data or --file, not both")
+        _measure(model, file, columns, label, encoding, mistakes)
+    elif columns or label or encoding or mistakes:
+        raise click.UsageError("--column, --label, --encoding and --mistakes are for --file")
+    else:
+        _verify(model, folder)
+
+
+def _verify(model: Path, folder: Path | None) -> None:
+    from rnnclf.bundles.verify import verify
+
     verified = verify(model, folder)
     for one in verified:
         verdict = "as reported" if one.agrees else "NOT AS REPORTED"
@@ -139,6 +76,49 @@ def evaluate(model: Path, folder: Path | None) -> None:
         raise ModelError(f"{model}: reports no accuracy to compute again")
     if not all(one.agrees for one in verified):
         raise ModelError(f"{model}: does not achieve what it reports")
+
+
+def _measure(
+    model: Path,
+    file: Path,
+    columns: Sequence[str],
+    label: str | None,
+    encoding: str | None,
+    mistakes: Path | None,
+) -> None:
+    from rnnclf.bundles.measure import measure
+    from rnnclf.data.tables import Reading, check_bad_rows, read_table
+    from rnnclf.files.answers import check_output, write_answers
+    from rnnclf.files.class_table import class_table
+    from rnnclf.model.store import load
+
+    if mistakes:
+        check_output(mistakes)
+    of_label = as_columns([label])[0] if label else None
+    reading = Reading(text=as_columns(columns), label=of_label, encoding=encoding, keep=True)
+    table = read_table(file, reading)
+    rows = len(table.texts) + len(table.bad)
+    if said := check_bad_rows(table.bad, rows, f"{file}: {table.unit}", skip=False):
+        echo(said, err=True)
+    found = measure(load(model), table.texts, table.labels)
+    echo(f"{file}: {len(table.texts)} texts, {table.columns}")
+    if found.unknown:
+        named = ", ".join(found.unknown[:NAMED]) + (", …" if len(found.unknown) > NAMED else "")
+        echo(f"labels that the model does not have, whose texts are mistakes: {named}", err=True)
+    for name, (value, low, high) in (("accuracy", found.accuracy), ("macro-F1", found.macro_f1)):
+        echo(f"{name}  {value:.4f}  (95 % interval {low:.4f} to {high:.4f})")
+    echo(f"expected calibration error  {found.calibration_error:.4f}")
+    for line in class_table(found.classes, "file's"):
+        echo(line)
+    if mistakes:
+        wrong = [
+            (row, answer)
+            for row, truth, answer in zip(table.rows, table.labels, found.answers, strict=True)
+            if truth != answer[0]
+        ]
+        rows_of, answers = [row for row, _ in wrong], [answer for _, answer in wrong]
+        write_answers(mistakes, table.columns.names, rows_of, answers)
+        echo(f"{mistakes}: {len(wrong)} mistakes")
 
 
 @click.command()
@@ -171,14 +151,25 @@ def ensemble(models: tuple[Path, ...], to: Path, folder: Path | None) -> None:
 @click.argument("model", type=FOLDER)
 @click.option("-o", "--output", "path", type=FILE, help="The file.  [default: model.onnx in MODEL]")
 def export(model: Path, path: Path | None) -> None:
-    """Writes a model as ONNX.
+    """Writes a model as ONNX, and a program that predicts with it.
 
-    It is checked against the original on 100 random texts. The graph takes word indices (batch,
-    length) and lengths (batch), and gives probabilities.
+    The program has the graph's name and the suffix .py. It needs onnxruntime and the graph, and no
+    rnnclf. Before they are written, its answers are compared with the model's for 100 made-up
+    texts: known and unknown words, signs, texts without a word and longer than the model reads.
     """
-    from rnnclf.bundles.export import export_onnx
+    from rnnclf.bundles.export import TEXTS, export_onnx, has_wide_path
     from rnnclf.model.store import load
 
     path = path or model / "model.onnx"
-    difference = export_onnx(load(model), path)
-    echo(f"{path}: same labels on 100 random texts, probabilities within {difference:.1g}")
+    classifier = load(model)
+    difference = export_onnx(classifier, path)
+    is_wide = has_wide_path(classifier)
+    written = str(path) if is_wide else f"{path} and {path.with_suffix('.py')}"
+    echo(
+        f"{written}: same labels as the model on {TEXTS} made-up texts (known and unknown words, "
+        f"signs, no word, too many), probabilities within {difference:.1g}"
+    )
+    if is_wide:
+        echo("no program beside it: it could not find the features of the wide path")
+    if classifier.config.model.ngram_buckets:
+        echo("unknown words have no character n-grams in it and are <unk>")

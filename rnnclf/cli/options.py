@@ -1,6 +1,6 @@
 """Arguments and options that several commands have."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import click
@@ -15,6 +15,18 @@ CONDITION = click.option(
     metavar="CONDITION",
     help="Which runs, for example 'cell=gru and lr<0.01'.",
 )
+COLUMNS = click.option(
+    "--column",
+    "columns",
+    multiple=True,
+    help="With --file: the column of the texts, by name or number; several are joined.",
+)
+ENCODING = click.option("--encoding", help="With --file: its encoding, if it is not UTF-8.")
+
+
+def as_columns(given: Iterable[str]) -> list[str | int]:
+    """Returns columns as the readers of files take them: digits are a number, from 1."""
+    return [int(one) if one.isdecimal() else one for one in given]
 
 
 def output_format(*kinds: str) -> Callable[[Callable[..., None]], Callable[..., None]]:

@@ -14,6 +14,7 @@ from hydra_study_sweeper.printable import one_line
 from rnnclf.cli.options import CONDITION, FOLDER, FOLDERS, PRESENT_FOLDER, output_format
 from rnnclf.cli.output import echo
 from rnnclf.errors import SelectionError
+from rnnclf.files.result import METRICS
 from rnnclf.runs.baselines import Baseline
 from rnnclf.runs.find import Found, find_runs, read_run
 from rnnclf.runs.query import Names, parse_condition
@@ -25,7 +26,7 @@ from rnnclf.runs.rank import (
     rank,
     rows,
     sort,
-    split_warning,
+    why_incomparable,
     with_significance,
 )
 from rnnclf.runs.results import Run
@@ -62,7 +63,7 @@ def compare(
     wide: bool,
     diff: tuple[Path, Path] | None,
 ) -> None:
-    """Ranks runs and trials by validation accuracy.
+    """Ranks runs and trials by what they were trained for (training.metric), on validation texts.
 
     It reads the runs below DIR (outputs). Each data set has a table, with the keys in which its
     runs differ. refit_val and refit_test are mean ± standard deviation (number) over the seeds with
@@ -103,9 +104,9 @@ def compare(
 def pick(folders: tuple[Path, ...], to: Path, condition: str | None) -> None:
     """Writes the best models as bundles.
 
-    It takes the best run below DIR (outputs) of each data set and cell, by validation accuracy; for
-    the winner of a study, the final model of the refit. A bundle has everything that `rnnclf
-    predict` and `rnnclf.load` need; it works without the data.
+    It takes the best run below DIR (outputs) of each data set and cell, by the training.metric
+    on validation texts; for the winner of a study, the final model of the refit. A bundle has
+    everything that `rnnclf predict` and `rnnclf.load` need; it works without the data.
     """
     from rnnclf.bundles.pick import choose, write_picks
 
@@ -157,9 +158,10 @@ def _show_better(passed_over: Iterable[tuple[Run, str]]) -> None:
 
 
 def _described(run: Run) -> str:
-    accuracy = "none" if run.val_accuracy is None else f"{run.val_accuracy:.4f}"
+    value = run.validation(run.metric)
+    shown = "none" if value is None else f"{value:.4f}"
     runs = f" (mean of {len(run.parts)} runs)" if run.parts else ""
-    return f"validation accuracy {accuracy}{runs}, {run.folder}"
+    return f"validation {METRICS[run.metric]} {shown}{runs}, {run.folder}"
 
 
 def _rows(
@@ -195,8 +197,8 @@ def _find(folders: Sequence[Path], condition: str | None) -> Found:
     if not runs:
         raise SelectionError(f"none of {len(found.runs)} runs fulfils {condition!r}")
     for task, ranked in rank(runs).items():
-        if warning := split_warning(ranked):
-            echo(f"warning: {task}: {warning}", err=True)
+        if reason := why_incomparable(ranked):
+            echo(f"warning: {task}: {reason}", err=True)
     return replace(found, runs=runs)
 
 

@@ -86,7 +86,7 @@ def check(config: Config) -> None:
         )
     if config.training.patience is not None and not config.dataset.validation_fraction:
         raise ConfigError(
-            "training.patience waits for a better validation accuracy; "
+            "training.patience waits for a better validation metric; "
             "with dataset.validation_fraction=0 there is none"
         )
 
@@ -126,6 +126,8 @@ def _check_combinations(model: ModelConfig, optimizer: OptimizerConfig) -> None:
             f"model.layer_dropout={model.layer_dropout} acts between recurrent layers "
             "and needs model.num_layers of at least 2"
         )
+    if model.vectors and model.warm_start:
+        raise ConfigError("model.warm_start has word vectors already; leave out model.vectors")
     decay = optimizer.lr * optimizer.weight_decay
     if optimizer.name == "adamw" and decay >= 1:
         raise ConfigError(
@@ -157,8 +159,7 @@ def settle_test(config: Config, *, in_sweep: bool, is_winner: bool = False) -> N
         raise ConfigError("dataset.validation_fraction=0 in a sweep: there is nothing to choose by")
     if is_candidate and config.evaluate_test:
         raise ConfigError(
-            "evaluate_test=true in a sweep: choose by validation accuracy, "
-            "then run the choice alone"
+            "evaluate_test=true in a sweep: choose by validation texts, then run the choice alone"
         )
     if config.evaluate_test is None:
         config.evaluate_test = not in_sweep

@@ -17,6 +17,7 @@ from rnnclf.configuration.checks import check
 from rnnclf.configuration.overrides import in_order
 from rnnclf.configuration.schema import Config
 from rnnclf.errors import ConfigError
+from rnnclf.files.result import METRICS
 
 LARGEST = 2**18  # bytes of a saved configuration; one has about 1,500
 DEEPEST = 10  # its nesting is 2
@@ -43,10 +44,11 @@ class ComposedConfig(Config):
 
 
 def register_schema() -> None:
-    """Makes known to Hydra what `conf/` names: the schema and two resolvers."""
+    """Makes known to Hydra what `conf/` names: the schema and three resolvers."""
     ConfigStore.instance().store(name="schema", node=ComposedConfig, replace=True)
     OmegaConf.register_resolver("csv_name", csv_name, replace=True)
     OmegaConf.register_resolver("options", options, replace=True)
+    OmegaConf.register_resolver("metric_name", METRICS.get, replace=True)
 
 
 def csv_name(folder: str | None, file: str | None) -> str:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, Literal
 
+from rnnclf.files.result import Metric
+
 
 @dataclass
 class DatasetConfig:
@@ -84,6 +86,9 @@ class ModelConfig:
         vectors: A text file of pretrained word vectors (GloVe or word2vec format) of width
             `embedding_size`, or null for random vectors. Words that are not in the file, and
             character n-grams, begin with small random vectors.
+        warm_start: The folder of a run or a bundle of the same network, whose weights training
+            begins with; null for random weights. Its words and classes are kept beside those of
+            the training texts.
     """
 
     cell: Literal["rnn", "lstm", "gru"]
@@ -99,6 +104,7 @@ class ModelConfig:
     dropout: float
     wide_buckets: int
     vectors: str | None
+    warm_start: str | None
 
 
 @dataclass
@@ -137,8 +143,15 @@ class TrainingConfig:
         ema_decay: Decay, for each step, of the exponential moving average of the weights, which
             is then the model that is evaluated and kept; 0 for no average.
         clip_norm: Gradients with a larger norm are scaled down to this norm; null scales none.
-        patience: Training stops after this many epochs without a better validation accuracy; null
+        metric: What counts on the validation part: it decides the best epoch, `patience`, the
+            objective of a study, and which run `rnnclf compare` and `pick` take for the best.
+            `macro_f1` gives each class the same weight, however rare it is.
+        class_weights: Weights of the classes in the training loss: null gives each text the same
+            weight, `balanced` each class (texts / (classes * texts of the class)).
+        patience: Training stops after this many epochs without a better validation metric; null
             never stops it.
+        calibrate: Whether the trained model's probabilities are calibrated on the validation part
+            (temperature scaling). Without a validation part they stay as they are.
     """
 
     pretrain_epochs: int
@@ -149,7 +162,10 @@ class TrainingConfig:
     label_smoothing: float
     ema_decay: float
     clip_norm: float | None
+    metric: Metric
+    class_weights: Literal["balanced"] | None
     patience: int | None
+    calibrate: bool
 
 
 @dataclass

@@ -1,6 +1,7 @@
 """A data set made ready for training: split, its words counted, its texts encoded."""
 
 import hashlib
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, astuple, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -32,7 +33,8 @@ class PreparedTexts:
     """A data set without its test texts.
 
     Attributes:
-        digest: A hash of both splits; see `digest`.
+        data: See `data_digest`.
+        splits: See `splits_digest`.
         classes: All class names, sorted by index.
         vocabulary: The words of the training texts.
         training: The training texts without the validation part.
@@ -43,7 +45,8 @@ class PreparedTexts:
         complaints: What looks wrong with the texts, a line each.
     """
 
-    digest: str
+    data: str
+    splits: str
     classes: list[str]
     vocabulary: Vocabulary
     training: EncodedTexts
@@ -104,8 +107,10 @@ def _prepare(values: tuple[object, ...], data_folder: Path) -> PreparedTexts:
         parts.append(encoded.cut(config.max_length, config.truncation))
     training, validation = parts
     classes = list(entry.strings["classes"])
+    data, splits = entry.strings["digests"]
     return PreparedTexts(
-        entry.strings["digest"][0],
+        data,
+        splits,
         classes,
         Vocabulary(list(entry.strings["words"])),
         training,
@@ -131,7 +136,7 @@ def _build(config: DatasetConfig, data_folder: Path) -> Entry:
         encoded = encode(texts.texts, labels, tokenize, vocabulary)
         arrays |= {f"{part}.{name}": getattr(encoded, name) for name in ENCODED}
         strings[f"{part}.oov"] = list(encoded.oov)
-    return Entry(arrays, strings | {"digest": [digest(corpus)]})
+    return Entry(arrays, strings | {"digests": [data_digest(corpus), splits_digest(corpus)]})
 
 
 def load_test(config: DatasetConfig, data_folder: Path) -> Texts:
@@ -175,10 +180,27 @@ def load(config: DatasetConfig, data_folder: Path) -> Corpus:
     )
 
 
-def digest(corpus: Corpus) -> str:
-    """Hashes the texts and labels of both splits in their order (12 hexadecimal digits)."""
+def data_digest(corpus: Corpus) -> str:
+    """Hashes all texts with their labels, however they are split (12 hexadecimal digits)."""
+    return _digest(sorted(record for texts in _splits(corpus) for record in _records(texts)))
+
+
+def splits_digest(corpus: Corpus) -> str:
+    """Hashes the splits, each in its order (12 hexadecimal digits)."""
+    return _digest(record for texts in _splits(corpus) for record in [*_records(texts), b"\n"])
+
+
+def _splits(corpus: Corpus) -> list[Texts]:
+    return [corpus.train, corpus.validation or Texts([], []), corpus.test]
+
+
+def _records(texts: Texts) -> Iterator[bytes]:
+    for text, label in zip(texts.texts, texts.labels, strict=True):
+        yield f"{len(text)} {text} {label}\n".encode()
+
+
+def _digest(records: Iterable[bytes]) -> str:
     hashed = hashlib.sha256()
-    for split in (corpus.train, corpus.test):
-        for text, label in zip(split.texts, split.labels, strict=True):
-            hashed.update(f"{len(text)} {text} {label}\n".encode())
+    for record in records:
+        hashed.update(record)
     return hashed.hexdigest()[:12]

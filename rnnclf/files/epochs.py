@@ -9,7 +9,7 @@ import msgspec
 from hydra_study_sweeper.files import LARGEST_RECORD, RecordError, not_through_links, read_bounded
 from hydra_study_sweeper.printable import one_line
 
-from rnnclf.files.result import Count, Duration, Share
+from rnnclf.files.result import Count, Duration, Metric, Share
 
 DIVERGED = 0.02  # a drop of the training accuracy that is too large for chance
 
@@ -41,18 +41,23 @@ class EpochMetrics:
     seconds: Duration
     tokens_per_second: float
 
-    def better_than(self, other: "EpochMetrics | None") -> bool:
-        """Tells whether the validation accuracy is higher, or equal with a lower loss.
+    def validation(self, metric: Metric) -> float | None:
+        """Returns a metric on the validation part."""
+        return self.val_accuracy if metric == "accuracy" else self.val_macro_f1
+
+    def better_than(self, other: "EpochMetrics | None", metric: Metric = "accuracy") -> bool:
+        """Tells whether the validation metric is higher, or equal with a lower loss.
 
         Without a validation part the later epoch is better, unless training has diverged since:
         with a high learning rate, the accuracy on the training texts may drop.
         """
         if other is None:
             return True
-        if self.val_accuracy is None or other.val_accuracy is None:
+        value, others = self.validation(metric), other.validation(metric)
+        if value is None or others is None:
             return self.train_accuracy >= other.train_accuracy - DIVERGED
-        assert self.val_loss is not None and other.val_loss is not None, "as the accuracy"
-        return (self.val_accuracy, -self.val_loss) > (other.val_accuracy, -other.val_loss)
+        assert self.val_loss is not None and other.val_loss is not None, "as the metric"
+        return (value, -self.val_loss) > (others, -other.val_loss)
 
 
 def write_epochs(path: Path, epochs: Iterable[EpochMetrics], *, append: bool = False) -> None:

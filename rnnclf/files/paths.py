@@ -21,7 +21,7 @@ class ModelPaths:
     Attributes:
         folder: Where they are.
         config: The resolved configuration.
-        weights: The weights of the epoch with the best validation accuracy.
+        weights: The weights of the epoch that is best by `training.metric`.
         vocabulary: The words, one on each line, in the order of their indices.
         labels: The classes, one on each line, in the order of their indices.
         all: The files above.
@@ -58,8 +58,8 @@ class RunPaths(ModelPaths):
     Attributes:
         metrics: One line for each epoch: `EpochMetrics`.
         checkpoint: The state after the last epoch, until the run is finished.
-        predictions: One line for each validation text: `Prediction`. Without a validation part,
-            for each test text.
+        predictions: One line for each validation text and, if the run was tested, for each test
+            text: `Prediction`.
         log: The output on the terminal, with times.
         result: The outcome: a `RunResult`. It is written last; a run with it has finished.
     """

@@ -1,4 +1,4 @@
-"""`predictions.csv`: a run's answers to its validation texts; without any, to its test texts."""
+"""`predictions.csv`: a run's answers to its validation texts and, if it was tested, the test's."""
 
 import csv
 import io
@@ -9,6 +9,8 @@ from pathlib import Path
 from hydra_study_sweeper.files import RecordError, read_bounded, replacing
 from hydra_study_sweeper.printable import one_line
 
+from rnnclf.files.answers import csv_writer
+
 LONGEST_FIELD = 2**31 - 1
 LARGEST = 2**28  # bytes
 
@@ -18,12 +20,14 @@ class Prediction:
     """The answer of a run to a text.
 
     Attributes:
+        part: The part of the data set: `validation` or `test`.
         sentence: The text.
         label: Its class.
         predicted: The predicted class.
         probability: The probability of the predicted class.
     """
 
+    part: str
     sentence: str
     label: str
     predicted: str
@@ -36,15 +40,14 @@ COLUMNS = [field.name for field in fields(Prediction)]
 def write_predictions(path: Path, predictions: Iterable[Prediction]) -> None:
     """Writes predictions in the given order."""
     with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
+        writer = csv_writer(file)
         writer.writerow(COLUMNS)
         for prediction in predictions:
-            *texts, probability = astuple(prediction)
-            writer.writerow([*texts, f"{probability:.4f}"])
+            writer.writerow(astuple(prediction))
 
 
-def read_predictions(path: Path) -> list[Prediction]:
-    """Reads what `write_predictions` wrote.
+def read_predictions(path: Path, part: str) -> list[Prediction]:
+    """Reads what `write_predictions` wrote about a part of the data set.
 
     Raises:
         RecordError: If it is missing or damaged.
@@ -56,8 +59,9 @@ def read_predictions(path: Path) -> list[Prediction]:
         if next(reader, None) != COLUMNS:
             raise RecordError(f"{path.name} does not begin with {','.join(COLUMNS)}")
         return [
-            Prediction(sentence, label, predicted, float(probability))
-            for sentence, label, predicted, probability in reader
+            Prediction(of, sentence, label, predicted, float(probability))
+            for of, sentence, label, predicted, probability in reader
+            if of == part
         ]
     except FileNotFoundError as error:
         raise RecordError(f"there is no {path.name}") from error

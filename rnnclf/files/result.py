@@ -13,6 +13,9 @@ Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 # A part of the names of files, and of pages in Markdown.
 Name = Annotated[str, Meta(pattern=r"^\w[\w.-]*\Z", max_length=100)]
 Version = Annotated[str, Meta(pattern=r"^[\w.+-]+\Z", max_length=100)]
+Digest = Annotated[str, Meta(pattern=r"^[0-9a-f]{12}\Z")]
+Metric = Literal["accuracy", "macro_f1"]
+METRICS: dict[str, str] = {"accuracy": "accuracy", "macro_f1": "macro-F1"}  # as people read them
 Setting = (
     Annotated[str, Meta(max_length=4096)]
     | Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
@@ -55,6 +58,40 @@ class Seconds:
 
 
 @dataclass(frozen=True)
+class ClassResult:
+    """What a model achieves on a class of a part.
+
+    Attributes:
+        label: The class.
+        precision: Share of the texts predicted as this class that are of it; 0 if there are none.
+        recall: Share of the texts of this class that are predicted as such; 0 if there are none.
+        f1: The harmonic mean of the two.
+        support: The number of texts of this class.
+    """
+
+    label: str
+    precision: Share
+    recall: Share
+    f1: Share
+    support: Count
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """What it buys to take answers with at least some probability, and none for other texts.
+
+    Attributes:
+        probability: The smallest probability of an answer that is taken.
+        coverage: The share of the validation texts with such an answer.
+        accuracy: The accuracy of these answers; null if there are none.
+    """
+
+    probability: Share
+    coverage: Share
+    accuracy: Share | None
+
+
+@dataclass(frozen=True)
 class ModelResult:
     """What a model achieves; null if it was not measured on a part.
 
@@ -67,10 +104,19 @@ class ModelResult:
         test_accuracy: Accuracy on the test split.
         test_macro_f1: Macro-F1 on the test split.
         test_loss: Cross-entropy on the test split.
+        val_calibration_error: Expected calibration error on the validation part: by how much
+            probabilities miss the accuracy, in the mean over 15 bins.
+        test_calibration_error: The same on the test split.
+        val_classes: Precision, recall, F1 and support of each class on the validation part.
+        test_classes: The same on the test split.
+        thresholds: Accuracy and coverage on the validation part at some thresholds.
+        temperature: What the logits were divided by (`training.calibrate`); 1 without.
         parameters: The number of trainable parameters.
         vocabulary_size: The number of words in the vocabulary.
         classes: The number of classes.
         texts: The sizes of the parts.
+        data: A hash of all texts with their labels, however they are split.
+        splits: A hash of the training and the test split, each in its order.
         git_revision: The commit of the program, if it is known.
         versions: The versions of Python and of the packages on which a result depends.
     """
@@ -83,10 +129,18 @@ class ModelResult:
     test_accuracy: Share | None
     test_macro_f1: Share | None
     test_loss: Loss | None
+    val_calibration_error: Share | None
+    test_calibration_error: Share | None
+    val_classes: list[ClassResult] | None
+    test_classes: list[ClassResult] | None
+    thresholds: list[Threshold] | None
+    temperature: Annotated[float, Meta(gt=0)]
     parameters: Count
     vocabulary_size: Count
     classes: Count
     texts: TextCounts
+    data: Digest
+    splits: Digest
     git_revision: Name | None
     versions: dict[Name, Version]
 

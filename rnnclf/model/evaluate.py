@@ -5,7 +5,14 @@ import torch
 from torch import Tensor, nn
 
 from rnnclf.data.encoding import EncodedTexts, ordered_batches
-from rnnclf.model.metrics import Indices, Scores, accuracy, confusion_matrix, macro_f1
+from rnnclf.model.metrics import (
+    Indices,
+    Scores,
+    calibration_error,
+    macro_f1,
+    measure_classes,
+    measure_thresholds,
+)
 
 BATCH_SIZE = 256
 
@@ -31,5 +38,16 @@ def predict_logits(model: nn.Module, texts: EncodedTexts, batch_size: int = BATC
 def score(logits: Tensor, labels: Indices) -> Scores:
     """Compares logits (texts, classes) with the true class indices (texts)."""
     loss = nn.functional.cross_entropy(logits, torch.from_numpy(labels)).item()
-    confusion = confusion_matrix(labels, logits.argmax(1).numpy(), logits.shape[1])
-    return Scores(loss, accuracy(confusion), macro_f1(confusion))
+    highest, predicted = (tensor.numpy() for tensor in logits.softmax(1).max(1))
+    is_right = predicted == labels
+    # Those of a model that has diverged are NaN; its loss, which is NaN too, tells that.
+    probabilities = np.nan_to_num(highest.astype(np.float64))
+    classes = measure_classes(labels, predicted, logits.shape[1])
+    return Scores(
+        loss=loss,
+        accuracy=float(is_right.mean()),
+        macro_f1=macro_f1(classes),
+        calibration_error=calibration_error(probabilities, is_right),
+        classes=classes,
+        thresholds=measure_thresholds(probabilities, is_right),
+    )

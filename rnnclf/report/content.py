@@ -9,27 +9,36 @@ import plotly.graph_objects as go
 from hydra_study_sweeper import StudyRecord
 from hydra_study_sweeper.files import RecordError
 
+from rnnclf.files.class_table import telling
 from rnnclf.files.epochs import read_epochs
 from rnnclf.files.paths import RunPaths
 from rnnclf.files.predictions import Prediction, read_predictions
+from rnnclf.files.result import METRICS, ClassResult, Metric
 from rnnclf.report.figures import confusion_heatmap, learning_curve, seeds_spread
 from rnnclf.report.mistakes import Confusion, confusion_counts, confusions, mistakes
 from rnnclf.report.search import Search, read_search
 from rnnclf.runs.baselines import Baseline
 from rnnclf.runs.find import Found
-from rnnclf.runs.rank import Ranked, baselines_of, differing_keys, rank, split_warning
+from rnnclf.runs.rank import (
+    Ranked,
+    baselines_of,
+    differing_keys,
+    metric_of,
+    rank,
+    why_incomparable,
+)
 from rnnclf.runs.results import Run
 
 MOST_ROWS = 500
+MOST_CLASSES = 100  # of the confusion matrix
 MOST_CONFUSIONS = 10
 MOST_MISTAKES = 10
 
 
 @dataclass(frozen=True)
 class Errors:
-    """What a model gets wrong on the texts of a part."""
+    """What a model gets wrong on texts."""
 
-    part: str
     num_texts: int
     heatmap: go.Figure
     confusions: Sequence[Confusion]
@@ -44,13 +53,17 @@ class RunDetails:
         run: The run.
         command: The command that repeats it.
         curves: Its learning curves by their measures.
-        errors: The errors on validation texts; without any, on test texts.
+        part: The part whose texts the rest is about: `validation`, or `test` without one.
+        classes: The largest and the worst classes on them.
+        errors: The errors on them.
         problems: Files that could not be read.
     """
 
     run: Run
     command: str
     curves: Mapping[str, go.Figure]
+    part: str
+    classes: Sequence[ClassResult]
     errors: Errors | None
     problems: Sequence[str]
 
@@ -82,6 +95,7 @@ class Task:
 
     Attributes:
         name: The task.
+        metric: The metric by which its runs are ranked.
         ranked: Its runs, the best first.
         keys: The keys in which the listed runs differ.
         baselines: The linear classifiers on the same texts.
@@ -91,6 +105,7 @@ class Task:
     """
 
     name: str
+    metric: Metric
     ranked: Sequence[Ranked]
     keys: Sequence[str]
     baselines: Sequence[Baseline]
@@ -111,14 +126,16 @@ def describe_tasks(found: Found) -> Iterator[Task]:
             (one.run.study.folder if one.run.study else one.run.folder.parent).resolve()
             for one in ranked
         }
+        metric = metric_of(one.run for one in ranked)
         yield Task(
             name,
+            metric,
             ranked,
             differing_keys([one.run for one in ranked[:MOST_ROWS]]),
             list(baselines_of(ranked, found.baselines).values()),
-            split_warning(ranked),
+            why_incomparable(ranked),
             [
-                _describe_study(folder, record)
+                _describe_study(folder, record, METRICS[metric])
                 for folder, record in studies.items()
                 if folder.resolve() in parents
             ],
@@ -126,14 +143,14 @@ def describe_tasks(found: Found) -> Iterator[Task]:
         )
 
 
-def _describe_study(folder: Path, record: StudyRecord | None) -> StudyDetails:
+def _describe_study(folder: Path, record: StudyRecord | None, metric: str) -> StudyDetails:
     refit = record and record.refit
-    spread = refit and seeds_spread({"validation": refit.validation, "test": refit.final})
+    spread = refit and seeds_spread(metric, {"validation": refit.validation, "test": refit.final})
     return StudyDetails(
         name=record.name if record else folder.name,
         folder=folder,
         record=record,
-        search=read_search(folder),
+        search=read_search(folder, f"validation {metric}"),
         spread=spread,
         command=_command_of(folder) if record and record.best else None,
     )
@@ -141,6 +158,9 @@ def _describe_study(folder: Path, record: StudyRecord | None) -> StudyDetails:
 
 def _describe_run(run: Run) -> RunDetails:
     problems: list[str] = []
+    part, classes = "validation", run.result.val_classes
+    if run.val_accuracy is None:
+        part, classes = "test", run.result.test_classes
     curves: Mapping[str, go.Figure] = {}
     errors = None
     try:
@@ -149,18 +169,18 @@ def _describe_run(run: Run) -> RunDetails:
     except RecordError as error:
         problems.append(f"There are no learning curves: {error}.")
     try:
-        errors = _errors(run)
+        errors = _errors(run, part)
     except RecordError as error:
         problems.append(f"There are no predictions: {error}.")
-    return RunDetails(run, _command_of(run.folder), curves, errors, problems)
+    shown = telling(classes or [], MOST_CLASSES)
+    return RunDetails(run, _command_of(run.folder), curves, part, shown, errors, problems)
 
 
-def _errors(run: Run) -> Errors:
-    predictions = read_predictions(RunPaths(run.folder).predictions)
+def _errors(run: Run, part: str) -> Errors:
+    predictions = read_predictions(RunPaths(run.folder).predictions, part)
     return Errors(
-        part="test" if run.val_accuracy is None else "validation",
         num_texts=len(predictions),
-        heatmap=confusion_heatmap(*confusion_counts(predictions)),
+        heatmap=confusion_heatmap(*confusion_counts(predictions, MOST_CLASSES)),
         confusions=confusions(predictions, MOST_CONFUSIONS),
         mistakes=mistakes(predictions, MOST_MISTAKES),
     )

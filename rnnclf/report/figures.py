@@ -67,9 +67,9 @@ def confusion_heatmap(classes: Sequence[str], counts: Indices) -> go.Figure:
     return figure
 
 
-def seeds_spread(kinds: Mapping[str, SeedValues]) -> go.Figure:
-    """Draws the accuracies over seeds with mean and interval, a line for each kind of run."""
-    figure = _figure(height=170, xaxis={"title": {"text": "accuracy"}}, showlegend=False)
+def seeds_spread(metric: str, kinds: Mapping[str, SeedValues]) -> go.Figure:
+    """Draws a metric over seeds with mean and interval, a line for each kind of run."""
+    figure = _figure(height=170, xaxis={"title": {"text": metric}}, showlegend=False)
     figure.update_yaxes(type="category", range=[len(kinds) - 0.4, -0.6])
     figure.add_scatter(
         x=[value for seeds in kinds.values() for value in seeds.values],

@@ -3,9 +3,10 @@
 from collections import Counter
 from dataclasses import dataclass
 
-from rnnclf.data.corpus import class_indices
+import numpy as np
+
 from rnnclf.files.predictions import Prediction
-from rnnclf.model.metrics import Indices, confusion_matrix
+from rnnclf.model.metrics import Indices
 
 
 @dataclass(frozen=True)
@@ -36,10 +37,20 @@ def confusions(predictions: list[Prediction], most: int) -> list[Confusion]:
     return sorted(wrong, key=lambda confusion: (-confusion.count, -confusion.share))[:most]
 
 
-def confusion_counts(predictions: list[Prediction]) -> tuple[list[str], Indices]:
-    """Returns the classes that occur, sorted, and the counts by true and predicted class."""
-    labels = [prediction.label for prediction in predictions]
-    predicted = [prediction.predicted for prediction in predictions]
-    classes = sorted({*labels, *predicted})
-    truth, guess = class_indices(labels, classes), class_indices(predicted, classes)
-    return classes, confusion_matrix(truth, guess, len(classes))
+def confusion_counts(predictions: list[Prediction], most: int) -> tuple[list[str], Indices]:
+    """Returns classes, sorted, and their counts by true (rows) and predicted class (columns).
+
+    They are those that occur; of more than `most`, those with the most wrong answers, to them or
+    for them, because a matrix grows with the square of the classes.
+    """
+    wrong: Counter[str] = Counter()
+    for one in predictions:
+        wrong.update({one.label: 0, one.predicted: 0})
+        if one.label != one.predicted:
+            wrong.update([one.label, one.predicted])
+    index = {name: i for i, name in enumerate(sorted(name for name, _ in wrong.most_common(most)))}
+    counts = np.zeros((len(index), len(index)), dtype=np.int64)
+    for one in predictions:
+        if one.label in index and one.predicted in index:
+            counts[index[one.label], index[one.predicted]] += 1
+    return list(index), counts

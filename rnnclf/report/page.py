@@ -16,7 +16,8 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from rnnclf import __version__
-from rnnclf.report.content import MOST_ROWS, describe_tasks
+from rnnclf.files.result import METRICS
+from rnnclf.report.content import MOST_CLASSES, MOST_ROWS, describe_tasks
 from rnnclf.runs.find import Found, find_runs
 from rnnclf.runs.results import plain
 
@@ -57,6 +58,8 @@ def render(found: Found, folders: Sequence[Path]) -> str:
         scripts=[Markup(script) for script in scripts],  # noqa: S704
         script_hashes=[_content_hash(script) for script in scripts],
         most_rows=MOST_ROWS,
+        metrics=METRICS,
+        most_classes=MOST_CLASSES,
         longest_excerpt=LONGEST_EXCERPT,
         longest_text=LONGEST_TEXT,
     )

@@ -13,7 +13,6 @@ from plotly.colors import sample_colorscale
 
 from rnnclf.report.figures import MARGIN
 
-OBJECTIVE = "validation accuracy"
 WORST_TO_BEST = ["#9aa5b1", "#d0652c"]
 
 
@@ -32,8 +31,11 @@ class Search:
     problem: str | None = None
 
 
-def read_search(folder: Path) -> Search:
-    """Reads the journal in the folder of a study; one that cannot be read is a `problem`."""
+def read_search(folder: Path, objective: str) -> Search:
+    """Reads the journal in the folder of a study; one that cannot be read is a `problem`.
+
+    `objective` is the name of the values in the figures.
+    """
     try:
         study = read_journal(folder)
     except StudyError as error:
@@ -42,7 +44,7 @@ def read_search(folder: Path) -> Search:
     states = Counter(trial.state.name.lower() for trial in trials)
     if len(study.directions) > 1:
         return Search(states, problem="With several objectives there are no figures yet.")
-    figures = draw(study, OBJECTIVE)
+    figures = draw(study, objective)
     if not figures:
         return Search(states, problem="No two complete trials have different values.")
     for figure in figures.values():  # the page has titles and colours of its own

@@ -12,7 +12,7 @@ from hydra_study_sweeper.files import write_record
 from rnnclf.configuration.schema import Config, DatasetConfig
 from rnnclf.errors import ConfigError, SelectionError
 from rnnclf.files.paths import BASELINE, RunPaths
-from rnnclf.files.result import Count, Duration, Share, TextCounts
+from rnnclf.files.result import Count, Digest, Duration, Share, TextCounts
 from rnnclf.runs.results import Run
 
 # What may differ between runs of a task and decides which texts they read.
@@ -38,14 +38,18 @@ class LinearModel:
         num_features: The number of features.
         val_accuracy: Validation accuracy, trained without the validation part; null if that is
             empty.
+        val_macro_f1: Validation macro-F1, likewise.
         test_accuracy: Test accuracy, trained with the validation part.
+        test_macro_f1: Test macro-F1, likewise.
         seconds: The duration of both.
     """
 
     features: str
     num_features: Count
     val_accuracy: Share | None
+    val_macro_f1: Share | None
     test_accuracy: Share
+    test_macro_f1: Share
     seconds: Duration
 
 
@@ -55,7 +59,8 @@ class Baseline:
 
     Attributes:
         dataset: How the data set was configured.
-        digest: A hash of the texts.
+        class_weights: `balanced` if every class counts the same in training, or null.
+        data: A hash of all texts with their labels, however they are split.
         texts: The sizes of the parts.
         models: The classifiers.
         versions: The versions of the packages that trained them.
@@ -63,16 +68,18 @@ class Baseline:
     """
 
     dataset: DatasetConfig
-    digest: str
+    class_weights: Literal["balanced"] | None
+    data: Digest
     texts: TextCounts
     models: list[LinearModel]
     versions: dict[str, str]
     format: Literal[1] = 1
 
     def is_for(self, run: Run) -> bool:
-        """Tells whether the run read the same texts."""
-        same_name = self.dataset.name == run.result.dataset
-        return same_name and split_of(self.dataset) == split_of(run.dataset)
+        """Tells whether the run read the same texts, with the same class weights."""
+        same_data = (self.dataset.name, self.data) == (run.result.dataset, run.result.data)
+        same_split = split_of(self.dataset) == split_of(run.dataset)
+        return same_data and same_split and self.class_weights == _class_weights_of(run)
 
 
 def split_of(dataset: DatasetConfig) -> dict[str, Any]:
@@ -90,19 +97,25 @@ def write_baseline(baseline: Baseline, folder: Path) -> Path:
     return folder / BASELINE
 
 
-def datasets_of(runs: Iterable[Run]) -> dict[str, DatasetConfig]:
-    """Returns the data sets of runs, each by a name of its task and a hash of its split.
+def _class_weights_of(run: Run) -> Any:
+    return run.value("training.class_weights")
+
+
+def distinct(runs: Iterable[Run]) -> dict[str, Config]:
+    """Returns a configuration for each data set, split and kind of class weights of runs.
+
+    Its name is the task and a hash of what tells it from others.
 
     Raises:
         SelectionError: If a run's configuration asks for something that cannot be done.
     """
-    datasets: dict[str, DatasetConfig] = {}
+    configs: dict[str, Config] = {}
     for run in runs:
-        split = json.dumps([*split_of(run.dataset).values()])
-        name = f"{run.task}-{hashlib.sha256(split.encode()).hexdigest()[:6]}"
-        if name not in datasets:
-            datasets[name] = _checked(RunPaths(run.folder).config).dataset
-    return datasets
+        what = [*split_of(run.dataset).values(), run.result.data, _class_weights_of(run)]
+        name = f"{run.task}-{hashlib.sha256(json.dumps(what).encode()).hexdigest()[:6]}"
+        if name not in configs:
+            configs[name] = _checked(RunPaths(run.folder).config)
+    return configs
 
 
 def _checked(path: Path) -> Config:

@@ -9,9 +9,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from rnnclf.configuration.schema import DatasetConfig
+from rnnclf.configuration.schema import Config
 from rnnclf.data.corpus import Texts
-from rnnclf.data.prepared import digest, load
+from rnnclf.data.prepared import data_digest, load
 from rnnclf.data.splits import hold_out
 from rnnclf.errors import DataError, UserError
 from rnnclf.files.result import TextCounts
@@ -20,8 +20,8 @@ from rnnclf.runs.baselines import Baseline, LinearModel
 WORDS, WORDS_AND_CHARACTERS = "words 1-2", "words 1-2 + characters 2-5"
 
 
-def measure_baselines(config: DatasetConfig, data_folder: Path) -> Baseline:
-    """Trains and measures the two machines on a data set.
+def measure_baselines(config: Config, data_folder: Path) -> Baseline:
+    """Trains and measures the two machines on the data set of a configuration.
 
     For the validation accuracy a machine is trained without the validation part; for the test
     accuracy with it, like the final model of a study.
@@ -34,32 +34,38 @@ def measure_baselines(config: DatasetConfig, data_folder: Path) -> Baseline:
         import sklearn  # noqa: F401
     except ImportError as error:
         raise UserError("scikit-learn is not installed: pip install 'rnnclf[baseline]'") from error
-    corpus = load(config, data_folder)
-    training, validation = hold_out(corpus, config)
+    corpus = load(config.dataset, data_folder)
+    training, validation = hold_out(corpus, config.dataset)
+    class_weights = config.training.class_weights
     models = []
     for features in (WORDS, WORDS_AND_CHARACTERS):
         start = time.perf_counter()
-        machine = _trained(features, corpus.train)
+        machine = _trained(features, corpus.train, class_weights)
+        of_test = _scores(machine, corpus.test)
+        of_validation: tuple[float | None, float | None] = (None, None)
+        if len(validation):
+            of_validation = _scores(_trained(features, training, class_weights), validation)
         model = LinearModel(
             features=features,
             num_features=machine[-1].n_features_in_,
-            val_accuracy=(
-                _accuracy(_trained(features, training), validation) if len(validation) else None
-            ),
-            test_accuracy=_accuracy(machine, corpus.test),
+            val_accuracy=of_validation[0],
+            val_macro_f1=of_validation[1],
+            test_accuracy=of_test[0],
+            test_macro_f1=of_test[1],
             seconds=round(time.perf_counter() - start, 1),
         )
         models.append(model)
     return Baseline(
-        dataset=config,
-        digest=digest(corpus),
+        dataset=config.dataset,
+        class_weights=class_weights,
+        data=data_digest(corpus),
         texts=TextCounts(len(training), len(validation), len(corpus.test)),
         models=models,
         versions={"scikit-learn": version("scikit-learn")},
     )
 
 
-def _trained(features: str, texts: Texts) -> Any:
+def _trained(features: str, texts: Texts, class_weights: str | None = None) -> Any:
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.pipeline import make_pipeline, make_union
     from sklearn.svm import LinearSVC
@@ -68,10 +74,16 @@ def _trained(features: str, texts: Texts) -> Any:
     if features == WORDS_AND_CHARACTERS:
         vectorizers.append(TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5)))
     try:
-        return make_pipeline(make_union(*vectorizers), LinearSVC()).fit(texts.texts, texts.labels)
+        machine = make_pipeline(make_union(*vectorizers), LinearSVC(class_weight=class_weights))
+        return machine.fit(texts.texts, texts.labels)
     except ValueError as error:  # scikit-learn's words have two letters at least
         raise DataError(f"no linear classifier can be trained on these texts: {error}") from error
 
 
-def _accuracy(machine: Any, texts: Texts) -> float:
-    return float(machine.score(texts.texts, texts.labels))
+def _scores(machine: Any, texts: Texts) -> tuple[float, float]:
+    """Returns accuracy and macro-F1."""
+    from sklearn.metrics import accuracy_score, f1_score
+
+    predicted = machine.predict(texts.texts)
+    macro_f1 = f1_score(texts.labels, predicted, average="macro", zero_division=0)
+    return float(accuracy_score(texts.labels, predicted)), float(macro_f1)

@@ -11,7 +11,7 @@ from hydra_study_sweeper import StudyRecord
 from hydra_study_sweeper.records import RefitRecord
 
 from rnnclf.configuration.schema import DatasetConfig
-from rnnclf.files.result import RunResult, flat
+from rnnclf.files.result import Metric, RunResult, flat
 
 
 def plain(value: Any) -> str:
@@ -71,9 +71,19 @@ class Run:
         return self.result.cell
 
     @property
+    def metric(self) -> Metric:
+        """The metric that decided its best epoch."""
+        metric: Metric = "macro_f1" if self.value("training.metric") == "macro_f1" else "accuracy"
+        return metric
+
+    @property
     def val_accuracy(self) -> float | None:
         """The best validation accuracy; None for a run without a validation part."""
         return self.result.val_accuracy
+
+    def validation(self, metric: Metric) -> float | None:
+        """Returns a metric on the validation part."""
+        return self.result.val_accuracy if metric == "accuracy" else self.result.val_macro_f1
 
     def value(self, key: str) -> Any:
         """Returns the value of a full key; None if the run is older than the key."""

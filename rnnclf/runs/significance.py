@@ -13,45 +13,59 @@ from hydra_study_sweeper.files import RecordError
 
 from rnnclf.files.paths import RunPaths
 from rnnclf.files.predictions import read_predictions
+from rnnclf.files.result import Metric
 from rnnclf.runs.results import Run
 
 LEVEL = 0.05  # from which on a difference is taken for chance
 
 
-def p_of_validation(first: Run, second: Run) -> float | None:
+def p_of_validation(first: Run, second: Run, metric: Metric = "accuracy") -> float | None:
     """Returns the p-value of McNemar's test on the validation texts.
 
     Returns:
-        None if the runs have no predictions for the same texts, or one is the mean of several.
+        None if the runs have no predictions for the same texts, or one is the mean of several, or
+        if the metric is another than the accuracy, of which alone the test tells.
     """
-    if None in (first.val_accuracy, second.val_accuracy) or first.parts or second.parts:
+    if (
+        metric != "accuracy"
+        or None in (first.val_accuracy, second.val_accuracy)
+        or first.parts
+        or second.parts
+    ):
         return None
-    return _p_of_texts(first.folder, second.folder)
+    return _p_of_texts(first.folder, second.folder, "validation")
 
 
-def p_of_test(first: Run, second: Run) -> float | None:
+def p_of_test(first: Run, second: Run, metric: Metric = "accuracy") -> float | None:
     """Returns the p-value of a difference between two refits.
 
     Returns:
         The larger p-value of McNemar's test on the test texts, with the final models, and of the
-        permutation test over the seeds; None unless both runs were trained again.
+        permutation test over the seeds; None unless both runs were trained again. Of macro-F1 it is
+        the permutation test alone.
     """
     if first.refit is None or second.refit is None:
         return None
-    of_texts = _p_of_texts(first.model_folder, second.model_folder)
+    of_texts: float | None = 0
+    if metric == "accuracy":
+        of_texts = _p_of_texts(first.model_folder, second.model_folder, "test")
     if of_texts is None:
         return None
     return max(of_texts, permutation_test(first.refit.final.values, second.refit.final.values))
 
 
-def _p_of_texts(first: Path, second: Path) -> float | None:
+def _p_of_texts(first: Path, second: Path, part: str) -> float | None:
     try:
-        answers = [read_predictions(RunPaths(folder).predictions) for folder in (first, second)]
+        answers = [
+            read_predictions(RunPaths(folder).predictions, part) for folder in (first, second)
+        ]
     except RecordError:
         return None
     pairs = list(zip(*answers, strict=False))
-    if len({len(of_run) for of_run in answers}) > 1 or any(
-        a.sentence != b.sentence for a, b in pairs
+    if (
+        not pairs
+        or len({len(of_run) for of_run in answers}) > 1
+        or any(a.sentence != b.sentence for a, b in pairs)
     ):
         return None
     right = [(one.label == one.predicted, other.label == other.predicted) for one, other in pairs]

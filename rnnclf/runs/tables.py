@@ -23,6 +23,7 @@ from rnnclf.runs.significance import LEVEL
 ACCURACY = ".4f"
 NUMBERS = {
     "val_accuracy": ACCURACY,
+    "val_macro_f1": ACCURACY,
     "best": ACCURACY,
     "test_accuracy": ACCURACY,
     "seconds": ".1f",
@@ -31,7 +32,13 @@ NUMBERS = {
 P_VALUES = ("p_val", "p_test")
 SPREADS = ("refit_val", "refit_test", "mean")  # `SeedValues`
 NOTHING = "-"
-ALWAYS = ("val_accuracy", "folder", "best", "best_folder")  # columns of the narrowest table
+ALWAYS = (
+    "val_accuracy",
+    "val_macro_f1",
+    "folder",
+    "best",
+    "best_folder",
+)  # columns of the narrowest table
 FIRST = ("refit_test", "cell", "rank")  # those that come next
 FOLDERS = ("folder", "best_folder")
 PADDING = 3  # between two columns

@@ -9,6 +9,7 @@ from rnnclf.configuration.checks import settle_test
 from rnnclf.configuration.composed import from_omegaconf
 from rnnclf.data.prepared import prepare
 from rnnclf.data.vectors import read_vectors
+from rnnclf.errors import ConfigError
 
 
 def check_trials(nodes: Sequence[DictConfig]) -> Mapping[str, str]:
@@ -21,17 +22,19 @@ def check_trials(nodes: Sequence[DictConfig]) -> Mapping[str, str]:
         The digest of the data set, which must be the same when the study is continued.
 
     Raises:
-        ConfigError: If one of them is wrong, or asks for the test split.
+        ConfigError: If one of them is wrong, asks for the test split, or has another metric.
         DataError: If the data set cannot be had, or a file of word vectors does not fit.
     """
     configs = [from_omegaconf(node) for node in nodes]
     for config in configs:
         settle_test(config, in_sweep=True)
     first = configs[0]
+    if any(config.training.metric != first.training.metric for config in configs):
+        raise ConfigError("training.metric is what trials are compared by; choose one metric")
     models = [config.model for config in configs]
     for buckets in {model.wide_buckets for model in models}:
         data = prepare(first.dataset, Path(first.paths.data), buckets)
     files = dict.fromkeys((Path(m.vectors), m.embedding_size) for m in models if m.vectors)
     for file, size in files:
         read_vectors(file, data.vocabulary, size)
-    return {first.dataset.name: data.digest}
+    return {first.dataset.name: data.splits}

@@ -15,6 +15,7 @@ from rich.progress import (
 )
 
 from rnnclf.files.epochs import EpochMetrics
+from rnnclf.files.result import METRICS, Metric
 
 console = Console(markup=False)
 log = logging.getLogger(__name__)
@@ -72,10 +73,12 @@ class EpochProgress(Progress):
         return f"{self._what} {epoch:{len(str(self._epochs))}}/{self._epochs}"
 
 
-def describe_epoch(metrics: EpochMetrics, *, is_best: bool) -> str:
+def describe_epoch(metrics: EpochMetrics, metric: Metric, *, is_best: bool) -> str:
     """Writes the metrics of an epoch, with a star if it is the best so far."""
     line = f"train loss {metrics.train_loss:.3f} acc {metrics.train_accuracy:.4f}"
     if metrics.val_loss is not None:
-        star = "*" if is_best else " "
-        line += f"  validation loss {metrics.val_loss:.3f} acc {metrics.val_accuracy:.4f}{star}"
+        line += f"  validation loss {metrics.val_loss:.3f} acc {metrics.val_accuracy:.4f}"
+        if metric != "accuracy":
+            line += f" {METRICS[metric]} {metrics.validation(metric):.4f}"
+        line += "*" if is_best else " "
     return f"{line}  {metrics.seconds:.1f} s"

@@ -1,10 +1,11 @@
 """The record of a run, and its summary on screen."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 from hydra_study_sweeper.paths import shown
 from torch import Tensor
@@ -12,51 +13,65 @@ from torch import Tensor
 from rnnclf.configuration.identity import identity
 from rnnclf.data.corpus import Texts
 from rnnclf.data.prepared import PreparedTexts
+from rnnclf.files.class_table import class_table
 from rnnclf.files.epochs import EpochMetrics
 from rnnclf.files.predictions import Prediction
 from rnnclf.files.result import RunResult, Seconds, TextCounts
 from rnnclf.model.classifier import Classifier
-from rnnclf.model.metrics import Scores
+from rnnclf.model.metrics import Scores, of_classes
 from rnnclf.model.network import count_parameters
 from rnnclf.training.reproducibility import git_revision, package_versions
 
 
-def predictions_of(classifier: Classifier, texts: Texts, logits: Tensor) -> Iterator[Prediction]:
-    """Yields a prediction for each text."""
+def predictions_of(
+    part: str, texts: Texts, classes: Sequence[str], logits: Tensor
+) -> Iterator[Prediction]:
+    """Yields a prediction for each text of a part."""
     probabilities, predicted = logits.softmax(1).max(1)
     for text, label, index, probability in zip(
         texts.texts, texts.labels, predicted.tolist(), probabilities.tolist(), strict=True
     ):
-        yield Prediction(text, label, classifier.classes[index], probability)
+        yield Prediction(part, text, label, classes[index], round(probability, 4))
 
 
 def result_of(
     classifier: Classifier,
     data: PreparedTexts,
     best: EpochMetrics,
-    test: Scores | None,
+    scores: Mapping[str, Scores],
     *,
+    temperature: float,
     epochs: int,
     device: str,
     started: datetime,
     clock: Sequence[float],
 ) -> RunResult:
-    """Gathers the result of a run; `clock` has its start and the end of each phase in seconds."""
+    """Gathers the result of a run.
+
+    Args:
+        classifier: The trained classifier.
+        data: Its data.
+        best: The best epoch.
+        scores: The scores on the parts `validation` and `test`, where they were measured.
+        temperature: What the logits are divided by.
+        epochs: The number of epochs.
+        device: Where it was trained.
+        started: When.
+        clock: The start and the end of each phase, in seconds.
+    """
     config = classifier.config
     load, fit, evaluate = (round(end - start, 3) for start, end in pairwise(clock))
     return RunResult(
         dataset=config.dataset.name,
         cell=config.model.cell,
-        val_accuracy=best.val_accuracy,
-        val_macro_f1=best.val_macro_f1,
-        val_loss=best.val_loss,
-        test_accuracy=test.accuracy if test else None,
-        test_macro_f1=test.macro_f1 if test else None,
-        test_loss=test.loss if test else None,
+        **measures(scores, classifier.classes),
+        temperature=temperature,
         parameters=count_parameters(classifier.model),
         vocabulary_size=len(classifier.vocabulary),
         classes=len(classifier.classes),
         texts=TextCounts(len(data.training), len(data.validation), data.num_test),
+        data=data.data,
+        splits=data.splits,
         git_revision=git_revision(),
         versions=package_versions(),
         best_epoch=best.epoch,
@@ -68,6 +83,20 @@ def result_of(
         seconds=Seconds(load, fit, evaluate, total=round(clock[-1] - clock[0], 3)),
         config=asdict(config),
     )
+
+
+def measures(scores: Mapping[str, Scores], classes: Sequence[str]) -> dict[str, Any]:
+    """Returns the fields of a `ModelResult` that are measured, by the scores on its parts."""
+    fields: dict[str, Any] = {}
+    for prefix, part in (("val", "validation"), ("test", "test")):
+        of_part = scores.get(part)
+        fields |= {
+            f"{prefix}_{name}": getattr(of_part, name, None)
+            for name in ("accuracy", "macro_f1", "loss", "calibration_error")
+        }
+        fields[f"{prefix}_classes"] = of_classes(of_part.classes, classes) if of_part else None
+    validation = scores.get("validation")
+    return fields | {"thresholds": validation.thresholds if validation else None}
 
 
 def summary(result: RunResult, folder: Path) -> Iterator[str]:
@@ -83,4 +112,8 @@ def summary(result: RunResult, folder: Path) -> Iterator[str]:
             f"test accuracy       {result.test_accuracy:.4f}  macro-F1 {result.test_macro_f1:.4f}  "
             f"({result.texts.test} texts)"
         )
+    for part, classes in (("test", result.test_classes), ("validation", result.val_classes)):
+        if classes:
+            yield from class_table(classes, part)
+            break
     yield f"{result.seconds.total:.0f} s, files in {shown(folder)}"

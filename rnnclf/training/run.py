@@ -3,8 +3,10 @@
 import logging
 import math
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +18,20 @@ from hydra_study_sweeper.files import discard_unfinished, write_record
 from hydra_study_sweeper.paths import shown
 
 from rnnclf.configuration.identity import identity
-from rnnclf.configuration.schema import Config
+from rnnclf.configuration.schema import Config, TrainingConfig
 from rnnclf.data.prepared import PreparedTexts, load_test, prepare
 from rnnclf.data.vectors import STD_WITHOUT, read_vectors
 from rnnclf.errors import ConfigError, ModelError, TrainingError
 from rnnclf.files.epochs import EpochMetrics, write_epochs
 from rnnclf.files.paths import RunPaths
-from rnnclf.files.predictions import write_predictions
+from rnnclf.files.predictions import Prediction, write_predictions
 from rnnclf.files.tensors import save_tensors
+from rnnclf.model.calibration import calibrate
 from rnnclf.model.classifier import Classifier
+from rnnclf.model.evaluate import score
+from rnnclf.model.metrics import Scores
 from rnnclf.model.network import RecurrentClassifier
-from rnnclf.model.store import save_description
+from rnnclf.model.store import load, save_description
 from rnnclf.training.checkpoint import load_checkpoint, save_checkpoint
 from rnnclf.training.pretrain import pretrain
 from rnnclf.training.progress import EpochProgress, describe_epoch
@@ -37,8 +42,13 @@ from rnnclf.training.reproducibility import (
     prepare_torch,
     seed_everything,
 )
-from rnnclf.training.trainer import Trainer
+from rnnclf.training.trainer import Trainer, balanced_weights
 from rnnclf.training.updates import make_updates
+from rnnclf.training.warm_start import (
+    check_same_network,
+    take_weights,
+    with_words_and_classes,
+)
 
 PRECISIONS = {"float32": torch.float32, "bf16": torch.bfloat16}
 
@@ -52,7 +62,7 @@ def train(config: Config, folder: Path) -> float:
     last finished epoch, with the result of a run without interruption.
 
     Returns:
-        The best validation accuracy. Without a validation part, the test accuracy, or if that is
+        The best validation metric. Without a validation part, that of the test texts, or if it is
         not measured, the training accuracy.
 
     Raises:
@@ -86,7 +96,13 @@ def _train(config: Config, paths: RunPaths) -> float:
     order = seed_everything(config.seed)
 
     data = prepare(config.dataset, Path(config.paths.data), config.model.wide_buckets)
+    given = load(config.model.warm_start) if config.model.warm_start else None
+    if given:
+        check_same_network(given, config)
+        data = with_words_and_classes(data, given)
     classifier = build_classifier(config, data)
+    if given:
+        take_weights(given, classifier)
     classifier.model.to(device)
     save_description(config, classifier.vocabulary, classifier.classes, paths)
     clock.append(time.perf_counter())
@@ -94,21 +110,19 @@ def _train(config: Config, paths: RunPaths) -> float:
     epochs, best = _fit(classifier, data, order, paths)
     clock.append(time.perf_counter())
 
-    test = load_test(config.dataset, Path(config.paths.data)) if config.evaluate_test else None
-    test_scores = classifier.score(test) if test else None
-    if test_scores and not math.isfinite(test_scores.loss):
-        raise TrainingError(f"the test loss is {test_scores.loss}; try a lower lr")
-    shown = test if test and not len(data.validation_texts) else data.validation_texts
-    if len(shown):
-        predictions = predictions_of(classifier, shown, classifier.logits(shown.texts))
-        write_predictions(paths.predictions, predictions)
+    temperature = 1.0
+    if config.training.calibrate and len(data.validation):
+        temperature = calibrate(classifier, data.validation)
+        save_tensors(classifier.model.state_dict(), paths.weights)
+    scores = _evaluate(classifier, data, paths)
     clock.append(time.perf_counter())
 
     result = result_of(
         classifier,
         data,
         best,
-        test_scores,
+        scores,
+        temperature=temperature,
         epochs=epochs,
         device=describe(device),
         started=started,
@@ -118,9 +132,31 @@ def _train(config: Config, paths: RunPaths) -> float:
     paths.checkpoint.unlink(missing_ok=True)
     for line in summary(result, paths.folder):
         log.info("%s", line)
-    if best.val_accuracy is not None:
-        return best.val_accuracy
-    return best.train_accuracy if test_scores is None else test_scores.accuracy
+    metric = config.training.metric
+    value = best.validation(metric)
+    if value is not None:
+        return value
+    return scores["test"].value(metric) if scores else best.train_accuracy
+
+
+def _evaluate(classifier: Classifier, data: PreparedTexts, paths: RunPaths) -> dict[str, Scores]:
+    """Scores the parts that are there, `validation` and `test`, and writes the predictions."""
+    config = classifier.config
+    parts = {"validation": data.validation_texts}
+    if config.evaluate_test:
+        parts["test"] = load_test(config.dataset, Path(config.paths.data))
+    scores: dict[str, Scores] = {}
+    predictions: list[Iterator[Prediction]] = []
+    for part, texts in parts.items():
+        if len(texts):
+            logits = classifier.logits(texts.texts)
+            scores[part] = score(logits, classifier.class_indices(texts.labels))
+            if not math.isfinite(scores[part].loss):
+                raise TrainingError(f"the {part} loss is {scores[part].loss}; try a lower lr")
+            predictions.append(predictions_of(part, texts, classifier.classes, logits))
+    if predictions:
+        write_predictions(paths.predictions, chain(*predictions))
+    return scores
 
 
 def build_classifier(config: Config, data: PreparedTexts) -> Classifier:
@@ -162,7 +198,7 @@ def _fit(
         precision=PRECISIONS[config.precision],
         clip_norm=settings.clip_norm,
     )
-    checkpoint = _checkpoint_of(config, network.device, paths)
+    checkpoint = _checkpoint_of(config, data.splits, network.device, paths)
     if settings.pretrain_epochs and not checkpoint:
         with EpochProgress("pretraining epoch", settings.pretrain_epochs, steps) as progress:
 
@@ -172,15 +208,20 @@ def _fit(
 
             pretrain(network, training, make, settings, order, progress.on_step, on_epoch)
     validated = validation if len(validation) else None
-    trainer = Trainer(make(network), training, validated, settings, order)
+    weights = None
+    if settings.class_weights:
+        weights = balanced_weights(training.labels, len(classifier.classes))
+    trainer = Trainer(make(network), training, validated, settings, order, weights)
     if checkpoint:
-        _go_on(trainer, checkpoint, paths, settings.epochs)
+        _go_on(trainer, checkpoint, paths, settings)
     progress = EpochProgress("epoch", settings.epochs, steps, done=len(trainer.epochs))
-    best = _run(trainer, config, paths, progress)
+    best = _run(trainer, config, data.splits, paths, progress)
     return len(trainer.epochs), best
 
 
-def _checkpoint_of(config: Config, device: torch.device, paths: RunPaths) -> dict[str, Any] | None:
+def _checkpoint_of(
+    config: Config, splits: str, device: torch.device, paths: RunPaths
+) -> dict[str, Any] | None:
     """Reads the checkpoint that a run of this configuration left, if one did."""
     try:
         checkpoint = load_checkpoint(paths.checkpoint)
@@ -189,6 +230,11 @@ def _checkpoint_of(config: Config, device: torch.device, paths: RunPaths) -> dic
     if checkpoint.get("identity") != identity(config):
         log.info("ignoring the checkpoint in %s: its configuration differs", paths.folder)
         return None
+    if checkpoint.get("splits") != splits:
+        raise ConfigError(
+            f"{paths.folder}: the texts of {config.dataset.name} are not those with which this run "
+            "was begun; put them back, or train anew in another folder"
+        )
     if checkpoint["device"] != device.type:
         raise ConfigError(
             f"{paths.checkpoint} was begun on {checkpoint['device']}, this is {device.type}; "
@@ -197,7 +243,9 @@ def _checkpoint_of(config: Config, device: torch.device, paths: RunPaths) -> dic
     return checkpoint
 
 
-def _go_on(trainer: Trainer, checkpoint: dict[str, Any], paths: RunPaths, epochs: int) -> None:
+def _go_on(
+    trainer: Trainer, checkpoint: dict[str, Any], paths: RunPaths, settings: TrainingConfig
+) -> None:
     try:
         trainer.load_state_dict(checkpoint["trainer"])
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
@@ -207,22 +255,23 @@ def _go_on(trainer: Trainer, checkpoint: dict[str, Any], paths: RunPaths, epochs
     save_tensors(trainer.best_weights, paths.weights)
     log.info("continuing after epoch %d", len(trainer.epochs))
     for metrics in trainer.epochs:
-        _report(metrics, epochs)
+        _report(metrics, settings)
 
 
 def _run(
-    trainer: Trainer, config: Config, paths: RunPaths, progress: EpochProgress
+    trainer: Trainer, config: Config, splits: str, paths: RunPaths, progress: EpochProgress
 ) -> EpochMetrics:
     """Runs the trainer, leaves its state after each epoch, and returns the best epoch."""
-    origin = {"identity": identity(config), "device": trainer.device.type}
+    origin = {"identity": identity(config), "splits": splits, "device": trainer.device.type}
+    metric = config.training.metric
 
     def on_epoch(metrics: EpochMetrics, is_best: bool) -> None:
         if is_best:
             save_tensors(trainer.best_weights, paths.weights)
         write_epochs(paths.metrics, [metrics], append=True)
         save_checkpoint(origin | {"trainer": trainer.state_dict()}, paths.checkpoint)
-        progress.on_epoch(metrics.epoch, describe_epoch(metrics, is_best=is_best))
-        _report(metrics, config.training.epochs)
+        progress.on_epoch(metrics.epoch, describe_epoch(metrics, metric, is_best=is_best))
+        _report(metrics, config.training)
 
     write_epochs(paths.metrics, trainer.epochs)
     try:
@@ -235,8 +284,9 @@ def _run(
         ) from error
 
 
-def _report(metrics: EpochMetrics, epochs: int) -> None:
-    if metrics.val_accuracy is None:
-        announce(f"{metrics.epoch} of {epochs}")
+def _report(metrics: EpochMetrics, settings: TrainingConfig) -> None:
+    value = metrics.validation(settings.metric)
+    if value is None:
+        announce(f"{metrics.epoch} of {settings.epochs}")
     else:
-        report(metrics.val_accuracy, metrics.epoch, epochs)
+        report(value, metrics.epoch, settings.epochs)

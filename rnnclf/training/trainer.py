@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
@@ -32,6 +33,7 @@ class Trainer:
         validation: Validation texts, if there are any.
         settings: The section `training`.
         order: Draws the order of the batches.
+        class_weights: The weights of the classes in the loss; None weighs all texts alike.
 
     Attributes:
         epochs: The metrics of the finished epochs.
@@ -46,6 +48,7 @@ class Trainer:
         validation: EncodedTexts | None,
         settings: TrainingConfig,
         order: np.random.Generator,
+        class_weights: Tensor | None = None,
     ) -> None:
         self.model = updates.model
         self.device = next(self.model.parameters()).device
@@ -57,6 +60,7 @@ class Trainer:
         self._validation = validation
         self._settings = settings
         self._order = order
+        self._class_weights = None if class_weights is None else class_weights.to(self.device)
         steps = -(-len(train) // settings.batch_size) * settings.epochs
         schedule = schedule_factor(settings.schedule, settings.warmup, steps)
         self._schedulers = [LambdaLR(optimizer, schedule) for optimizer in updates.optimizers]
@@ -85,7 +89,7 @@ class Trainer:
         while not self._is_finished():
             metrics = self._run_epoch(on_step)
             self.epochs.append(metrics)
-            is_best = metrics.better_than(self.best)
+            is_best = metrics.better_than(self.best, self._settings.metric)
             if is_best:
                 self.best, self.best_weights = metrics, deepcopy(self._evaluated().state_dict())
             on_epoch(metrics, is_best)
@@ -174,7 +178,9 @@ class Trainer:
         smoothing = self._settings.label_smoothing
         losses = torch.stack(
             [
-                nn.functional.cross_entropy(logits, batch.labels, label_smoothing=smoothing)
+                nn.functional.cross_entropy(
+                    logits, batch.labels, self._class_weights, label_smoothing=smoothing
+                )
                 for logits in paths
             ]
         )
@@ -191,6 +197,16 @@ class Trainer:
         if self._average and self._average.n_averaged:
             return self._average.module
         return self.model
+
+
+def balanced_weights(labels: npt.NDArray[np.int64], num_classes: int) -> Tensor:
+    """Returns class weights with which every class counts the same: n / (classes * n of class).
+
+    A class without texts has no loss, and its weight does not matter.
+    """
+    counts = np.bincount(labels, minlength=num_classes)
+    weights = len(labels) / (num_classes * np.maximum(1, counts))
+    return torch.from_numpy(weights.astype(np.float32))
 
 
 def check_finite(loss: float, what: str, lr: float) -> None:

@@ -1,0 +1,66 @@
+"""Files of answers: the rows of a table with the class of each and its probability."""
+
+import csv
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra_study_sweeper.files import replacing
+
+from rnnclf.errors import ConfigError
+
+ADDED = ("label", "probability")
+SUFFIXES = (".csv", ".tsv", ".jsonl")
+
+Answer = tuple[str | None, float]
+"""A class and its probability; None for none of these."""
+
+
+def check_output(path: Path) -> None:
+    """Raises a `ConfigError` unless the name of a file tells its format."""
+    if path.suffix.lower() not in SUFFIXES:
+        raise ConfigError(f"{path}: the name of the output must end in {', '.join(SUFFIXES)}")
+
+
+def write_answers(
+    path: Path,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    answers: Iterable[Answer],
+) -> None:
+    """Writes rows with their answers as CSV, TSV or JSON lines, as `path` ends.
+
+    All columns are kept. Two are added: `label` (empty or null for none of these) and
+    `probability`; if the table has these already, `predicted_label` and `predicted_probability`.
+    The file appears as a whole or not at all.
+
+    Raises:
+        ConfigError: If `path` ends in something else.
+    """
+    check_output(path)
+    added = [f"predicted_{name}" if name in columns else name for name in ADDED]
+    names = [*columns, *added]
+    records = _records(rows, answers)
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        if path.suffix.lower() == ".jsonl":
+            for record in records:
+                line = json.dumps(dict(zip(names, record, strict=True)), ensure_ascii=False)
+                file.write(f"{line}\n")
+        else:
+            writer = csv_writer(file, "\t" if path.suffix.lower() == ".tsv" else ",")
+            writer.writerow(names)
+            writer.writerows(records)
+
+
+def _records(rows: Iterable[Sequence[str]], answers: Iterable[Answer]) -> Iterator[list[Any]]:
+    for row, (label, probability) in zip(rows, answers, strict=True):
+        yield [*row, label, round(probability, 6)]
+
+
+def csv_writer(file: Any, delimiter: str = ",") -> Any:
+    """Returns a writer of CSV that `csv.reader` reads back as it was, on any version of Python.
+
+    Texts are quoted: before 3.11.9 and 3.12.3, Python wrote a lone CR without quotes.
+    """
+    return csv.writer(file, delimiter=delimiter, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
