@@ -4,6 +4,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from hydra_study_sweeper.printable import one_line
+
 from rnnclf.errors import DataError
 
 TEXT = (
@@ -46,7 +48,7 @@ class Chosen:
         label = "" if self.label is None else f", label from {self.names[self.label]}"
         how = " (found)" if self.found else ""
         header = "" if self.header else ", no header"
-        return f"text from {text}{label}{how}{header}"
+        return one_line(f"text from {text}{label}{how}{header}")
 
 
 def choose(
@@ -89,7 +91,7 @@ def choose(
         if of_label is None and labelled:
             raise DataError(_ask("label", names, where))
     if of_label in taken:
-        raise DataError(f"{where}: {names[of_label or 0]} cannot be both text and label")
+        raise DataError(f"{where}: {one_line(names[of_label or 0])} cannot be both text and label")
     return Chosen(names, taken, of_label, not text or (label is None and labelled), header)
 
 
@@ -124,9 +126,7 @@ def _position(column: Column, names: Sequence[str], where: str, role: str) -> in
     if isinstance(column, int):
         if 1 <= column <= len(names):
             return column - 1
-        raise DataError(
-            f"{where}: dataset.{role}={column}: there are {len(names)} columns: {_list(names)}"
-        )
+        raise DataError(f"{where}: dataset.{role}={column}: the columns are {_list(names)}")
     same = [position for position, name in enumerate(names) if name == column]
     same = same or [n for n, name in enumerate(names) if name.casefold() == column.casefold()]
     if len(same) != 1:
@@ -202,4 +202,4 @@ def _ask(role: str, names: Sequence[str], where: str) -> str:
 
 
 def _list(names: Sequence[str]) -> str:
-    return ", ".join(names[:20]) + (", …" if len(names) > 20 else "")
+    return ", ".join(map(one_line, names[:20])) + (", …" if len(names) > 20 else "")

@@ -121,6 +121,8 @@ def decoded(
         raise DataError(f"{path}: dataset.encoding={encoding}: Python knows no such one") from error
     except UnicodeDecodeError as error:
         raise DataError(_undecodable(path, str(encoding), error)) from error
+    except UnicodeError as error:  # UTF-16 and UTF-32 without their mark
+        raise DataError(f"{path}: {error}; with -le or -be dataset.encoding needs none") from error
 
 
 def bounded_lines(file: io.TextIOWrapper, path: Path) -> Iterator[str]:
