@@ -171,7 +171,7 @@ def test_texts_without_labels_are_read_for_predictions(tmp_path):
         ("a.csv", CSV.encode("utf-16-le"), {"encoding": "utf-16"}, "BOM; with -le or -be"),
         ("a.csv", CSV.encode("utf-16-le"), {}, "NUL character.*dataset.encoding=utf-16-le"),
         ("a.csv", b"PK\x03\x04", {}, "Excel file; unpack it, or save the sheet as CSV"),
-        ("a.csv.gz", gzip.compress(b"text,label\na,x\n")[:-9], {}, "a damaged gzip file"),
+        ("a.csv.gz", gzip.compress(b"text,label\na,x\n", mtime=0)[:-9], {}, "a damaged gzip file"),
         ("a.json", "[\n{}]", {}, "a list; write each object on a line of its own"),
         ("a.txt", "a text\nanother\n", {}, "which column has the label"),
         ("a.parquet", b"PAR1 and no more", {}, "a damaged Parquet file|needs pyarrow"),
