@@ -29,4 +29,8 @@ def describe_error(error: BaseException) -> str:
     """Says in one line what kind of error it is, and its message."""
     if isinstance(error, SystemExit):
         return f"SystemExit: the task exited with {error.code}"
-    return f"{type(error).__name__}: {one_line(str(error))}"
+    try:
+        message = str(error)
+    except Exception:  # of whatever kind: the error is the application's own
+        message = "its message cannot be read"
+    return f"{type(error).__name__}: {one_line(message)}"

@@ -217,7 +217,7 @@ def _plan(
         first = grid(dimensions)
         n_trials = min(n_trials, len(first))
         sampler = OmegaConf.create({"_target_": "optuna.samplers.RandomSampler"})
-    composer = TrialComposer(bases, dimensions, options.custom_search_space)
+    composer = TrialComposer(bases, dimensions, _function(options, "custom_search_space"))
     worker = Worker(
         spec=_spec(options, Path(bases.folder), n_trials),
         composer=composer,
@@ -234,7 +234,7 @@ def _plan(
     refuse_replaced_keys(worker.repeats, bases.overrides, dimensions)
     samples = _samples(composer)
     points = [*corners(dimensions), *samples]
-    facts = _check_points(worker, points, options.check)
+    facts = _check_points(worker, points, _function(options, "check"))
     of_study = fingerprint(
         [(groups, bases(groups)) for groups in _choices_of_groups(points, dimensions)],
         dimensions,
@@ -278,7 +278,9 @@ def _samples(composer: TrialComposer) -> list[Point]:
     return samples
 
 
-def _check_points(worker: Worker, points: Sequence[Point], check: str | None) -> Mapping[str, str]:
+def _check_points(
+    worker: Worker, points: Sequence[Point], check: Callable[..., Any] | None
+) -> Mapping[str, str]:
     """Composes the configurations of points and has the application check them."""
     # The first one by Hydra itself, whose messages are better, and who knows wrong keys.
     composer = worker.composer
@@ -296,8 +298,23 @@ def _check_points(worker: Worker, points: Sequence[Point], check: str | None) ->
         configs.append(config)
     if check is None:
         return {}
-    function: Callable[[Sequence[DictConfig]], Mapping[str, str]] = get_method(check)
-    return function(configs)
+    facts: Mapping[str, str] = check(configs)
+    return facts
+
+
+def _function(options: DictConfig, name: str) -> Callable[..., Any] | None:
+    """Returns the function whose dotted path an option has, if it has one.
+
+    Raises:
+        ConfigError: If there is no such function.
+    """
+    if options[name] is None:
+        return None
+    try:
+        function: Callable[..., Any] = get_method(options[name])
+    except Exception as error:  # of whatever kind: its module is imported
+        raise ConfigError(f"hydra.sweeper.{name}: {describe_error(error)}") from error
+    return function
 
 
 def _choices_of_groups(

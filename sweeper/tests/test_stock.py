@@ -46,6 +46,7 @@ def test_options_that_mean_the_same_are_understood(option, found, tmp_path):
             marks=pytest.mark.skipif(hydra.__version__ < "1.4", reason="Hydra 1.3 sets it itself"),
         ),
         (["hydra.sweeper.custom_search_space=test_stock.fail"], "custom_search_space: KeyError"),
+        (["hydra.sweeper.custom_search_space=no.such"], "custom_search_space: ImportError"),
         (["hydra.sweeper.custom_search_space=test_stock.near", "z=1"], "z is set, but hydra.sw"),
     ],
 )

@@ -32,6 +32,7 @@ def test_a_failing_trial_is_recorded_and_the_study_goes_on(sweep, tmp_path):
         ("not_a_number", "BadObjective: the task returned nan"),
         ("text", "BadObjective: the task returned 'high', not a number"),
         ("two", "BadObjective: the task returned 2 values for 1 directions"),
+        ("unreadable", "UnreadableError: its message cannot be read"),
     ],
 )
 def test_failures_alike_stop_the_study_and_the_first_is_shown(sweep, tmp_path, outcome, reason):
@@ -81,6 +82,11 @@ def test_a_trial_that_hangs_is_ended(sweep, tmp_path):
         ("hydra.sweeper.direction=up", "minimize, maximize or a list"),
         ("hydra.sweeper.enqueue=[{y: 1}]", "y is not a dimension"),
         ("x=0.3", "needs something to search"),
+        (
+            "hydra.sweeper.check=no.such",
+            "hydra.sweeper.check: ImportError: Error loading 'no.such'",
+        ),
+        ("hydra.sweeper.storage=sqlite:////none/s.db", "cannot be used: unable to open database"),
     ],
 )
 def test_what_is_wrong_is_said_before_the_first_trial(sweep, tmp_path, argument, message):

@@ -2,7 +2,7 @@
 
 import copy
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -10,7 +10,6 @@ import optuna
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import ConfigCompositionException
-from hydra.utils import get_method
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
@@ -105,15 +104,18 @@ class TrialComposer:
     Args:
         bases: Of the study.
         dimensions: What is searched.
-        custom: The dotted path of a function that suggests further values, if there is one.
+        custom: A function of configuration and trial that suggests further values, if there is one.
     """
 
     def __init__(
-        self, bases: Bases, dimensions: Sequence[Dimension], custom: str | None = None
+        self,
+        bases: Bases,
+        dimensions: Sequence[Dimension],
+        custom: Callable[[DictConfig, optuna.Trial], None] | None = None,
     ) -> None:
         self.bases = bases
         self.dimensions = dimensions
-        self._custom = None if custom is None else get_method(custom)
+        self._custom = custom
 
     def suggest(self, trial: optuna.Trial) -> Point:
         """Asks a trial for its values: of the dimensions, then of the application's function."""

@@ -61,8 +61,8 @@ def keeps_locks(url: str) -> bool:
     return make_url(url).get_backend_name() == "postgresql"
 
 
-def check_server(url: str) -> None:
-    """Makes sure that a database server can be reached.
+def check_database(url: str) -> None:
+    """Makes sure that a database can be opened.
 
     Raises:
         ConfigError: If its driver is not installed.
@@ -70,8 +70,8 @@ def check_server(url: str) -> None:
     """
     shown = make_url(url).render_as_string()
     try:
-        with _engine(url).connect():
-            pass
+        with _engine(url).connect() as connection:
+            connection.detach()  # so that it is closed with the block
     except (ImportError, ArgumentError) as error:
         raise ConfigError(
             f"hydra.sweeper.storage={shown}: {error}; "

@@ -77,17 +77,16 @@ def refuse_password(url: str | None) -> None:
 
 
 def check_storage(spec: StudySpec) -> None:
-    """Makes sure that the database of a study can be reached.
+    """Makes sure that the database of a study can be opened.
 
     Raises:
         ConfigError: If its URL is wrong or its driver is not installed.
         StudyError: If it does not answer.
     """
     if spec.storage is not None:
-        from hydra_study_sweeper.storage.database import check_server, is_server
+        from hydra_study_sweeper.storage.database import check_database
 
-        if is_server(spec.storage):
-            check_server(spec.storage)
+        check_database(spec.storage)
 
 
 class Trials:

@@ -44,6 +44,15 @@ def wait_once(cfg):
     return time.sleep(3600) if is_first("waited") else cfg.x
 
 
+class UnreadableError(Exception):
+    def __str__(self):
+        raise AttributeError("message")
+
+
+def unreadable(cfg):
+    raise UnreadableError
+
+
 def surrogate(cfg):
     raise RuntimeError("\ud800")
 
@@ -58,6 +67,7 @@ OUTCOMES = {
     "near": lambda cfg: cfg.x + cfg.y,
     "one": lambda cfg: 1,
     "surrogate": surrogate,
+    "unreadable": unreadable,
     "product": lambda cfg: cfg.x * cfg.size,
     "two": lambda cfg: (cfg.x, 1 - cfg.x),
     "not_a_number": lambda cfg: float("nan"),
