@@ -37,6 +37,7 @@ SHAPES = {
     "strange names.csv": delimited(",", "foo", "bar"),
     "no header.csv": delimited(","),
     "semicolon.csv": delimited(";", "Text", "Label"),
+    "semicolon.txt": delimited(";", "Text", "Label"),
     "bar.csv": delimited("|", "text", "label"),
     "tabs.tsv": delimited("\t", "text", "label").replace('"', ""),
     "tabs.txt": delimited("\t").replace('"', ""),
@@ -92,6 +93,13 @@ def test_columns_are_chosen_by_name_or_number(reading, pairs, tmp_path):
     assert read(tmp_path / "a.csv", WIDE, **reading) == pairs
 
 
+def test_a_column_of_numbers_tells_that_long_names_are_names(tmp_path):
+    names = "N°;What is asked for, word by word;Which service answers it\n"
+    rows = "1;an atlas of the seas;loans\n2;the opening times;desk\n3;a book of tales;loans\n"
+    pairs = [("an atlas of the seas", "loans"), ("the opening times", "desk")]
+    assert read(tmp_path / "a.csv", names + rows)[:2] == pairs
+
+
 @pytest.mark.parametrize(
     ("name", "content", "pairs"),
     [
@@ -142,6 +150,10 @@ def test_bad_rows_are_counted_and_named_with_their_lines(tmp_path):
     ]
     with pytest.raises(DataError, match=r"^a: 5 of 8 rows cannot be used: line 4: .*bad_rows=skip"):
         check_bad_rows(table.bad, 8, "a: line", skip=False)
+    short = read_table(write(tmp_path / "b.csv", "text;label;by\na;x;c\n  \nd;y\n"), Reading())
+    assert list(map(str, short.bad)) == [
+        "4: 2 fields instead of 3; a text with a line end needs quotes (d;y)"
+    ]
     for total, skip in ((8, True), (501, False)):
         said = check_bad_rows(table.bad, total, "a: line", skip=skip)
         assert said.startswith(f"a: 5 of {total} rows are skipped: line 4: a quote")
@@ -174,6 +186,7 @@ def test_texts_without_labels_are_read_for_predictions(tmp_path):
         ("a.csv.gz", gzip.compress(b"text,label\na,x\n", mtime=0)[:-9], {}, "a damaged gzip file"),
         ("a.json", "[\n{}]", {}, "a list; write each object on a line of its own"),
         ("a.txt", "a text\nanother\n", {}, "which column has the label"),
+        ("a.csv", "a,b,c\nd,e,f\n", {}, r"there are 1, 2, 3 \(no header was recognised\)"),
         ("a.parquet", b"PAR1 and no more", {}, "a damaged Parquet file|needs pyarrow"),
     ],
 )  # fmt: skip

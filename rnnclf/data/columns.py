@@ -84,12 +84,12 @@ def choose(
     found_text, found_label = _find(names, rows, taken, of_label)
     if not taken:
         if found_text is None:
-            raise DataError(_ask("text", names, where))
+            raise DataError(_ask("text", names, where, header))
         taken = [found_text]
     if of_label is None:
         of_label = found_label
         if of_label is None and labelled:
-            raise DataError(_ask("label", names, where))
+            raise DataError(_ask("label", names, where, header))
     if of_label in taken:
         raise DataError(f"{where}: {one_line(names[of_label or 0])} cannot be both text and label")
     return Chosen(names, taken, of_label, not text or (label is None and labelled), header)
@@ -98,7 +98,8 @@ def choose(
 def has_header(sample: Sequence[Sequence[str]], given: Sequence[Column]) -> bool:
     """Tells whether the first row of a table has names: usual ones, or values unlike the others'.
 
-    It has none if one of its values occurs again or is a number, or if it is as long as the others.
+    It has none if one of its values occurs again or is a number. It has names if a column is of
+    numbers from the second row on, or if it is much shorter than the others.
     """
     first, others = [value.strip() for value in sample[0]], sample[1:]
     if any(isinstance(column, str) and column in first for column in given):
@@ -112,11 +113,13 @@ def has_header(sample: Sequence[Sequence[str]], given: Sequence[Column]) -> bool
         return True
     if len(set(named)) < len(named) or any(_is_number(value) for value in named):
         return False
-    for position, value in enumerate(first):
-        if value and any(len(row) > position and row[position].strip() == value for row in others):
-            return False
+    below = [[row[n].strip() for row in others if len(row) > n] for n in range(len(first))]
+    columns = [(value, values) for value, values in zip(first, below, strict=True) if value]
+    if any(value in values for value, values in columns):
+        return False
     lengths = [sum(map(len, row)) for row in others]
-    return bool(lengths) and 2 * sum(map(len, first)) < sum(lengths) / len(lengths)
+    much_shorter = bool(lengths) and 2 * sum(map(len, first)) < sum(lengths) / len(lengths)
+    return much_shorter or any(_are_numbers(values) for _, values in columns)
 
 
 def _position(column: Column, names: Sequence[str], where: str, role: str) -> int:
@@ -194,10 +197,15 @@ def _is_number(value: str) -> bool:
     return bool(re.fullmatch(r"[+-]?\d+([.,]\d+)?", value))
 
 
-def _ask(role: str, names: Sequence[str], where: str) -> str:
+def _are_numbers(values: Sequence[str]) -> bool:
+    given = [value for value in values if value]
+    return len(given) > 1 and all(map(_is_number, given))
+
+
+def _ask(role: str, names: Sequence[str], where: str, header: bool) -> str:
     return (
         f"{where}: which column has the {role}? set dataset.{role} to a name or a number; "
-        f"there are {_list(names)}"
+        f"there are {_list(names)}{'' if header else ' (no header was recognised)'}"
     )
 
 

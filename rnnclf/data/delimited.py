@@ -111,7 +111,7 @@ def records(lines: Iterable[str], dialect: Dialect) -> Iterator[Row]:
                 )
                 yield number, Broken(reason, source.of_row[0].strip())
                 source.begin_again()
-            elif row:
+            elif row and not (width > 1 and len(row) == 1 and row[0].isspace()):
                 yield number, row
         number += len(source.of_row)
 

@@ -28,17 +28,23 @@ class Rows:
         header: Whether the first row has the names of the columns; None if that is open.
         rows: All rows with the line or the number at which they begin.
         unit: `line` or `row`.
+        delimiter: What separates the fields when a row is shown.
     """
 
     kind: str
     header: bool | None
     rows: Iterator[Row]
     unit: str = "line"
+    delimiter: str = ","
 
 
 @contextmanager
-def read_rows(file: io.BufferedReader, path: Path, encoding: str | None) -> Iterator[Rows]:
+def read_rows(
+    file: io.BufferedReader, path: Path, encoding: str | None, *, labelled: bool
+) -> Iterator[Rows]:
     """Finds the format of an open file.
+
+    Without labels, a `.txt` file without tabs has a text on each line, whatever its signs.
 
     Yields:
         Its rows, which can be read inside the block.
@@ -58,10 +64,12 @@ def read_rows(file: io.BufferedReader, path: Path, encoding: str | None) -> Iter
                 f"{path}: line 1: a NUL character; if the file is UTF-16, set "
                 "dataset.encoding=utf-16-le"
             )
-        yield _of_text(first, sample, chain(sample, lines), path)
+        yield _of_text(first, sample, chain(sample, lines), path, labelled=labelled)
 
 
-def _of_text(first: str, sample: Sequence[str], lines: Iterator[str], path: Path) -> Rows:
+def _of_text(
+    first: str, sample: Sequence[str], lines: Iterator[str], path: Path, *, labelled: bool
+) -> Rows:
     suffixes = [suffix.lower() for suffix in path.suffixes if suffix.lower() != ".gz"]
     suffix = suffixes[-1] if suffixes else ""
     if suffix in (".jsonl", ".ndjson", ".json") or first.startswith("{"):
@@ -69,12 +77,12 @@ def _of_text(first: str, sample: Sequence[str], lines: Iterator[str], path: Path
     if first.startswith(FASTTEXT):
         return Rows("fastText", True, _fasttext(lines))
     order = sorted(DELIMITERS, key=lambda one: one != "\t") if suffix == ".tsv" else DELIMITERS
-    dialect = find_dialect(sample, ["\t"] if suffix == ".txt" else order)
+    dialect = find_dialect(sample, ["\t"] if suffix == ".txt" and not labelled else order)
     if dialect is None and suffix == ".txt":
         return Rows("lines", True, chain([(0, ["text"])], _plain(lines)))
     if dialect is None:
         return Rows("CSV with one column", None, _one_column(lines))
-    return Rows(str(dialect), None, records(lines, dialect))
+    return Rows(str(dialect), None, records(lines, dialect), delimiter=dialect.delimiter)
 
 
 def _one_column(lines: Iterator[str]) -> Iterator[Row]:

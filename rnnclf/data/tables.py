@@ -93,7 +93,7 @@ def read_table(path: Path, reading: Reading) -> Table:
     """
     with (
         open_data(path, may_be_link=reading.may_be_link) as file,
-        read_rows(file, path, reading.encoding) as rows,
+        read_rows(file, path, reading.encoding, labelled=reading.labelled) as rows,
     ):
         return _collect(rows, path, reading)
 
@@ -140,11 +140,10 @@ def _collect(rows: Rows, path: Path, reading: Reading) -> Table:
         where=str(path),
     )
     table = Table(path, rows.kind, rows.unit, columns)
-    found = chain(sample, rows.rows)
+    found: Iterator[Row] = chain(sample, rows.rows)
     if columns.header:
-        _fill(table, _after_header(found), reading)
-    else:
-        _fill(table, found, reading)
+        found = _after_header(found)
+    _fill(table, found, reading, rows.delimiter)
     if not table.texts and not table.bad:
         raise DataError(f"{path}: no rows after the header")
     return table
@@ -159,7 +158,7 @@ def _after_header(rows: Iterator[Row]) -> Iterator[Row]:
     yield from rows
 
 
-def _fill(table: Table, rows: Iterator[Row], reading: Reading) -> None:
+def _fill(table: Table, rows: Iterator[Row], reading: Reading, delimiter: str) -> None:
     """Puts the rows that can be used into a table, and the others among its bad ones."""
     width, columns = len(table.columns.names), table.columns
     label_of = columns.label if reading.labelled else None
@@ -172,7 +171,7 @@ def _fill(table: Table, rows: Iterator[Row], reading: Reading) -> None:
             del row[width:]  # as spreadsheets write them
         reason = _unusable(row, width, columns, label_of, reading)
         if reason:
-            table.bad.append(BadRow(line, reason, ",".join(row)))
+            table.bad.append(BadRow(line, reason, delimiter.join(row)))
             continue
         text = " ".join(row[position] for position in columns.text)
         table.texts.append(text)
@@ -190,7 +189,8 @@ def _unusable(
     """Returns why a row cannot be used; None if it can."""
     if len(row) != width:
         fields = "1 field" if len(row) == 1 else f"{len(row)} fields"
-        return f"{fields} instead of {width}; a text with a separator needs quotes"
+        sign = "separator" if len(row) > width else "line end"
+        return f"{fields} instead of {width}; a text with a {sign} needs quotes"
     values = [row[position] for position in columns.text]
     if any("\0" in value for value in values):
         return "a NUL character"
