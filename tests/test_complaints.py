@@ -34,6 +34,11 @@ def complaint(command: str) -> str:
         # groups
         ("dataset=question", "sentiment, spam. Did you mean dataset=questions?"),
         ("dataset=", "There is no dataset=; there are csv, "),
+        (
+            "dataset=data/a.csv",
+            "There is no dataset=data/a.csv. A file of your own: dataset=csv "
+            "dataset.file=data/a.csv",
+        ),
         ("cell=gruu", "there are gru, lstm, rnn. Did you mean cell=gru?"),
         ("-m +group=25", "there are 1, 2, 3, 4, "),
         ("experiment=spam-gruu", "Did you mean experiment=spam-gru?"),

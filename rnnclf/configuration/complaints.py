@@ -62,7 +62,7 @@ _INSTEAD = {
     r"hydra\.mode changed": "this is a study of many runs; it needs -m: python run.py -m ...",
 }
 _NO_OPTION = re.compile(
-    r"find '([\w/]+)/([^']*)'.*Available options in [^\n]*:(.*?)Config", re.DOTALL
+    r"find '(dataset|[\w/]+)/([^']*)'.*Available options in [^\n]*:(.*?)Config", re.DOTALL
 )
 _NO_LAUNCHER = re.compile(r"find 'hydra/launcher/(\w+)'")
 _UNKNOWN_KEY = re.compile(
@@ -107,6 +107,8 @@ def _explain(error: BaseException) -> str:
 
 
 def _explain_option(group: str, name: str, listed: str) -> str:
+    if group == "dataset" and ("/" in name or "." in name):
+        return f"There is no dataset={name}. A file of your own: dataset=csv dataset.file={name}"
     options = in_order(listed.split())
     close = difflib.get_close_matches(name.lower(), options, n=1)
     hint = f" Did you mean {group}={close[0]}?" if close and not name.isdigit() else ""
