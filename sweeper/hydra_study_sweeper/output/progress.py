@@ -141,7 +141,8 @@ def describe(trial: FrozenTrial, best: Sequence[FrozenTrial]) -> str:
     star = "*" if is_of_search and best and best[0].number == trial.number else " "
     if LOST in trial.user_attrs:
         outcome += " (queued again)"
-    return f"trial {trial.number:3}  {outcome}{star} {_seconds(trial):6.1f} s  {parameters(trial)}"
+    name = f"{'trial' if is_of_search else 'run':5} {trial.number:3}"
+    return f"{name}  {outcome}{star} {_seconds(trial):6.1f} s  {parameters(trial)}"
 
 
 def parameters(trial: FrozenTrial) -> str:
