@@ -116,14 +116,14 @@ def made_once(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Calla
 
 @pytest.fixture(scope="session")
 def trained(made_once: Callable[..., Path]) -> Path:
-    """The folder of a short run on the embedded data set."""
+    """The folder of a short run on the built-in data set."""
     settings = ["epochs=2", "lr=0.01", "hidden_size=16", "embedding_size=16"]
     return made_once("trained", [*settings, "hydra.run.dir=run"]) / "run"
 
 
 @pytest.fixture(scope="session")
 def outputs(made_once: Callable[..., Path]) -> Path:
-    """The outputs of a study of the embedded data set with its refit, and of a single run."""
+    """The outputs of a study of the built-in data set with its refit, and of a single run."""
     sizes = ["hidden_size=32", "embedding_size=32"]
     study = ["-m", "sweeps=smoke", "cell=gru", "n_trials=3", "pruner=none", "workers=1", *sizes]
     single = ["cell=rnn", "epochs=1", "lr=0.01", "hidden_size=16", "embedding_size=16"]

@@ -55,7 +55,7 @@ def as_hydra_reads_it(arguments: list[str]) -> list[str]:
     The number in `+group=7` is quoted, because Hydra would not take it for the name of an option;
     `experiment=` gets the `+` of a group that is not in the defaults list.
     """
-    numbered = [re.sub(r"^\+?group=(\d+)$", r"+group='\1'", one) for one in arguments]
+    numbered = [re.sub(r"^\+?group=(\d+)$", r'+group="\1"', one) for one in arguments]
     return [re.sub(r"^experiment=", "+experiment=", one) for one in numbered]
 
 

@@ -191,7 +191,7 @@ def _fit(
         log.info("%s", note)
     for complaint in data.complaints:
         log.warning("%s", complaint)
-    log.info("training a %s on %s", config.model.cell, describe(network.device))
+    log.info("training the %s on %s", config.model.cell, describe(network.device))
     make = partial(
         make_updates,
         settings=config.optimizer,
