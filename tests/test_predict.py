@@ -210,9 +210,9 @@ def test_answers_come_as_the_texts_do(kind, model):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"a,b\nc,d\n", "which column has the text? set dataset.text"),
+        (b"a,b\nc,d\n", "which column has the text? set --column"),
         (b"", "no rows in it"),
-        (b"sentence\ncaf\xe9\n", "line 2: byte 0xe9 is not UTF-8"),
+        (b"sentence\ncaf\xe9\n", "looks right, set --encoding=windows-1252"),
         (b'sentence\n"open\n', "line 2: a quote is opened and never closed"),
         (
             b"id,text\n1,a\n2,hello, it\n",

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from rnnclf.cli.options import FILE, FOLDER, FOLDERS
+from rnnclf.cli.options import FILE, FOLDER, FOLDERS, errors_name_options
 from rnnclf.cli.output import echo
 from rnnclf.runs.baselines import distinct, write_baseline
 from rnnclf.runs.find import find_runs
@@ -34,27 +34,27 @@ def info(data_folder: Path | None) -> None:
 @data.command()
 @click.argument("file", type=click.Path(exists=True, path_type=Path))
 @click.option("--test", type=FILE, help="The test split, if it has a file.")
-@click.option("--text", metavar="COLUMN", help="As dataset.text.")
-@click.option("--label", metavar="COLUMN", help="As dataset.label.")
+@click.option("--column", "columns", multiple=True, help="As dataset.text; several are joined.")
+@click.option("--label", help="As dataset.label.")
 @click.option("--encoding", help="As dataset.encoding.")
 def check(
-    file: Path, test: Path | None, text: str | None, label: str | None, encoding: str | None
+    file: Path, test: Path | None, columns: tuple[str, ...], label: str | None, encoding: str | None
 ) -> None:
     """Tells what is in a data set of your own, and what looks wrong.
 
     FILE is a file, or a folder with train.csv and perhaps validation.csv and test.csv. It is read
     as `python run.py dataset=csv` reads it. The exit code is 1 if that would refuse it.
     """
-    from rnnclf.data.columns import columns_of
     from rnnclf.data.own import files_in, report_of
     from rnnclf.data.tables import Reading
 
     if test and file.is_dir():
         raise click.UsageError("--test goes with a file; a folder has test.csv")
     files = files_in(file) if file.is_dir() else {"train": file} | ({"test": test} if test else {})
-    reading = Reading(columns_of(text), label, encoding, may_be_link=not file.is_dir())
-    for line in report_of(files, reading):
-        echo(line)
+    reading = Reading(columns, label, encoding, may_be_link=not file.is_dir())
+    with errors_name_options():
+        for line in report_of(files, reading):
+            echo(line)
 
 
 @click.command()

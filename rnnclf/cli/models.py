@@ -12,6 +12,7 @@ from rnnclf.cli.options import (
     FOLDER,
     PRESENT_FOLDER,
     as_columns,
+    errors_name_options,
 )
 from rnnclf.cli.output import echo
 from rnnclf.errors import ModelError
@@ -96,9 +97,11 @@ def _measure(
         check_output(mistakes)
     of_label = as_columns([label])[0] if label else None
     reading = Reading(text=as_columns(columns), label=of_label, encoding=encoding, keep=True)
-    table = read_table(file, reading)
+    with errors_name_options():
+        table = read_table(file, reading)
     rows = len(table.texts) + len(table.bad)
-    if said := check_bad_rows(table.bad, rows, f"{file}: {table.unit}", skip=False):
+    where, remedy = f"{file}: {table.unit}", "Mend them, or leave them out"
+    if said := check_bad_rows(table.bad, rows, where, skip=False, remedy=remedy):
         echo(said, err=True)
     found = measure(load(model), table.texts, table.labels)
     echo(f"{file}: {len(table.texts)} texts, {table.columns}")

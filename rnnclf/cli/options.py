@@ -1,9 +1,13 @@
 """Arguments and options that several commands have."""
 
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
+
+from rnnclf.errors import DataError
 
 FILE = click.Path(dir_okay=False, path_type=Path)
 FOLDER = click.Path(file_okay=False, path_type=Path)
@@ -27,6 +31,16 @@ ENCODING = click.option("--encoding", help="With --file: its encoding, if it is 
 def as_columns(given: Iterable[str]) -> list[str | int]:
     """Returns columns as the readers of files take them: digits are a number, from 1."""
     return [int(one) if one.isdecimal() else one for one in given]
+
+
+@contextmanager
+def errors_name_options() -> Iterator[None]:
+    """Lets errors about a file name a command's options where they name the keys of a run."""
+    try:
+        yield
+    except DataError as error:
+        said = re.sub(r"\bdataset\.(label|encoding)\b", r"--\1", str(error))
+        raise DataError(re.sub(r"\bdataset\.text\b", "--column", said)) from error
 
 
 def output_format(*kinds: str) -> Callable[[Callable[..., None]], Callable[..., None]]:

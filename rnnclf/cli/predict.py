@@ -9,7 +9,15 @@ from pathlib import Path
 
 import click
 
-from rnnclf.cli.options import COLUMNS, ENCODING, FILE, FOLDER, as_columns, output_format
+from rnnclf.cli.options import (
+    COLUMNS,
+    ENCODING,
+    FILE,
+    FOLDER,
+    as_columns,
+    errors_name_options,
+    output_format,
+)
 from rnnclf.cli.output import echo, echo_csv
 from rnnclf.errors import DataError, ModelError
 
@@ -109,7 +117,8 @@ def _predict_file(
     reading = Reading(
         text=as_columns(columns), encoding=encoding, labelled=False, keep=output is not None
     )
-    table = read_table(file, reading)
+    with errors_name_options():
+        table = read_table(file, reading)
     if table.bad:  # every row gets an answer, or none
         named = "; ".join(f"{table.unit} {row}" for row in table.bad[:NAMED])
         raise DataError(f"{file}: {len(table.bad)} rows cannot be answered: {named}")

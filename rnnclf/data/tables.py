@@ -98,7 +98,14 @@ def read_table(path: Path, reading: Reading) -> Table:
         return _collect(rows, path, reading)
 
 
-def check_bad_rows(bad: Sequence[BadRow], total: int, where: str, *, skip: bool) -> str | None:
+def check_bad_rows(
+    bad: Sequence[BadRow],
+    total: int,
+    where: str,
+    *,
+    skip: bool,
+    remedy: str = "Mend them, or set dataset.bad_rows=skip",
+) -> str | None:
     """Tells which rows were skipped, or refuses a file with too many.
 
     Args:
@@ -106,6 +113,7 @@ def check_bad_rows(bad: Sequence[BadRow], total: int, where: str, *, skip: bool)
         total: The number of all rows.
         where: Names the file, and what is counted: `a.csv: line`.
         skip: Whether any number is skipped.
+        remedy: What the user can do.
 
     Returns:
         One line that counts the rows and names the first; None if there are none.
@@ -120,10 +128,7 @@ def check_bad_rows(bad: Sequence[BadRow], total: int, where: str, *, skip: bool)
     named += "; …" if len(bad) > FEW else ""
     if skip or len(bad) < SHARE * total:
         return f"{path}: {len(bad)} of {total} rows are skipped: {named}"
-    raise DataError(
-        f"{path}: {len(bad)} of {total} rows cannot be used: {named}. "
-        "Mend them, or set dataset.bad_rows=skip"
-    )
+    raise DataError(f"{path}: {len(bad)} of {total} rows cannot be used: {named}. {remedy}")
 
 
 def _collect(rows: Rows, path: Path, reading: Reading) -> Table:
