@@ -5,6 +5,7 @@ import signal
 import time
 
 from foreign_study import states_of, trials_of
+from hydra_study_sweeper import read_trial
 from optuna.trial import TrialState
 
 
@@ -44,6 +45,8 @@ def test_ctrl_c_keeps_what_ended_and_the_same_command_goes_on(sweep, start_sweep
         for trial in trials_of(tmp_path / "study")
     )
     assert (tmp_path / "study" / "trials.csv").exists()
+    records = [read_trial(path.parent) for path in tmp_path.glob("study/*/trial.json")]
+    assert "running" not in [record.state for record in records]
     done = sweep(*arguments)
     assert done.returncode == 0, done.stdout
     assert states_of(tmp_path / "study") == {"COMPLETE": 6}

@@ -45,6 +45,7 @@ STOPPED = "stopped"  # why no more trials are begun
 
 NOT_REPEATED = (WORKER, FOLDER, LOST, REASON)
 LOST_KIND = "WorkerLost"
+INTERRUPTED = "Interrupted: the study was interrupted"
 
 
 def open_storage(spec: StudySpec) -> BaseStorage:
@@ -252,7 +253,7 @@ class Trials:
     def interrupt(self, trial: optuna.Trial) -> None:
         """Fails a trial that is not to blame for its end, and queues it again."""
         with self.lock:
-            self._lose(self.all()[trial.number], "Interrupted: the study was interrupted", 0)
+            self._lose(self.all()[trial.number], INTERRUPTED, 0)
 
     def settle_lost(
         self, *, blameless: bool = False, children: Collection[int] = ()

@@ -25,7 +25,7 @@ from hydra_study_sweeper.space.composing import TrialComposer, folder_name, plac
 from hydra_study_sweeper.space.points import Point
 from hydra_study_sweeper.space.repeats import Repeats, mean_of_repeats
 from hydra_study_sweeper.storage.heartbeat import presence
-from hydra_study_sweeper.storage.trials import OVERRIDES, ROLE, Trials
+from hydra_study_sweeper.storage.trials import INTERRUPTED, OVERRIDES, ROLE, Trials
 from hydra_study_sweeper.versions import trusting
 from hydra_study_sweeper.workers.children import Children
 from hydra_study_sweeper.workers.devices import one_gpu
@@ -145,10 +145,10 @@ class Worker:
             trials.prune(trial, str(pruned))
         except (Exception, SystemExit) as error:  # of the composition as well
             reason = describe_error(error)
-            with contextlib.suppress(OSError):  # that there is no such folder may be the failure
-                _write(replace(record, state="failed", reason=reason), folder)
+            _write_failed(record, reason, folder)
             trials.fail(trial, reason)
         except BaseException:
+            _write_failed(record, INTERRUPTED, folder)
             trials.interrupt(trial)
             raise
         else:
@@ -178,6 +178,11 @@ class Worker:
 def _write(record: TrialRecord, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     write_record(trial_record(folder), record)
+
+
+def _write_failed(record: TrialRecord, reason: str, folder: Path) -> None:
+    with contextlib.suppress(OSError):  # that there is no such folder may be the failure
+        _write(replace(record, state="failed", reason=reason), folder)
 
 
 @contextlib.contextmanager
