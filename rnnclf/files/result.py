@@ -192,7 +192,7 @@ def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Returns a nested configuration by full keys such as `model.hidden_size`."""
     values: dict[str, Any] = {}
     for name, value in config.items():
-        if isinstance(value, Mapping):
+        if isinstance(value, dict):  # several times as fast as with Mapping
             values |= flat(value, f"{prefix}{name}.")
         else:
             values[prefix + name] = value

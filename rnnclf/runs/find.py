@@ -4,6 +4,7 @@ A folder is what its records tell: a study has `study.json` or a journal, a tria
 finished run `result.json`.
 """
 
+import gc
 import os
 import statistics
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -59,11 +60,24 @@ def find_runs(folders: Iterable[Path]) -> Found:
         SelectionError: If a folder does not exist.
     """
     finder = _Finder()
-    for folder in folders:
-        if not folder.is_dir():
-            raise SelectionError(f"{folder}: no such folder in {Path.cwd()}")
-        finder.walk(folder, _study_around(folder))
+    with _no_garbage():
+        for folder in folders:
+            if not folder.is_dir():
+                raise SelectionError(f"{folder}: no such folder in {Path.cwd()}")
+            finder.walk(folder, _study_around(folder))
     return finder.found
+
+
+@contextmanager
+def _no_garbage() -> Iterator[None]:
+    """Pauses the garbage collector, which takes a third of the time that many records take."""
+    paused = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if paused:
+            gc.enable()
 
 
 def read_run(folder: Path) -> Run:
