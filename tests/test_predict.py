@@ -216,7 +216,7 @@ def test_answers_come_as_the_texts_do(kind, model):
         (b'sentence\n"open\n', "line 2: a quote is opened and never closed"),
         (
             b"id,text\n1,a\n2,hello, it\n",
-            "1 rows cannot be answered: line 3: 3 fields instead of 2",
+            "1 of the rows cannot be answered: line 3: 3 fields instead of 2",
         ),
         (None, "no such file"),
     ],

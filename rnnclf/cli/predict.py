@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -20,6 +21,10 @@ from rnnclf.cli.options import (
 )
 from rnnclf.cli.output import echo, echo_csv
 from rnnclf.errors import DataError, ModelError
+from rnnclf.files.answers import check_output, write_answers
+
+if TYPE_CHECKING:
+    from rnnclf.data.tables import Table
 
 BATCH = 1024  # texts between two answers
 NAMED = 5  # rows that a message names
@@ -86,8 +91,15 @@ def predict(
         raise click.UsageError(
             "-o, --column and --encoding are for --file; a text that begins with - comes after --"
         )
+    if output:
+        check_output(output)
     if file:
-        _predict_file(model, file, columns, encoding, output, top, threshold, kind)
+        table = _table_of(file, columns, encoding, keep=output is not None)
+        answers = _answers(model, table.texts, BATCH, 1 if output else top, threshold)
+        if output:
+            _write_file(output, table, answers)
+        else:
+            _write(kind, answers)
     else:
         size = BATCH if texts or not sys.stdin.isatty() else 1
         asked = map(_printable, texts) if texts else _lines()
@@ -96,36 +108,23 @@ def predict(
         _tell_threshold(model, threshold)
 
 
-def _predict_file(
-    model: Path,
-    file: Path,
-    columns: Sequence[str],
-    encoding: str | None,
-    output: Path | None,
-    top: int,
-    threshold: float,
-    kind: str,
-) -> None:
+def _table_of(file: Path, columns: Sequence[str], encoding: str | None, *, keep: bool) -> "Table":
+    """Reads a file of which every row gets an answer, or none."""
+    from rnnclf.data.tables import Reading, read_table
+
+    reading = Reading(text=as_columns(columns), encoding=encoding, labelled=False, keep=keep)
+    with errors_name_options():
+        table = read_table(file, reading)
+    if table.bad:
+        named = "; ".join(f"{table.unit} {row}" for row in table.bad[:NAMED])
+        raise DataError(f"{file}: {len(table.bad)} of the rows cannot be answered: {named}")
+    return table
+
+
+def _write_file(output: Path, table: "Table", answers: Iterable[tuple[str, Classes]]) -> None:
     from rich.console import Console
     from rich.progress import track
 
-    from rnnclf.data.tables import Reading, read_table
-    from rnnclf.files.answers import check_output, write_answers
-
-    if output:
-        check_output(output)
-    reading = Reading(
-        text=as_columns(columns), encoding=encoding, labelled=False, keep=output is not None
-    )
-    with errors_name_options():
-        table = read_table(file, reading)
-    if table.bad:  # every row gets an answer, or none
-        named = "; ".join(f"{table.unit} {row}" for row in table.bad[:NAMED])
-        raise DataError(f"{file}: {len(table.bad)} rows cannot be answered: {named}")
-    answers = _answers(model, table.texts, BATCH, top if not output else 1, threshold)
-    if not output:
-        _write(kind, answers)
-        return
     shown = track(
         answers,
         "predicting",

@@ -20,7 +20,7 @@ class Broken:
 
     Attributes:
         reason: Why.
-        content: What stands there.
+        content: The text of its first line.
     """
 
     reason: str

@@ -100,7 +100,7 @@ class Chaos(ExitStack):
         return Command(self.enter_context(Program(CHAOS_APP, "-m", *OPTIONS, cwd=self.folder)))
 
     def run(self, part: str, faults: int) -> None:
-        """Lets so many faults happen in the search or in the refit, and that go on to its end.
+        """Injects a number of faults into the search or the refit, and runs it to its end.
 
         With a single worker each meets a trial that has met none before.
         """
