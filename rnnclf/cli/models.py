@@ -11,7 +11,6 @@ from rnnclf.cli.options import (
     FILE,
     FOLDER,
     PRESENT_FOLDER,
-    as_columns,
     errors_name_options,
 )
 from rnnclf.cli.output import echo
@@ -95,8 +94,7 @@ def _measure(
 
     if mistakes:
         check_output(mistakes)
-    of_label = as_columns([label])[0] if label else None
-    reading = Reading(text=as_columns(columns), label=of_label, encoding=encoding, keep=True)
+    reading = Reading(text=columns, label=label, encoding=encoding, keep=True)
     with errors_name_options():
         table = read_table(file, reading)
     rows = len(table.texts) + len(table.bad)

@@ -1,7 +1,7 @@
 """Arguments and options that several commands have."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -26,11 +26,6 @@ COLUMNS = click.option(
     help="With --file: the column of the texts, by name or number; several are joined.",
 )
 ENCODING = click.option("--encoding", help="With --file: its encoding, if it is not UTF-8.")
-
-
-def as_columns(given: Iterable[str]) -> list[str | int]:
-    """Returns columns as the readers of files take them: digits are a number, from 1."""
-    return [int(one) if one.isdecimal() else one for one in given]
 
 
 @contextmanager

@@ -15,7 +15,6 @@ from rnnclf.cli.options import (
     ENCODING,
     FILE,
     FOLDER,
-    as_columns,
     errors_name_options,
     output_format,
 )
@@ -112,7 +111,7 @@ def _table_of(file: Path, columns: Sequence[str], encoding: str | None, *, keep:
     """Reads a file of which every row gets an answer, or none."""
     from rnnclf.data.tables import Reading, read_table
 
-    reading = Reading(text=as_columns(columns), encoding=encoding, labelled=False, keep=keep)
+    reading = Reading(text=columns, encoding=encoding, labelled=False, keep=keep)
     with errors_name_options():
         table = read_table(file, reading)
     if table.bad:
