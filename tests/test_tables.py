@@ -93,6 +93,12 @@ def test_columns_are_chosen_by_name_or_number(reading, pairs, tmp_path):
     assert read(tmp_path / "a.csv", WIDE, **reading) == pairs
 
 
+def test_a_number_that_stands_in_the_first_row_does_not_make_it_a_header(tmp_path):
+    rows = "2,good\n1,bad\n2,fine\n"
+    found = read(tmp_path / "a.csv", rows, text=["2"], label="1")
+    assert found == [("good", "2"), ("bad", "1"), ("fine", "2")]
+
+
 def test_a_column_of_numbers_tells_that_long_names_are_names(tmp_path):
     names = "N°;What is asked for, word by word;Which service answers it\n"
     rows = "1;an atlas of the seas;loans\n2;the opening times;desk\n3;a book of tales;loans\n"

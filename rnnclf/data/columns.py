@@ -102,7 +102,8 @@ def has_header(sample: Sequence[Sequence[str]], given: Sequence[Column]) -> bool
     numbers from the second row on, or if it is much shorter than the others.
     """
     first, others = [value.strip() for value in sample[0]], sample[1:]
-    if any(isinstance(column, str) and column in first for column in given):
+    # Digits may be the number of a column, and stand in the first row as a value.
+    if any(column in first and not str(column).isdecimal() for column in given):
         return True
     if any(_usual(value, (*TEXT, *LABEL)) == 2 for value in first):
         return True
