@@ -70,7 +70,7 @@ def study(
         *(f"dataset.folder={folder / 'texts'}", "cell=gru", f"device={device or options.device}"),
         *("hidden_size=128", "embedding_size=128", "batch_size=32", "epochs=3", "n_trials=100000"),
         *("lr=tag(log,interval(0.0005,0.005))", "sampler=random", "pruner=none"),
-        *(f"workers={workers}", f"hydra.sweeper.timeout={options.seconds}", "repeats=1"),
+        *(f"workers={workers}", f"minutes={options.seconds / 60}", "repeats=1"),
         *(f"hydra.sweep.dir={place}", "hydra.sweeper.keep=0", "evaluate_test=false"),
         *("hydra.sweeper.refit.seeds=0", f"hydra.sweeper.workers_per_gpu={workers}"),
     ]

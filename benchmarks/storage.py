@@ -19,7 +19,8 @@ from typing import Any
 
 import optuna
 from hydra_study_sweeper.options import StudySpec
-from hydra_study_sweeper.storage.trials import Trials, open_storage
+from hydra_study_sweeper.storage.opening import open_storage
+from hydra_study_sweeper.storage.trials import Trials
 
 STEPS = 10
 PORT = 13999

@@ -59,7 +59,7 @@ def complaint(command: str) -> str:
         ("+lr=0.1", "optimizer.lr exists already: leave out the +"),
         ("groups=7", "There is no key 'groups'. Did you mean 'group'?"),
         ("-m sweeps=smoke trials=5", "Did you mean 'n_trials'?"),
-        ("-m sweeps=smoke timeout=60", "Did you mean 'hydra.sweeper.timeout'?"),
+        ("-m sweeps=smoke timeout=60", "Did you mean 'minutes'?"),
         ("-m sweeps=smoke seeds=3", "Did you mean 'hydra.sweeper.refit.seeds'?"),
         # values
         ("lr=fast", "optimizer.lr=fast: must be a number"),

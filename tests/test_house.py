@@ -25,7 +25,17 @@ RNNCLF = (
     {"__main__"},
 )
 SWEEPER = (
-    {"errors", "signals", "printable", "paths", "files", "reporting", "streams", "versions"},
+    {
+        "errors",
+        "signals",
+        "printable",
+        "paths",
+        "files",
+        "reporting",
+        "streams",
+        "versions",
+        "budget",
+    },
     {"records", "options"},
     {"intervals", "space", "storage"},
     {"output"},

@@ -28,6 +28,8 @@ SYNONYMS = {
     "early_stopping": "training.patience",
     "model": "cell",
     "trials": "n_trials",
+    "timeout": "minutes",
+    "time_limit": "minutes",
     "repeat": "repeats",
     "seeds": "hydra.sweeper.refit.seeds",
 }

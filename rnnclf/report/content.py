@@ -145,7 +145,10 @@ def describe_tasks(found: Found) -> Iterator[Task]:
 
 def _describe_study(folder: Path, record: StudyRecord | None, metric: str) -> StudyDetails:
     refit = record and record.refit
-    spread = refit and seeds_spread(metric, {"validation": refit.validation, "test": refit.final})
+    spread = None
+    if refit:
+        parts = {"test" if role == "final" else role: one for role, one in refit.by_role.items()}
+        spread = seeds_spread(metric, parts)
     return StudyDetails(
         name=record.name if record else folder.name,
         folder=folder,

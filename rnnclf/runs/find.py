@@ -210,7 +210,7 @@ def _read_study_of_accuracies(folder: Path) -> StudyRecord:
     record = read_study(folder)
     values = [value for best in record.best for value in best.values]
     if record.refit:
-        values += [*record.refit.validation.values, *record.refit.final.values]
+        values += [value for seeds in record.refit.by_role.values() for value in seeds.values]
     if not all(0 <= value <= 1 for value in values):
         raise RecordError("it has values that are no accuracies")
     return record

@@ -71,6 +71,7 @@ def pretrain(
     order: np.random.Generator,
     on_step: Callable[[int], None] = lambda step: None,
     on_epoch: Callable[[int, float], None] = lambda epoch, loss: None,
+    is_time_up: Callable[[], bool] = lambda: False,
 ) -> None:
     """Trains the embedding and the recurrent layers of a classifier to predict words.
 
@@ -82,6 +83,7 @@ def pretrain(
         order: Draws the order of the batches.
         on_step: Is called after each step with its number in the epoch, from 1.
         on_epoch: Is called after each epoch with its number, from 1, and its mean loss.
+        is_time_up: Ends the pretraining after the step in which it is true.
 
     Raises:
         TrainingError: If the loss becomes NaN or infinite.
@@ -98,5 +100,8 @@ def pretrain(
             where = f"the loss became {{}} in step {step} of epoch {epoch} of the pretraining"
             check_finite(losses[-1], where, lr)
             on_step(step)
+            if is_time_up():
+                updates.flush()
+                return
         updates.flush()
         on_epoch(epoch, sum(losses) / len(losses))

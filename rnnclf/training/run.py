@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 from filelock import FileLock, Timeout
-from hydra_study_sweeper import announce, report
+from hydra_study_sweeper import announce, report, time_is_up
 from hydra_study_sweeper.files import discard_unfinished, write_record
 from hydra_study_sweeper.paths import shown
 
@@ -206,7 +206,8 @@ def _fit(
                 progress.on_epoch(epoch, f"loss {loss:.4f}")
                 announce(f"pretraining {epoch} of {settings.pretrain_epochs}")
 
-            pretrain(network, training, make, settings, order, progress.on_step, on_epoch)
+            on_step = progress.on_step
+            pretrain(network, training, make, settings, order, on_step, on_epoch, time_is_up)
     validated = validation if len(validation) else None
     weights = None
     if settings.class_weights:
@@ -276,12 +277,15 @@ def _run(
     write_epochs(paths.metrics, trainer.epochs)
     try:
         with progress:
-            return trainer.run(progress.on_step, on_epoch)
+            best = trainer.run(progress.on_step, on_epoch, time_is_up)
     except KeyboardInterrupt as error:
         raise type(error)(
             f"{str(error) or 'interrupted'} after {len(trainer.epochs)} of "
             f"{config.training.epochs} epochs; python run.py resume={shown(paths.folder)} continues"
         ) from error
+    if time_is_up():
+        log.warning("the time was up in epoch %d", len(trainer.epochs))
+    return best
 
 
 def _report(metrics: EpochMetrics, settings: TrainingConfig) -> None:

@@ -76,18 +76,20 @@ class Trainer:
         self,
         on_step: Callable[[int], None] = lambda step: None,
         on_epoch: Callable[[EpochMetrics, bool], None] = lambda metrics, is_best: None,
+        is_time_up: Callable[[], bool] = lambda: False,
     ) -> EpochMetrics:
         """Trains the missing epochs, gives the model the weights of the best, and returns that.
 
         Args:
             on_step: Is called after each step with its number in the epoch, from 1.
             on_epoch: Is called after each epoch with its metrics and whether it is the best so far.
+            is_time_up: Ends the training after the step in which it is true, within an epoch.
 
         Raises:
             TrainingError: If the loss on training or validation texts becomes NaN or infinite.
         """
-        while not self._is_finished():
-            metrics = self._run_epoch(on_step)
+        while not self._is_finished() and not (self.epochs and is_time_up()):
+            metrics = self._run_epoch(on_step, is_time_up)
             self.epochs.append(metrics)
             is_best = metrics.better_than(self.best, self._settings.metric)
             if is_best:
@@ -137,10 +139,13 @@ class Trainer:
         waited = done - self.best.epoch if self.best else 0
         return done == self._settings.epochs or (patience is not None and waited >= patience)
 
-    def _run_epoch(self, on_step: Callable[[int], None]) -> EpochMetrics:
+    def _run_epoch(
+        self, on_step: Callable[[int], None], is_time_up: Callable[[], bool]
+    ) -> EpochMetrics:
         epoch = len(self.epochs) + 1
         start = time.perf_counter()
         self.model.train()
+        texts = words = 0
         loss_sum = right = 0.0
         batches = training_batches(self._train, self._settings.batch_size, self._order)
         for step, batch in enumerate((batch.to(self.device) for batch in batches), start=1):
@@ -150,9 +155,13 @@ class Trainer:
             for scheduler in self._schedulers:
                 scheduler.step()
             self._update_average()
+            texts += len(batch.labels)
+            words += int(batch.lengths.sum())
             loss_sum += loss * len(batch.labels)
             right += (logits.argmax(1) == batch.labels).sum().item()
             on_step(step)
+            if is_time_up():
+                break
         self._updates.flush()
         trained = time.perf_counter()
         scores = None
@@ -162,14 +171,14 @@ class Trainer:
             check_finite(scores.loss, f"the validation loss is {{}} after epoch {epoch}", lr)
         return EpochMetrics(
             epoch=epoch,
-            train_loss=loss_sum / len(self._train),
-            train_accuracy=right / len(self._train),
+            train_loss=loss_sum / texts,
+            train_accuracy=right / texts,
             val_loss=scores.loss if scores else None,
             val_accuracy=scores.accuracy if scores else None,
             val_macro_f1=scores.macro_f1 if scores else None,
             lr=lr,
             seconds=time.perf_counter() - start,
-            tokens_per_second=int(self._train.lengths.sum()) / (trained - start),
+            tokens_per_second=words / (trained - start),
         )
 
     def _step(self, batch: Batch) -> tuple[float, Tensor]:

@@ -1,8 +1,8 @@
 """A Hydra sweeper that runs Optuna studies: `hydra/sweeper=study`.
 
-An application calls `report` while a trial runs, and may call `announce` and `in_refit`. Programs
-that read the folder of a study use `StudyPaths`, `read_study` and `read_trial`. These names import
-neither Hydra nor Optuna.
+An application calls `report` while a trial runs, and may call `announce`, `in_refit` and
+`time_is_up`. Programs that read the folder of a study use `StudyPaths`, `read_study` and
+`read_trial`. These names import neither Hydra nor Optuna.
 """
 
 from hydra_study_sweeper.paths import StudyPaths
@@ -12,7 +12,7 @@ from hydra_study_sweeper.records import (
     read_study,
     read_trial,
 )
-from hydra_study_sweeper.reporting import announce, in_refit, report
+from hydra_study_sweeper.reporting import announce, in_refit, report, time_is_up
 
 __all__ = [
     "StudyPaths",
@@ -23,4 +23,5 @@ __all__ = [
     "read_study",
     "read_trial",
     "report",
+    "time_is_up",
 ]

@@ -9,6 +9,7 @@ from typing import Any, Literal, cast, get_args
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, DictConfig, OmegaConf
 
+from hydra_study_sweeper.budget import Budget
 from hydra_study_sweeper.errors import ConfigError
 from hydra_study_sweeper.versions import sweeper_class
 
@@ -91,7 +92,9 @@ class StudySweeperConf(StockOptions):
             the trial, under the names that it gives.
         separate: Keys and config groups whose choices make a study each, instead of a dimension.
         n_trials: Trials of a finished study, over all starts of the command.
-        timeout: Seconds after which no trial is begun. The running trials end.
+        minutes: Minutes for the command, with the refits; several studies have equal parts. The
+            search ends in time for a refit of as many seeds as fit. A study that is continued has
+            what is left. A trial ends at its next `report`, or by itself if it asks `time_is_up`.
         trial_timeout: Seconds after which a trial, with all its runs, is failed.
         workers: The number of trials that run at a time. `auto` is `workers_per_gpu` for each GPU,
             or one for each core without GPUs, or 8 under a launcher for other machines.
@@ -130,7 +133,7 @@ class StudySweeperConf(StockOptions):
     custom_search_space: str | None = None
     separate: list[str] = field(default_factory=list)
     n_trials: int = 20
-    timeout: float | None = None
+    minutes: float | None = None
     trial_timeout: float | None = None
     workers: Any = "auto"
     workers_per_gpu: int = 1
@@ -164,7 +167,7 @@ class StudySpec:
         n_trials: How many trials a finished study has; None for as many as are queued.
         max_failures: Failures of one kind in a row after which it stops.
         trial_timeout: Seconds after which a trial is failed, or None.
-        deadline: Seconds since the epoch after which no trial is begun, or None.
+        budget: Its time, or None.
         names: What the screen calls the application's numbers.
     """
 
@@ -175,7 +178,7 @@ class StudySpec:
     n_trials: int | None
     max_failures: int
     trial_timeout: float | None = None
-    deadline: float | None = None
+    budget: Budget | None = None
     names: NamesConf = field(default_factory=NamesConf)
 
 
@@ -284,7 +287,7 @@ def check_options(options: DictConfig) -> None:
         value = OmegaConf.select(options, key)
         if value < low:
             raise ConfigError(f"hydra.sweeper.{key} must be at least {low}; it is {value}")
-    for key in ("timeout", "trial_timeout"):
+    for key in ("minutes", "trial_timeout"):
         if options[key] is not None and not options[key] > 0:
             raise ConfigError(f"hydra.sweeper.{key} must be above 0; it is {options[key]}")
     workers = options.workers

@@ -50,7 +50,7 @@ class StudyPaths:
         """The folder of a trial, unless `hydra.sweep.subdir` says otherwise."""
         return self.folder / str(number)
 
-    def refit(self, winner: int) -> Path:
+    def refit(self, winner: int | str) -> Path:
         """The folder of the refit of a winner, which is a study of its own."""
         return self.folder / f"refit-of-{winner}"
 

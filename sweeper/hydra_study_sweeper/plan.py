@@ -1,7 +1,6 @@
 """The studies that a command line asks for, checked before the first trial."""
 
 import shlex
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +11,7 @@ from hydra.types import HydraContext, TaskFunction
 from hydra.utils import get_method
 from omegaconf import DictConfig, OmegaConf, open_dict
 
+from hydra_study_sweeper.budget import Budget
 from hydra_study_sweeper.errors import ConfigError, describe_error
 from hydra_study_sweeper.options import (
     NamesConf,
@@ -45,7 +45,8 @@ from hydra_study_sweeper.space.points import (
     random_points,
 )
 from hydra_study_sweeper.space.repeats import refuse_replaced_keys, repeats_of
-from hydra_study_sweeper.storage.trials import refuse_password
+from hydra_study_sweeper.storage.existing import seconds_spent
+from hydra_study_sweeper.storage.opening import refuse_password
 from hydra_study_sweeper.workers.launch import number_of_workers
 from hydra_study_sweeper.workers.samplers import check_makeable
 from hydra_study_sweeper.workers.worker import Worker
@@ -53,6 +54,7 @@ from hydra_study_sweeper.workers.worker import Worker
 GRID = "optuna.samplers.GridSampler"
 FIRST_POINTS = 10  # that are shown
 SAMPLES = 3
+AROUND = 3.0  # seconds of a command before and after its studies
 TIME_IN_FOLDER = (
     "hydra.sweep.dir has the time in it, so the next start will be another study; "
     "with hydra.sweep.dir=multirun/NAME the same command continues this one"
@@ -113,17 +115,30 @@ class StudyPlan:
         pruner = self.config.hydra.runtime.choices["hydra/sweeper/pruner"]
         seeds = self.seeds
         refit = f"; then {seeds} validation runs and {seeds} final runs" if seeds else ""
-        return f"{self.workers} at a time, pruner {pruner}{refit}"
+        minutes = self.options.minutes
+        within = "" if minutes is None else f"; as much of it as fits into {minutes:g} min"
+        return f"{self.workers} at a time, pruner {pruner}{refit}{within}"
 
     def with_spec(self, **changes: Any) -> "StudyPlan":
         """Returns the plan with other values in the specification of the study."""
         spec = replace(self.spec, **changes)
         return replace(self, worker=replace(self.worker, spec=spec))
 
-    def with_deadline(self) -> "StudyPlan":
-        """Returns the plan with its `timeout` counted from now."""
-        timeout = self.options.timeout
-        return self if timeout is None else self.with_spec(deadline=time.time() + timeout)
+    def begun(self, since: float, studies: int) -> "StudyPlan":
+        """Returns the plan with its budget, if it has one.
+
+        Args:
+            since: When its time began, in seconds since the epoch.
+            studies: How many studies share the `minutes`.
+        """
+        if self.options.minutes is None:
+            return self
+        share = 60 * float(self.options.minutes) / studies
+        spent = 0.0 if self.options.restart else seconds_spent(self.spec)
+        seconds = max(0.0, share - spent - AROUND)
+        repeats = self.worker.repeats.count
+        budget = Budget(seconds, since + seconds, self.seeds, self.workers, repeats)
+        return self.with_spec(budget=budget)
 
     def lines(self) -> Iterator[str]:
         """Yields lines about what the study will do."""

@@ -123,7 +123,8 @@ class RefitRecord:
 
     Attributes:
         trial: The number of the winner.
-        validation: The values of the validation runs, which are as in the search.
+        validation: The values of the validation runs, which are as in the search; null if there
+            was no time for them.
         final: The values of the final runs, whose models are for use.
         model: The final run of the seed with the median validation value.
         best_step: The step to which final runs are trained, if it is the median of the best steps.
@@ -131,11 +132,17 @@ class RefitRecord:
     """
 
     trial: int
-    validation: SeedValues
+    validation: SeedValues | None
     final: SeedValues
     model: FinalModel
     best_step: int | None
     failed: int
+
+    @property
+    def by_role(self) -> dict[Role, SeedValues]:
+        """The values of each kind of run that there was."""
+        both: dict[Role, SeedValues | None] = {"validation": self.validation, "final": self.final}
+        return {role: values for role, values in both.items() if values}
 
 
 @dataclass(frozen=True)

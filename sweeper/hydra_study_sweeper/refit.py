@@ -8,6 +8,9 @@ no part in them: the number of steps of the final runs, which is the median of t
 flat curve, the best step of a single run is chance), and the model to use, which is that of the
 seed with the median value.
 
+A study with little time has fewer seeds. Without time for a single pair of runs there is one final
+run, which is trained to the best step of the winner, and ends with the time.
+
 The runs are trials of a study of their own, and are resumed and retried as such.
 """
 
@@ -32,8 +35,8 @@ from hydra_study_sweeper.records import FinalModel, RefitRecord, Role
 from hydra_study_sweeper.space.composing import TrialComposer
 from hydra_study_sweeper.space.points import as_overrides
 from hydra_study_sweeper.space.repeats import Repeats
-from hydra_study_sweeper.storage.existing import existing_study
-from hydra_study_sweeper.storage.trials import OVERRIDES, REASON, ROLE, SEED, Trials
+from hydra_study_sweeper.storage.existing import existing_study, refit_spec
+from hydra_study_sweeper.storage.trials import OVERRIDES, REASON, ROLE, SEED, Trials, took
 from hydra_study_sweeper.workers.launch import run_trials, wait_for_others
 from hydra_study_sweeper.workers.pool import Pool
 from hydra_study_sweeper.workers.worker import Worker
@@ -96,7 +99,8 @@ def refit_winner(
     refit = _Refit(plan, winner, pool, queue)
     step = None
     if needs_best_step:
-        refit.run("validation runs", refit.planned(["validation"]), then=plan.seeds)
+        validation = refit.planned(["validation"])
+        refit.run("validation runs", validation, then=len(validation))
         step = refit.step_to_train_to()
         refit.run(f"final runs, to {plan.spec.names.step} {step}", refit.planned(["final"], step))
     else:
@@ -123,7 +127,12 @@ class _Refit:
 
     def __init__(self, plan: StudyPlan, winner: FrozenTrial, pool: Pool, queue: Queue) -> None:
         self._plan, self._winner, self._pool, self._queue = plan, winner, pool, queue
+        budget = plan.spec.budget
+        self._seeds = plan.seeds if budget is None else budget.fitting_seeds(took(winner))
         self._worker = _worker(plan, winner)
+        if budget and not self._seeds:
+            spec = replace(self._worker.spec, budget=budget.for_a_final_run())
+            self._worker = replace(self._worker, spec=spec)
         existing_study(self._worker.spec, None)  # raises if the journal was lost
         self._worker.spec.folder.mkdir(parents=True, exist_ok=True)
         self._trials = Trials(self._worker.spec)
@@ -133,6 +142,8 @@ class _Refit:
     def planned(self, roles: Sequence[Role], step: int | None = None) -> list[_Run]:
         """Returns the runs of some roles; validation runs are as those of the search's trials."""
         options, repeats = self._plan.options.refit, self._plan.worker.repeats
+        if not self._seeds:
+            roles = [role for role in roles if role == "final"]
         return [
             _Run(
                 role,
@@ -145,7 +156,7 @@ class _Refit:
                     ),
                 ],
             )
-            for seed in range(options.seeds)
+            for seed in range(max(1, self._seeds))
             for role in roles
         ]
 
@@ -188,8 +199,8 @@ class _Refit:
         """
         study = self._trials.study
         if TRAIN_TO not in study.user_attrs:
-            validated = self._by_seed("validation").values()
-            study.set_user_attr(TRAIN_TO, _median_best_step(self._trials, validated))
+            measured = self._by_seed("validation").values() or [self._winner]
+            study.set_user_attr(TRAIN_TO, _median_best_step(self._trials, measured))
         step: int = study.user_attrs[TRAIN_TO]
         return step
 
@@ -226,7 +237,7 @@ class _Refit:
         assert chosen.value is not None, "it is complete"
         return RefitRecord(
             trial=self._winner.number,
-            validation=seed_values(values["validation"]),
+            validation=seed_values(values["validation"]) if values["validation"] else None,
             final=seed_values(values["final"]),
             model=FinalModel(chosen.user_attrs[SEED], chosen.value, folder),
             best_step=step,
@@ -237,13 +248,13 @@ class _Refit:
         """Returns the last complete run of each seed, in the order of the seeds.
 
         Raises:
-            StudyError: If there is none.
+            StudyError: If there is none, and not for want of time.
         """
         of_role = [trial for trial in self._trials.all() if trial.user_attrs[ROLE] == role]
         complete = {
             trial.user_attrs[SEED]: trial for trial in of_role if trial.state is TrialState.COMPLETE
         }
-        if complete:
+        if complete or (role == "validation" and not self._seeds):
             return dict(sorted(complete.items()))
         reasons = [trial.user_attrs[REASON] for trial in of_role if REASON in trial.user_attrs]
         raise StudyError(
@@ -255,14 +266,7 @@ class _Refit:
 
 def _worker(plan: StudyPlan, winner: FrozenTrial) -> Worker:
     folder = StudyPaths(plan.spec.folder).refit(winner.number)
-    spec = replace(
-        plan.spec,
-        name=f"{plan.spec.name}-{folder.name}",
-        folder=folder,
-        n_trials=None,
-        trial_timeout=None,
-        deadline=None,
-    )
+    spec = refit_spec(plan.spec, folder)
     composer = plan.worker.composer
     winning = as_overrides(winner.params, composer.dimensions)
     return replace(

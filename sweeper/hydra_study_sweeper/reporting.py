@@ -1,5 +1,6 @@
 """How a run reports to the study to which it belongs."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,15 +10,32 @@ if TYPE_CHECKING:
     import optuna  # at run time only where there is a trial: single runs do not wait for it
 
 
-DOING, STEPS = "doing", "steps"  # attributes of a trial, shown on the screen
+# Attributes of a trial: what it does and how many steps it has at most, for the screen; that its
+# time was up before its last step.
+DOING, STEPS, CUT = "doing", "steps", "cut"
 
 
 @dataclass
 class _Current:
+    """The trial that runs.
+
+    Attributes:
+        trial: Optuna's.
+        is_refit: Whether it is a run of a refit.
+        reports: Whether the steps of its run are those of the trial.
+        step_name: What a step is called.
+        ends: When it must end, in seconds since the epoch, or None.
+        steps: The largest number of steps, once it is known.
+        ends_itself: Whether the application asks for the time.
+    """
+
     trial: "optuna.Trial"
     is_refit: bool
+    reports: bool
     step_name: str
+    ends: float | None
     steps: int | None = None
+    ends_itself: bool = False
 
 
 _running: list[_Current] = []  # the trial that this process runs, if it runs one
@@ -34,19 +52,24 @@ def report(value: float, step: int, steps: int | None = None) -> None:
         steps: The largest number of steps, for the screen.
 
     Raises:
-        optuna.TrialPruned: If the study's pruner ends the trial.
+        optuna.TrialPruned: If the study's pruner ends the trial, or the time of the search is up
+            and the application never asked `time_is_up`.
     """
-    if not _running or len(_running[-1].trial.study.directions) > 1:
+    if not _running:
+        return
+    current = _running[-1]
+    if not current.reports or len(current.trial.study.directions) > 1:
         return
     import optuna
 
-    current = _running[-1]
     if steps != current.steps:
         current.trial.set_user_attr(STEPS, steps)
         current.steps = steps
     current.trial.report(value, step)
     if current.trial.should_prune():
         raise optuna.TrialPruned(f"at {current.step_name} {step} with {value:.4f}")
+    if _is_late(current) and not (current.ends_itself or current.is_refit):
+        raise optuna.TrialPruned(f"at {current.step_name} {step}, since the time is up")
 
 
 def announce(doing: str) -> None:
@@ -60,10 +83,31 @@ def in_refit() -> bool:
     return bool(_running) and _running[-1].is_refit
 
 
+def time_is_up() -> bool:
+    """Tells whether the running job must end, because the study has `minutes` and they are spent.
+
+    An application that asks ends its training early and returns the objective as it is then. So
+    the trial is complete, and one with too little time still has a result.
+    """
+    if not _running:
+        return False
+    current = _running[-1]
+    current.ends_itself = True
+    if _is_late(current) and CUT not in current.trial.user_attrs:
+        current.trial.set_user_attr(CUT, True)
+    return _is_late(current)
+
+
+def _is_late(current: _Current) -> bool:
+    return current.ends is not None and time.time() > current.ends
+
+
 @contextmanager
-def current(trial: "optuna.Trial", *, is_refit: bool, step_name: str) -> Iterator[None]:
-    """Makes `report` and `in_refit` refer to `trial` within the block."""
-    _running.append(_Current(trial, is_refit, step_name))
+def current(
+    trial: "optuna.Trial", *, is_refit: bool, reports: bool, step_name: str, ends: float | None
+) -> Iterator[None]:
+    """Makes the functions of this module refer to `trial` within the block."""
+    _running.append(_Current(trial, is_refit, reports, step_name, ends))
     try:
         yield
     finally:

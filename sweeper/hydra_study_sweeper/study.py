@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import time
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
@@ -26,7 +27,7 @@ from hydra_study_sweeper.output.outcome import (
     write_study,
     write_trials,
 )
-from hydra_study_sweeper.output.progress import StudyProgress
+from hydra_study_sweeper.output.progress import StudyProgress, duration
 from hydra_study_sweeper.output.queue import Queue
 from hydra_study_sweeper.paths import StudyPaths, shown
 from hydra_study_sweeper.plan import StudyPlan, make_plans
@@ -41,7 +42,8 @@ from hydra_study_sweeper.storage.existing import (
     refuse_other_files,
 )
 from hydra_study_sweeper.storage.locks import Lock, owner_lock
-from hydra_study_sweeper.storage.trials import Trials, check_storage, open_storage
+from hydra_study_sweeper.storage.opening import check_storage, open_storage
+from hydra_study_sweeper.storage.trials import Trials
 from hydra_study_sweeper.workers.launch import run_trials, wait_for_others
 from hydra_study_sweeper.workers.pool import Pool
 
@@ -62,6 +64,7 @@ def run_studies(
         StudyError: If a study cannot continue, or has no result.
         KeyboardInterrupt: On Ctrl-C; every trial that has ended is kept.
     """
+    since = began = time.time()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     plans = make_plans(master, overrides, context, task)
     if master.hydra.sweeper.dry_run:
@@ -73,11 +76,14 @@ def run_studies(
     records = []
     with Pool(list(preload)) as pool:
         for plan in plans:
-            record = run_study(plan.with_deadline(), pool, queue)
+            record = run_study(plan.begun(since, len(plans)), pool, queue)
+            since = time.time()
             queue.outcomes.append(outcome_in_short(record, plan.spec.names))
             records.append(record)
     if len(plans) > 1:
         _log_lines(queue.lines())
+    if (minutes := master.hydra.sweeper.minutes) is not None:
+        log.info("took %s of %g min", duration(time.time() - began), minutes)
     problems = [f"{record.name}: {reason}" for record in records if (reason := problem(record))]
     if problems:
         raise StudyError("; ".join(problems))

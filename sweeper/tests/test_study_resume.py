@@ -52,16 +52,6 @@ def test_ctrl_c_keeps_what_ended_and_the_same_command_goes_on(sweep, start_sweep
     assert states_of(tmp_path / "study") == {"COMPLETE": 6}
 
 
-def test_no_trial_is_begun_when_the_time_is_up(sweep, tmp_path):
-    limits = ("hydra.sweeper.timeout=2", "hydra.sweeper.n_trials=1000")
-    done = sweep(*limits, "steps=1", "seconds=0.3")
-    assert done.returncode == 0, done.stdout
-    assert "stopped by its timeout" in done.stdout
-    states = states_of(tmp_path / "study")
-    assert set(states) == {"COMPLETE"}, "the running trials ended"
-    assert 1 <= states["COMPLETE"] <= 20
-
-
 def test_another_study_in_the_same_place_is_refused_with_the_difference(sweep, tmp_path):
     assert sweep("hydra.sweeper.n_trials=1").returncode == 0
     before = trials_of(tmp_path / "study")

@@ -9,7 +9,7 @@ from hydra_study_sweeper.options import NamesConf, StudySpec
 from hydra_study_sweeper.paths import StudyPaths, shown
 from hydra_study_sweeper.printable import printable
 from hydra_study_sweeper.records import BestTrial, SeedValues, StudyRecord, Value
-from hydra_study_sweeper.storage.trials import Trials
+from hydra_study_sweeper.storage.trials import ENDED, Trials
 
 WIDTH = 80
 INDENT = "  "
@@ -23,8 +23,7 @@ def describe_outcome(trials: Trials, record: StudyRecord) -> Iterator[str]:
     lost = f", {record.lost} lost or interrupted and run again" if record.lost else ""
     yield f"study {record.name}: {states or 'no trials'}{lost}"
     if not record.finished and not record.stopped:
-        why = "stopped by its timeout" if spec.deadline else "stopped"
-        yield f"{why} before it had {record.n_trials} trials; the same command continues"
+        yield _unfinished(trials, record)
     runs = f", mean of {record.repeats} runs" if record.repeats > 1 else ""
     for best in record.best:
         yield f"{names.value} of the best trial: {_values(best)}{runs}"
@@ -33,8 +32,11 @@ def describe_outcome(trials: Trials, record: StudyRecord) -> Iterator[str]:
     if record.best:
         yield f"its exact configuration: {StudyPaths(folder).best}"
     if refit := record.refit:
-        yield f"{names.value} over seeds: {_spread(refit.validation)}"
+        if refit.validation:
+            yield f"{names.value} over seeds: {_spread(refit.validation)}"
         yield f"{names.final} of the final model: {_spread(refit.final)}"
+        if spec.budget and len(refit.final.values) < spec.budget.seeds:
+            yield f"there was time for {len(refit.final.values)} of {spec.budget.seeds} seeds"
         if refit.failed:
             yield f"{refit.failed} runs of the refit failed; the same command tries again"
         model = refit.model.folder
@@ -75,6 +77,18 @@ def problem(record: StudyRecord) -> str | None:
     anew = "hydra.sweeper.restart=true begins again"
     return (
         f"no trial is complete{first}; {anew if record.finished else 'the same command continues'}"
+    )
+
+
+def _unfinished(trials: Trials, record: StudyRecord) -> str:
+    """Says why a study has not all of its trials, and what more time would give."""
+    budget = trials.spec.budget
+    if not budget:
+        return f"stopped before it had {record.n_trials} trials; the same command continues"
+    more = 600 * budget.workers / trials.mean_seconds(*ENDED) if record.states else 0
+    return (
+        f"the time was up before it had {record.n_trials} trials; the same command with 10 more "
+        f"minutes has about {min(more, trials.remaining()):.0f} more"
     )
 
 

@@ -1,7 +1,6 @@
 """What a person sees of a study: a line for each trial, and on a terminal a live table."""
 
 import logging
-import statistics
 import time
 from collections.abc import Sequence
 from datetime import datetime
@@ -15,12 +14,20 @@ from hydra_study_sweeper.output.messages import fold, in_short
 from hydra_study_sweeper.output.queue import Queue
 from hydra_study_sweeper.printable import printable
 from hydra_study_sweeper.reporting import DOING, STEPS
-from hydra_study_sweeper.storage.trials import LOST, OVERRIDES, REASON, ROLE, SEED, Trials, counts
+from hydra_study_sweeper.storage.trials import (
+    ENDED,
+    LOST,
+    OVERRIDES,
+    REASON,
+    ROLE,
+    SEED,
+    Trials,
+    counts,
+)
 
 log = logging.getLogger(__name__)
 FIRST_TRIALS = 3  # after them, one line says how long the study will take
 INDENT = " " * len("trial   0  ")  # of further lines about a trial
-ENDED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 
 
 class StudyProgress:
@@ -68,7 +75,7 @@ class StudyProgress:
                 self._seen.add(trial.number)
                 self._say(describe(trial, self._trials.ranked()))
                 if len(self._seen) - self._before == FIRST_TRIALS and self._trials.remaining():
-                    self._say(self._time_left(trials))
+                    self._say(self._time_left())
         if self._on_terminal:
             table = self._table(trials)
             several = len(self._queue.studies) > 1
@@ -114,13 +121,20 @@ class StudyProgress:
         if best and is_search:
             parts.append(f"best {_values(best[0])} (trial {best[0].number})")
         if done:
-            parts.append(self._time_left(trials))
+            parts.append(self._time_left())
         return ", ".join(parts)
 
-    def _time_left(self, trials: Sequence[FrozenTrial]) -> str:
+    def _time_left(self) -> str:
         """Estimates the time to the end of the study and of all studies, with their refits."""
-        ended = _mean(trials, *ENDED)
-        complete = _mean(trials, TrialState.COMPLETE) or ended
+        ended = self._trials.mean_seconds(*ENDED)
+        end = self._trials.end_of_trials()
+        if end is not None and self._trials.spec.n_trials is not None:
+            seconds = max(0.0, end - time.time())
+            fitting = min(self._trials.remaining(), seconds * self.workers / max(ended, 0.1))
+            if fitting < 1:
+                return "no time is left for another trial"
+            return f"{duration(seconds)} left for about {fitting:.0f} more trials"
+        complete = self._trials.mean_seconds(TrialState.COMPLETE) or ended
         left = self._trials.remaining() * ended + self._refit * complete
         line = f"about {duration(left / self.workers)} left"
         line += " with the refit" if self._refit else ""
@@ -162,12 +176,6 @@ def _place(trial: FrozenTrial) -> str:
         return str(trial.user_attrs.get(DOING, ""))
     steps = trial.user_attrs.get(STEPS)
     return f"{trial.last_step} of {steps}" if steps else str(trial.last_step)
-
-
-def _mean(trials: Sequence[FrozenTrial], *states: TrialState) -> float:
-    """Returns the mean seconds of the trials in some states; 0 if there are none."""
-    seconds = [_seconds(trial) for trial in trials if trial.state in states]
-    return statistics.fmean(seconds) if seconds else 0.0
 
 
 def _seconds(trial: FrozenTrial) -> float:

@@ -13,6 +13,7 @@ import optuna
 from omegaconf import DictConfig
 
 from hydra_study_sweeper.errors import ConfigError
+from hydra_study_sweeper.reporting import time_is_up
 from hydra_study_sweeper.space.dimensions import Dimension
 from hydra_study_sweeper.space.overrides import parse_override
 
@@ -100,7 +101,8 @@ def mean_of_repeats(
         The mean of each objective.
 
     Raises:
-        optuna.TrialPruned: If the pruner finds after one of the runs that the rest is not worth it.
+        optuna.TrialPruned: If the pruner finds after one of the runs that the rest is not worth it,
+            or the time of the search is up.
     """
     ended: list[list[float]] = list(trial.user_attrs.get(REPEATED, ()))
     for repeat in range(count):
@@ -109,6 +111,6 @@ def mean_of_repeats(
             trial.set_user_attr(REPEATED, list(ended))
         if len(trial.study.directions) == 1:
             trial.report(ended[repeat][0], repeat)
-            if repeat < count - 1 and trial.should_prune():
+            if repeat < count - 1 and (trial.should_prune() or time_is_up()):
                 raise optuna.TrialPruned(f"after run {repeat} with {ended[repeat][0]:.6g}")
     return [statistics.fmean(values) for values in zip(*ended, strict=True)]

@@ -3,6 +3,8 @@
 import contextlib
 import os
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import optuna
@@ -13,7 +15,8 @@ from hydra_study_sweeper.options import StudySpec
 from hydra_study_sweeper.paths import StudyPaths, shown, trial_record
 from hydra_study_sweeper.records import read_study, read_trial
 from hydra_study_sweeper.storage.journal import read_journal
-from hydra_study_sweeper.storage.trials import open_storage
+from hydra_study_sweeper.storage.opening import open_storage
+from hydra_study_sweeper.storage.trials import LOST_KIND, REASON
 
 INSTEAD = (
     "put the old study aside with hydra.sweeper.restart=true, or choose another hydra.sweep.dir"
@@ -55,6 +58,35 @@ def existing_study(spec: StudySpec, asked_name: str | None) -> optuna.Study | No
             f"{recorded_name or spec.name}, but {storage} has {stored}; put it back, {INSTEAD}"
         )
     return found
+
+
+def seconds_spent(spec: StudySpec) -> float:
+    """Returns how long trials of a study and its refits have run, over all starts of its command.
+
+    A trial whose worker was lost does not count, because nobody knows when it ended.
+    """
+    refits = [
+        refit_spec(spec, folder) for folder in spec.folder.glob(StudyPaths(Path()).refit("*").name)
+    ]
+    studies = [study for one in (spec, *refits) if (study := existing_study(one, None))]
+    trials = [trial for study in studies for trial in study.get_trials(deepcopy=False)]
+    spans = sorted(
+        (trial.datetime_start, trial.datetime_complete)
+        for trial in trials
+        if trial.datetime_start and trial.datetime_complete
+        if not trial.user_attrs.get(REASON, "").startswith(LOST_KIND)
+    )
+    spent, until = timedelta(), datetime.min
+    for start, end in spans:  # of trials that ran at the same time, the time counts once
+        spent += max(end, until) - max(start, until)
+        until = max(end, until)
+    return spent.total_seconds()
+
+
+def refit_spec(search: StudySpec, folder: Path) -> StudySpec:
+    """Returns the specification of a refit, which is a study in a folder of the search."""
+    name = f"{search.name}-{folder.name}"
+    return replace(search, name=name, folder=folder, n_trials=None, trial_timeout=None, budget=None)
 
 
 def refuse_other_files(spec: StudySpec) -> None:

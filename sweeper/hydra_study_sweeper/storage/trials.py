@@ -4,6 +4,7 @@ The storage is the only thing that the workers of a study share, whichever launc
 """
 
 import contextlib
+import statistics
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence, Set
 from contextlib import AbstractContextManager
@@ -13,12 +14,12 @@ from typing import Any
 
 import optuna
 from optuna.samplers import BaseSampler
-from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
-from hydra_study_sweeper.errors import ConfigError
+from hydra_study_sweeper.budget import Took
 from hydra_study_sweeper.options import StudySpec
 from hydra_study_sweeper.paths import StudyPaths
+from hydra_study_sweeper.reporting import CUT, STEPS
 from hydra_study_sweeper.storage.heartbeat import (
     KeepsHeartbeats,
     has_pid,
@@ -27,8 +28,8 @@ from hydra_study_sweeper.storage.heartbeat import (
     is_here,
     process_identity,
 )
-from hydra_study_sweeper.storage.journal import open_journal
 from hydra_study_sweeper.storage.locks import claim_lock
+from hydra_study_sweeper.storage.opening import open_storage
 
 # Attributes of trials, as optuna-dashboard shows them.
 WORKER = "worker"  # the process that runs it
@@ -43,51 +44,10 @@ ROLE, SEED = "role", "seed"  # what a trial of a refit is for, and its seed
 # An attribute of studies.
 STOPPED = "stopped"  # why no more trials are begun
 
+ENDED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 NOT_REPEATED = (WORKER, FOLDER, LOST, REASON)
 LOST_KIND = "WorkerLost"
 INTERRUPTED = "Interrupted: the study was interrupted"
-
-
-def open_storage(spec: StudySpec) -> BaseStorage:
-    """Opens the database of a study, or its journal."""
-    if spec.storage is None:
-        return open_journal(StudyPaths(spec.folder))
-    # SQLAlchemy takes a tenth of a second to import, for which other studies need not wait.
-    from hydra_study_sweeper.storage.database import is_server, open_server
-
-    if is_server(spec.storage):
-        return open_server(spec.storage)
-    return optuna.storages.get_storage(spec.storage)
-
-
-def refuse_password(url: str | None) -> None:
-    """Makes sure that the URL of a database has no password.
-
-    Raises:
-        ConfigError: If it has one, or is no such URL.
-    """
-    if url is not None:
-        from hydra_study_sweeper.storage.database import has_password
-
-        if has_password(url):
-            raise ConfigError(
-                "hydra.sweeper.storage has a password, which would stand in the files of every "
-                "trial; leave it out, and put it into ~/.pgpass or PGPASSWORD for PostgreSQL, or "
-                "name a file with it, as in mysql+pymysql://HOST/DATABASE?read_default_file=FILE"
-            )
-
-
-def check_storage(spec: StudySpec) -> None:
-    """Makes sure that the database of a study can be opened.
-
-    Raises:
-        ConfigError: If its URL is wrong or its driver is not installed.
-        StudyError: If it does not answer.
-    """
-    if spec.storage is not None:
-        from hydra_study_sweeper.storage.database import check_database
-
-        check_database(spec.storage)
 
 
 class Trials:
@@ -148,8 +108,24 @@ class Trials:
 
     def may_begin(self) -> bool:
         """Tells whether another trial may begin."""
-        too_late = self.spec.deadline is not None and time.time() > self.spec.deadline
-        return not too_late and not self.stopped and self.remaining() > 0
+        return not self.stopped and self.remaining() > 0 and not self._is_too_late()
+
+    def end_of_trials(self) -> float | None:
+        """Returns when running trials must end, in seconds since the epoch."""
+        budget = self.spec.budget
+        if budget is None:
+            return None
+        return budget.search_ends([took(trial) for trial in self.in_state(TrialState.COMPLETE)])
+
+    def mean_seconds(self, *states: TrialState) -> float:
+        """Returns how long the trials in some states took on average; 0 if there are none."""
+        seconds = [took(trial).seconds for trial in self.in_state(*states) if trial.duration]
+        return statistics.fmean(seconds) if seconds else 0.0
+
+    def _is_too_late(self) -> bool:
+        """Tells whether the time of a search is up; without any trial it would have no result."""
+        end, is_refit = self.end_of_trials(), self.spec.n_trials is None
+        return end is not None and not is_refit and self._counted() > 0 and time.time() > end
 
     @property
     def stopped(self) -> str | None:
@@ -372,6 +348,16 @@ class Trials:
 def counts(trial: FrozenTrial) -> bool:
     """Tells whether a trial is one of `n_trials`; one that waits or is queued again is not."""
     return trial.state is not TrialState.WAITING and LOST not in trial.user_attrs
+
+
+def took(trial: FrozenTrial) -> Took:
+    """Returns how long a trial took that has ended."""
+    assert trial.duration is not None, "it has ended"
+    seconds = trial.duration.total_seconds()
+    reports, steps = len(trial.intermediate_values), trial.user_attrs.get(STEPS)
+    if CUT in trial.user_attrs and reports and steps:
+        return Took(seconds, seconds * max(1.0, steps / reports))
+    return Took(seconds, seconds)
 
 
 def _failure_kind(trial: FrozenTrial) -> str | None:

@@ -136,10 +136,18 @@ class Worker:
                 name = trials.settle_folder(trial, folder_name(config))
                 folder = trials.paths.folder / name
                 _write(record, folder)
-                if self.repeats.count == 1:
-                    values = self._single(trial, config, name)
-                else:
-                    values = self._repeated(trial, point, name)
+                is_single = self.repeats.count == 1
+                with current(
+                    trial,
+                    is_refit=self.is_refit,
+                    reports=is_single,
+                    step_name=self.spec.names.step,
+                    ends=trials.end_of_trials(),
+                ):
+                    if is_single:
+                        values = self._single(config, name)
+                    else:
+                        values = self._repeated(trial, point, name)
         except optuna.TrialPruned as pruned:
             _write(replace(record, state="pruned", reason=str(pruned)), folder)
             trials.prune(trial, str(pruned))
@@ -157,10 +165,9 @@ class Worker:
             return True
         return False
 
-    def _single(self, trial: optuna.Trial, config: DictConfig, folder: str) -> list[float]:
+    def _single(self, config: DictConfig, folder: str) -> list[float]:
         place(config, folder)
-        with current(trial, is_refit=self.is_refit, step_name=self.spec.names.step):
-            return self._values(config)
+        return self._values(config)
 
     def _repeated(self, trial: optuna.Trial, point: Point, folder: str) -> list[float]:
         def run(repeat: int) -> list[float]:

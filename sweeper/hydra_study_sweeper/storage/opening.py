@@ -1,0 +1,51 @@
+"""Opens the storage of a study: its journal, or a database."""
+
+import optuna
+from optuna.storages import BaseStorage
+
+from hydra_study_sweeper.errors import ConfigError
+from hydra_study_sweeper.options import StudySpec
+from hydra_study_sweeper.paths import StudyPaths
+from hydra_study_sweeper.storage.journal import open_journal
+
+
+def open_storage(spec: StudySpec) -> BaseStorage:
+    """Opens the database of a study, or its journal."""
+    if spec.storage is None:
+        return open_journal(StudyPaths(spec.folder))
+    # SQLAlchemy takes a tenth of a second to import, for which other studies need not wait.
+    from hydra_study_sweeper.storage.database import is_server, open_server
+
+    if is_server(spec.storage):
+        return open_server(spec.storage)
+    return optuna.storages.get_storage(spec.storage)
+
+
+def refuse_password(url: str | None) -> None:
+    """Makes sure that the URL of a database has no password.
+
+    Raises:
+        ConfigError: If it has one, or is no such URL.
+    """
+    if url is not None:
+        from hydra_study_sweeper.storage.database import has_password
+
+        if has_password(url):
+            raise ConfigError(
+                "hydra.sweeper.storage has a password, which would stand in the files of every "
+                "trial; leave it out, and put it into ~/.pgpass or PGPASSWORD for PostgreSQL, or "
+                "name a file with it, as in mysql+pymysql://HOST/DATABASE?read_default_file=FILE"
+            )
+
+
+def check_storage(spec: StudySpec) -> None:
+    """Makes sure that the database of a study can be opened.
+
+    Raises:
+        ConfigError: If its URL is wrong or its driver is not installed.
+        StudyError: If it does not answer.
+    """
+    if spec.storage is not None:
+        from hydra_study_sweeper.storage.database import check_database
+
+        check_database(spec.storage)

@@ -1,0 +1,107 @@
+"""A study with `minutes` ends with them, refit included, over all starts of its command."""
+
+import json
+import time
+from datetime import datetime, timedelta
+from types import SimpleNamespace
+
+import optuna
+import pytest
+from foreign_study import trials_of
+from hydra_study_sweeper import report, time_is_up
+from hydra_study_sweeper.budget import FINAL_RUN, Budget, Took
+from hydra_study_sweeper.options import StudySpec
+from hydra_study_sweeper.reporting import current
+from hydra_study_sweeper.storage.existing import seconds_spent
+from hydra_study_sweeper.storage.trials import REASON, Trials
+
+REFIT = (
+    "hydra.sweeper.refit.seeds=3",
+    "hydra.sweeper.refit.validation=['name=validate-{seed}']",
+    "hydra.sweeper.refit.final=['name=final-{seed}']",
+)
+
+
+def test_the_search_leaves_time_for_as_many_seeds_as_a_third_of_it_has_room_for():
+    budget = Budget(seconds=600, ends=1600, seeds=5, workers=2, repeats=1)
+    pair = 1 + FINAL_RUN  # a validation run and a final run
+    for trial, refit in (
+        (10, 3 * pair * 10),  # five seeds, two at a time
+        (40, 2 * pair * 40),  # four seeds
+        (80, 1 * pair * 80),  # two seeds
+        (300, FINAL_RUN * 300),  # one final run
+    ):
+        assert budget.search_ends([Took(trial, trial)]) == pytest.approx(1600 - refit)
+    usual = Took(10, 10)
+    assert budget.search_ends([usual, usual, Took(999, 999)]) == budget.search_ends([usual])
+    # A final run is as long as the winner, which had no time for its last steps.
+    assert budget.search_ends([Took(50, 900)]) == pytest.approx(1600 - FINAL_RUN * 50)
+
+
+def test_a_search_that_knows_no_trial_yet_leaves_more_than_half_for_the_final_run():
+    budget = Budget(seconds=600, ends=1600, seeds=5, workers=2, repeats=1)
+    assert budget.search_ends([]) == pytest.approx(1000 + 0.45 * 600)
+    assert Budget(600, 1600, seeds=0, workers=2, repeats=1).search_ends([]) == 1600
+
+
+def test_a_refit_has_as_many_seeds_as_are_left_time_for():
+    for left, seeds in ((1000, 5), (100, 4), (50, 2), (20, 0), (-20, 0)):
+        budget = Budget(600, time.time() + left, seeds=5, workers=2, repeats=1)
+        assert budget.fitting_seeds(Took(9, 20)) == seeds, left
+
+
+def test_time_counts_once_for_trials_that_ran_at_once_and_not_for_lost_workers(tmp_path):
+    spec = StudySpec("study", tmp_path, None, ("maximize",), 9, 9)
+    start = datetime(2026, 1, 1, 12)
+
+    def ran(begin: float, end: float, reason: str = "") -> optuna.trial.FrozenTrial:
+        trial = optuna.trial.create_trial(value=1.0, user_attrs={REASON: reason})
+        trial.datetime_start = start + timedelta(seconds=begin)
+        trial.datetime_complete = start + timedelta(seconds=end)
+        return trial
+
+    trials = [ran(0, 10), ran(5, 15), ran(6, 8), ran(100, 110), ran(120, 9999, "WorkerLost: x")]
+    Trials(spec).study.add_trials(trials)
+    assert seconds_spent(spec) == 25
+
+
+@pytest.mark.parametrize("asks", [False, True])
+def test_a_trial_is_pruned_when_the_time_is_up_unless_it_ends_itself(asks):
+    trial = SimpleNamespace(
+        study=SimpleNamespace(directions=["maximize"]),
+        report=lambda value, step: None,
+        should_prune=lambda: False,
+        user_attrs={},
+        set_user_attr=lambda key, value: None,
+    )
+    settings = {"is_refit": False, "reports": True, "step_name": "epoch"}
+    with current(trial, ends=time.time() + 60, **settings):
+        report(0.5, 1)
+        assert not time_is_up()
+    with current(trial, ends=time.time() - 1, **settings):
+        if asks:
+            assert time_is_up()
+            report(0.5, 1)
+        else:
+            with pytest.raises(optuna.TrialPruned, match="at epoch 1, since the time is up"):
+                report(0.5, 1)
+
+
+def test_a_study_keeps_to_its_minutes_with_the_refit_and_goes_on_with_more(sweep, tmp_path):
+    command = ("hydra.sweeper.n_trials=1000", "steps=2", "seconds=0.1", *REFIT)
+    started = time.monotonic()
+    done = sweep(*command, "hydra.sweeper.minutes=0.1")
+    took = time.monotonic() - started
+    assert done.returncode == 0, done.stdout
+    assert "the time was up before it had 1000 trials" in done.stdout
+    refit = json.loads((tmp_path / "study" / "study.json").read_text())["refit"]
+    assert refit["final"]["values"], "the winner is trained again within the time"
+    assert 3 < took < 12, "6 s are asked for, and this machine may be busy"
+
+    before = len(trials_of(tmp_path / "study"))
+    started = time.monotonic()
+    done = sweep(*command, "hydra.sweeper.minutes=0.15")
+    took = time.monotonic() - started
+    assert done.returncode == 0, done.stdout
+    assert before < len(trials_of(tmp_path / "study"))
+    assert took < 9, "it has the 3 s more, and not 9 s again"
