@@ -55,6 +55,20 @@ class DataError(UserError):
     """A data set is missing, damaged or malformed."""
 
 
+class SettingError(DataError):
+    """A setting with which a data file is read is missing or wrong.
+
+    Args:
+        before: What the message says before it names the setting.
+        setting: `text`, `label` or `encoding`: a key of `dataset`, or an option of a command.
+        after: What the message says then.
+    """
+
+    def __init__(self, before: str, setting: str, after: str) -> None:
+        super().__init__(f"{before}dataset.{setting}{after}")
+        self.before, self.setting, self.after = before, setting, after
+
+
 class TrainingError(UserError):
     """Training cannot go on, for example because the loss is not finite."""
 

@@ -204,6 +204,16 @@ def test_a_check_reports_and_then_refuses_what_a_run_refuses(tmp_path):
     assert [line.startswith("warning: ") for line in said[5:]] == [True, True]
 
 
+def test_a_check_names_its_options_and_leaves_what_stands_in_the_file(tmp_path, rnnclf):
+    file = write(
+        tmp_path / "a.csv", [*many(9, "x", "y"), ("dataset.label", "")], "text,dataset.text"
+    )
+    asked = rnnclf("data", "check", str(file), "--label", "b")
+    assert "--label=b: no column has that name; there are text, dataset.text" in asked.stderr
+    done = rnnclf("data", "check", str(file), "--column", "text")
+    assert "no label (dataset.label,)" in done.stderr
+
+
 def test_a_data_set_with_a_name_is_one_file_and_is_listed(tmp_path, rnnclf):
     write(tmp_path / "data" / "tickets.csv", many(40, "x", "y"))
     (tmp_path / "conf" / "dataset").mkdir(parents=True)

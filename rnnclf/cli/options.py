@@ -1,13 +1,12 @@
 """Arguments and options that several commands have."""
 
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
-from rnnclf.errors import DataError
+from rnnclf.errors import DataError, SettingError
 
 FILE = click.Path(dir_okay=False, path_type=Path)
 FOLDER = click.Path(file_okay=False, path_type=Path)
@@ -26,6 +25,7 @@ COLUMNS = click.option(
     help="With --file: the column of the texts, by name or number; several are joined.",
 )
 ENCODING = click.option("--encoding", help="With --file: its encoding, if it is not UTF-8.")
+OPTIONS = {"text": "--column", "label": "--label", "encoding": "--encoding"}
 
 
 @contextmanager
@@ -33,9 +33,8 @@ def errors_name_options() -> Iterator[None]:
     """Lets errors about a file name a command's options where they name the keys of a run."""
     try:
         yield
-    except DataError as error:
-        said = re.sub(r"\bdataset\.(label|encoding)\b", r"--\1", str(error))
-        raise DataError(re.sub(r"\bdataset\.text\b", "--column", said)) from error
+    except SettingError as error:
+        raise DataError(f"{error.before}{OPTIONS[error.setting]}{error.after}") from error
 
 
 def output_format(*kinds: str) -> Callable[[Callable[..., None]], Callable[..., None]]:

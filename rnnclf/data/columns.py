@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from hydra_study_sweeper.printable import one_line
 
-from rnnclf.errors import DataError
+from rnnclf.errors import DataError, SettingError
 
 TEXT = (
     *("text", "sentence", "review", "message", "content", "body", "comment", "tweet", "question"),
@@ -84,12 +84,12 @@ def choose(
     found_text, found_label = _find(names, rows, taken, of_label)
     if not taken:
         if found_text is None:
-            raise DataError(_ask("text", names, where, header))
+            raise _ask("text", names, where, header)
         taken = [found_text]
     if of_label is None:
         of_label = found_label
         if of_label is None and labelled:
-            raise DataError(_ask("label", names, where, header))
+            raise _ask("label", names, where, header)
     if of_label in taken:
         raise DataError(f"{where}: {one_line(names[of_label or 0])} cannot be both text and label")
     return Chosen(names, taken, of_label, not text or (label is None and labelled), header)
@@ -130,12 +130,12 @@ def _position(column: Column, names: Sequence[str], where: str, role: str) -> in
     if isinstance(column, int):
         if 1 <= column <= len(names):
             return column - 1
-        raise DataError(f"{where}: dataset.{role}={column}: the columns are {_list(names)}")
+        raise SettingError(f"{where}: ", role, f"={column}: the columns are {_list(names)}")
     same = [position for position, name in enumerate(names) if name == column]
     same = same or [n for n, name in enumerate(names) if name.casefold() == column.casefold()]
     if len(same) != 1:
         what = "no column has that name" if not same else "two columns have that name; use a number"
-        raise DataError(f"{where}: dataset.{role}={column}: {what}; there are {_list(names)}")
+        raise SettingError(f"{where}: ", role, f"={column}: {what}; there are {_list(names)}")
     return same[0]
 
 
@@ -203,10 +203,12 @@ def _are_numbers(values: Sequence[str]) -> bool:
     return len(given) > 1 and all(map(_is_number, given))
 
 
-def _ask(role: str, names: Sequence[str], where: str, header: bool) -> str:
-    return (
-        f"{where}: which column has the {role}? set dataset.{role} to a name or a number; "
-        f"there are {_list(names)}{'' if header else ' (no header was recognised)'}"
+def _ask(role: str, names: Sequence[str], where: str, header: bool) -> SettingError:
+    return SettingError(
+        f"{where}: which column has the {role}? set ",
+        role,
+        f" to a name or a number; there are {_list(names)}"
+        f"{'' if header else ' (no header was recognised)'}",
     )
 
 

@@ -12,7 +12,7 @@ import msgspec
 
 from rnnclf.data.delimited import DELIMITERS, Broken, Dialect, Row, find_dialect, records
 from rnnclf.data.streams import LARGEST, bounded_lines, decoded
-from rnnclf.errors import DataError
+from rnnclf.errors import DataError, SettingError
 
 SAMPLE = 1000  # lines by which a format is recognised
 FASTTEXT = "__label__"
@@ -60,10 +60,8 @@ def read_rows(
         sample = list(islice(lines, SAMPLE))
         first = next((line.strip() for line in sample if line.strip()), "")
         if "\0" in first:
-            raise DataError(
-                f"{path}: line 1: a NUL character; if the file is UTF-16, set "
-                "dataset.encoding=utf-16-le"
-            )
+            before = f"{path}: line 1: a NUL character; if the file is UTF-16, set "
+            raise SettingError(before, "encoding", "=utf-16-le")
         yield _of_text(first, sample, chain(sample, lines), path, labelled=labelled)
 
 

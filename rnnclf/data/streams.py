@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from hydra_study_sweeper.files import open_regular
 
-from rnnclf.errors import DataError
+from rnnclf.errors import DataError, SettingError
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -118,11 +118,13 @@ def decoded(
     try:
         yield io.TextIOWrapper(file, encoding, newline="")
     except LookupError as error:
-        raise DataError(f"{path}: dataset.encoding={encoding}: Python knows no such one") from error
+        unknown = f"={encoding}: Python knows no such one"
+        raise SettingError(f"{path}: ", "encoding", unknown) from error
     except UnicodeDecodeError as error:
-        raise DataError(_undecodable(path, str(encoding), error)) from error
+        raise _undecodable(path, str(encoding), error) from error
     except UnicodeError as error:  # UTF-16 and UTF-32 without their mark
-        raise DataError(f"{path}: {error}; with -le or -be dataset.encoding needs none") from error
+        before = f"{path}: {error}; with -le or -be "
+        raise SettingError(before, "encoding", " needs none") from error
 
 
 def bounded_lines(file: io.TextIOWrapper, path: Path) -> Iterator[str]:
@@ -137,7 +139,7 @@ def bounded_lines(file: io.TextIOWrapper, path: Path) -> Iterator[str]:
         yield line
 
 
-def _undecodable(path: Path, encoding: str, error: UnicodeDecodeError) -> str:
+def _undecodable(path: Path, encoding: str, error: UnicodeDecodeError) -> SettingError:
     """Says where a file is not what it should be, and what it may be."""
     at = error.start
     before, after = bytes(error.object[:at]), bytes(error.object[at:])
@@ -147,8 +149,8 @@ def _undecodable(path: Path, encoding: str, error: UnicodeDecodeError) -> str:
     try:
         guess = " ".join(around.decode("windows-1252").split())
     except UnicodeDecodeError:
-        return f"{message}; name the file's encoding with dataset.encoding"
-    return f"{message}; if “{guess}” looks right, set dataset.encoding=windows-1252"
+        return SettingError(f"{message}; name the file's encoding with ", "encoding", "")
+    return SettingError(f"{message}; if “{guess}” looks right, set ", "encoding", "=windows-1252")
 
 
 def _line_of(path: Path, encoding: str) -> str:
