@@ -23,6 +23,7 @@ from hydra_study_sweeper.options import (
 from hydra_study_sweeper.output.messages import fold, in_short
 from hydra_study_sweeper.output.queue import Queued
 from hydra_study_sweeper.paths import shown
+from hydra_study_sweeper.printable import counted
 from hydra_study_sweeper.records import Role
 from hydra_study_sweeper.space.composing import Bases, TrialComposer
 from hydra_study_sweeper.space.dimensions import Dimension, parse_space
@@ -73,6 +74,7 @@ class StudyPlan:
         first: Points to try first.
         warnings: What the user should know before it starts.
         samples: Some points of the space.
+        begun: Whether it is there already.
     """
 
     worker: Worker
@@ -82,6 +84,7 @@ class StudyPlan:
     first: list[Point]
     warnings: list[str]
     samples: list[Point]
+    begun: bool = False
 
     @property
     def spec(self) -> StudySpec:
@@ -142,7 +145,8 @@ class StudyPlan:
 
     def lines(self) -> Iterator[str]:
         """Yields lines about what the study will do."""
-        yield f"study {self.spec.name}: {self.spec.n_trials} trials, in {shown(self.spec.folder)}"
+        trials = counted(self.spec.n_trials or 0, "trial")
+        yield f"study {self.spec.name}: {trials}, in {shown(self.spec.folder)}"
         yield f"  {self.how()}"
         width = max((len(dimension.key) for dimension in self.dimensions), default=0)
         for dimension in self.dimensions:

@@ -1,4 +1,4 @@
-"""Text from files and folders of others, made safe for a terminal."""
+"""Words for people: text of others made safe for a terminal, and numbers of things."""
 
 import re
 
@@ -17,3 +17,8 @@ def printable(text: str) -> str:
 def one_line(text: str) -> str:
     """Writes a text that may have several lines as a printable one."""
     return printable(" ".join(text.split()))
+
+
+def counted(count: int, one: str, many: str | None = None) -> str:
+    """Writes a number of things: `1 run`, `2 runs`; `many` if that is not `one` with an s."""
+    return f"{count} {one if count == 1 else many or f'{one}s'}"

@@ -133,9 +133,9 @@ class _Refit:
         if budget and not self._seeds:
             spec = replace(self._worker.spec, budget=budget.for_a_final_run())
             self._worker = replace(self._worker, spec=spec)
-        existing_study(self._worker.spec, None)  # raises if the journal was lost
-        self._worker.spec.folder.mkdir(parents=True, exist_ok=True)
-        self._trials = Trials(self._worker.spec)
+        begun = existing_study(self._worker.spec, None) is not None
+        self._worker.spec.folder.mkdir(exist_ok=True)
+        self._trials = Trials(self._worker.spec, begun=begun)
         wait_for_others(self._trials)
         self._trials.resume()
 

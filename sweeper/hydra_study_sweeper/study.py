@@ -4,6 +4,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 import filelock
@@ -31,6 +32,7 @@ from hydra_study_sweeper.output.progress import StudyProgress, duration
 from hydra_study_sweeper.output.queue import Queue
 from hydra_study_sweeper.paths import StudyPaths, shown
 from hydra_study_sweeper.plan import StudyPlan, make_plans
+from hydra_study_sweeper.printable import counted
 from hydra_study_sweeper.records import RefitRecord, StudyRecord
 from hydra_study_sweeper.refit import refit_winner
 from hydra_study_sweeper.space.fingerprint import Fingerprint, differences
@@ -124,10 +126,11 @@ def run_study(plan: StudyPlan, pool: Pool, queue: Queue) -> StudyRecord:
 
 def _open(plan: StudyPlan) -> Trials:
     """Opens a study, which is made as planned if it is new, and queues its first points."""
-    plan.spec.folder.mkdir(parents=True, exist_ok=True)
-    write_multirun(StudyPaths(plan.spec.folder), plan.worker.composer.bases.master)
+    if plan.spec.storage or not plan.begun:
+        plan.spec.folder.mkdir(parents=True, exist_ok=True)
+    trials = Trials(plan.spec, begun=plan.begun)
+    write_multirun(trials.paths, plan.worker.composer.bases.master)
     _log_lines(plan.warnings)
-    trials = Trials(plan.spec)
     with trials.lock:
         old: Fingerprint | None = trials.study.user_attrs.get(FINGERPRINT)
         _refuse_differences(plan, old)
@@ -171,9 +174,9 @@ def _search(plan: StudyPlan, trials: Trials, pool: Pool, queue: Queue) -> None:
     done = trials.total() - missing
     after = f" after {done}" if done else ""
     log.info(
-        "study %s: %d trials to go%s, in %s",
+        "study %s: %s to go%s, in %s",
         queue.title,
-        missing,
+        counted(missing, "trial"),
         after,
         shown(trials.paths.folder),
     )
@@ -212,7 +215,7 @@ def _continuing(plan: StudyPlan) -> StudyPlan:
         refuse_other_files(plan.spec)
         return plan
     _refuse_differences(plan, study.user_attrs.get(FINGERPRINT))
-    return plan.with_spec(name=study.study_name)
+    return replace(plan.with_spec(name=study.study_name), begun=True)
 
 
 def _refuse_differences(plan: StudyPlan, old: Fingerprint | None) -> None:

@@ -104,6 +104,17 @@ def test_a_database_that_lost_the_study_is_not_begun_over(tmp_path):
         existing_study(lost, None)
 
 
+@pytest.mark.parametrize("storage", [None, "sqlite:///{}/studies.db"])
+def test_a_study_that_is_gone_is_not_made_again(storage, tmp_path):
+    spec = make_study(tmp_path / "study", storage and storage.format(tmp_path))
+    Trials(spec, begun=True)
+    spec.folder.rename(tmp_path / "moved")
+    gone = replace(spec, storage=storage and f"sqlite:///{tmp_path}/empty.db")
+    with pytest.raises(StudyError, match=r"mine is no longer in .*; put it back"):
+        Trials(gone, begun=True)
+    assert not spec.folder.exists()
+
+
 def test_trials_of_a_database_are_found_where_they_ran(tmp_path):
     """The folder of a study may have the time in its name, so each start has another."""
     first = make_study(tmp_path / "first", f"sqlite:///{tmp_path}/studies.db")

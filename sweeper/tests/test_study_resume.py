@@ -121,6 +121,20 @@ def test_a_study_that_cannot_go_on_is_refused_before_another_begins(sweep, tmp_p
     assert not (tmp_path / "study-a" / "0").exists()
 
 
+def test_a_study_that_is_moved_before_its_turn_is_not_begun_anew(sweep, start_sweep, tmp_path):
+    same = ("hydra.sweep.dir=study-${name}", "steps=1", "seconds=0.2")
+    assert sweep("group=b", "hydra.sweeper.n_trials=1", *same).returncode == 0
+    both = start_sweep("hydra.sweeper.separate=[group]", "group=a,b", *same)
+    while not (tmp_path / "study-a" / "0").exists():
+        assert both.poll() is None
+        time.sleep(0.01)
+    (tmp_path / "study-b").rename(tmp_path / "moved")
+    done = both.wait(timeout=30)
+    assert done.returncode == 1
+    assert "the study study-b is no longer in" in done.stderr
+    assert not (tmp_path / "study-b").exists()
+
+
 def test_a_folder_with_other_files_is_left_as_it_is(sweep, tmp_path):
     (tmp_path / "precious").mkdir()
     (tmp_path / "precious" / "result.json").write_text("{}")

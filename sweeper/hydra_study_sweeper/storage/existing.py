@@ -13,6 +13,7 @@ from hydra_study_sweeper.errors import ConfigError, StudyError
 from hydra_study_sweeper.files import RecordError
 from hydra_study_sweeper.options import StudySpec
 from hydra_study_sweeper.paths import StudyPaths, shown, trial_record
+from hydra_study_sweeper.printable import counted
 from hydra_study_sweeper.records import read_study, read_trial
 from hydra_study_sweeper.storage.journal import read_journal
 from hydra_study_sweeper.storage.opening import open_storage
@@ -54,7 +55,7 @@ def existing_study(spec: StudySpec, asked_name: str | None) -> optuna.Study | No
     stored = len(found.get_trials(deepcopy=False)) if found else 0
     if stored < recorded_trials:
         raise ConfigError(
-            f"{spec.folder} has records of {recorded_trials} trials of the study "
+            f"{spec.folder} has records of {counted(recorded_trials, 'trial')} of the study "
             f"{recorded_name or spec.name}, but {storage} has {stored}; put it back, {INSTEAD}"
         )
     return found

@@ -1,18 +1,25 @@
-"""Opens the storage of a study: its journal, or a database."""
+"""The storage of a study: a journal in its folder, or a database; and the study in it."""
 
 import optuna
 from optuna.storages import BaseStorage
 
-from hydra_study_sweeper.errors import ConfigError
+from hydra_study_sweeper.errors import ConfigError, StudyError
 from hydra_study_sweeper.options import StudySpec
 from hydra_study_sweeper.paths import StudyPaths
 from hydra_study_sweeper.storage.journal import open_journal
 
 
-def open_storage(spec: StudySpec) -> BaseStorage:
-    """Opens the database of a study, or its journal."""
+def open_storage(spec: StudySpec, *, begun: bool = False) -> BaseStorage:
+    """Opens the database of a study, or its journal.
+
+    Raises:
+        StudyError: If the study has begun, and there is no journal.
+    """
     if spec.storage is None:
-        return open_journal(StudyPaths(spec.folder))
+        paths = StudyPaths(spec.folder)
+        if begun and not paths.journal.exists():
+            raise StudyError(_gone(spec, str(paths.journal)))
+        return open_journal(paths)
     # SQLAlchemy takes a tenth of a second to import, for which other studies need not wait.
     from hydra_study_sweeper.storage.database import is_server, open_server
 
@@ -49,3 +56,28 @@ def check_storage(spec: StudySpec) -> None:
         from hydra_study_sweeper.storage.database import check_database
 
         check_database(spec.storage)
+
+
+def open_study(spec: StudySpec, storage: BaseStorage, *, begun: bool) -> optuna.Study:
+    """Opens a study in its storage, which is made there unless it has begun.
+
+    Raises:
+        StudyError: If it has begun and is not there.
+    """
+    pruner = optuna.pruners.NopPruner()
+    if not begun:
+        return optuna.create_study(
+            study_name=spec.name,
+            storage=storage,
+            directions=list(spec.directions),
+            pruner=pruner,
+            load_if_exists=True,
+        )
+    try:
+        return optuna.load_study(study_name=spec.name, storage=storage, pruner=pruner)
+    except KeyError as error:
+        raise StudyError(_gone(spec, "its storage")) from error
+
+
+def _gone(spec: StudySpec, place: str) -> str:
+    return f"the study {spec.name} is no longer in {place}; put it back, the same command continues"

@@ -19,6 +19,7 @@ from optuna.trial import FrozenTrial, TrialState
 from hydra_study_sweeper.budget import Took
 from hydra_study_sweeper.options import StudySpec
 from hydra_study_sweeper.paths import StudyPaths
+from hydra_study_sweeper.printable import counted
 from hydra_study_sweeper.reporting import CUT, STEPS
 from hydra_study_sweeper.storage.heartbeat import (
     KeepsHeartbeats,
@@ -29,7 +30,7 @@ from hydra_study_sweeper.storage.heartbeat import (
     process_identity,
 )
 from hydra_study_sweeper.storage.locks import claim_lock
-from hydra_study_sweeper.storage.opening import open_storage
+from hydra_study_sweeper.storage.opening import open_storage, open_study
 
 # Attributes of trials, as optuna-dashboard shows them.
 WORKER = "worker"  # the process that runs it
@@ -54,7 +55,11 @@ class Trials:
     """The trials of one study, opened once in each process.
 
     Args:
-        spec: Which study; it is made if it does not exist.
+        spec: Which study.
+        begun: Whether it must be there already; otherwise it is made if it is not.
+
+    Raises:
+        StudyError: If it must be there and is not.
 
     Attributes:
         spec: The study.
@@ -65,17 +70,11 @@ class Trials:
             fingerprint.
     """
 
-    def __init__(self, spec: StudySpec) -> None:
+    def __init__(self, spec: StudySpec, *, begun: bool = False) -> None:
         self.spec = spec
         self.paths = StudyPaths(spec.folder)
-        self._storage = open_storage(spec)
-        self.study = optuna.create_study(
-            study_name=spec.name,
-            storage=self._storage,
-            directions=list(spec.directions),
-            pruner=optuna.pruners.NopPruner(),
-            load_if_exists=True,
-        )
+        self._storage = open_storage(spec, begun=begun)
+        self.study = open_study(spec, self._storage, begun=begun)
         self._study_id = self._storage.get_study_id_from_name(spec.name)
         self.lock = claim_lock(spec)
 
@@ -331,7 +330,7 @@ class Trials:
         first = next(t for t in ended if _failure_kind(t) in kinds)
         self.study.set_user_attr(
             STOPPED,
-            f"the last {len(last)} trials failed alike; "
+            f"{counted(len(last), 'trial')} in a row failed alike; "
             f"the first was trial {first.number}: {first.user_attrs[REASON]}",
         )
 

@@ -86,7 +86,7 @@ class Worker:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         gpu = one_gpu(number, self.per_gpu)
         with presence(StudyPaths(self.spec.folder)), gpu, trusting(self.context):
-            trials = Trials(self.spec)
+            trials = Trials(self.spec, begun=True)
             trials.study.sampler = make_sampler(self.sampler)
             trials.study.pruner = make_pruner(self.pruner)
             retention = Retention(trials, self.repeats.below_each(self.weights), self.keep)
