@@ -69,7 +69,9 @@ def test_a_better_run_without_weights_is_passed_over_and_named(copied, rnnclf, t
 def test_without_any_weights_nothing_is_picked(copied):
     for path in copied.rglob("model.safetensors"):
         path.unlink()
-    with pytest.raises(SelectionError, match="sample with gru: none of 3 runs can be used"):
+    with pytest.raises(
+        SelectionError, match=r"sample with gru: no run can be used \(the best of 3,"
+    ):
         choose(find_runs([copied]).runs)
 
 

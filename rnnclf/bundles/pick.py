@@ -61,8 +61,8 @@ def _first_usable(task: str, runs: list[Run], *, tested: bool) -> Pick:
         better.append((run, reason))
     best, reason = better[0]
     raise SelectionError(
-        f"{task} with {best.cell}: none of {len(runs)} runs can be used "
-        f"(the best, {best.folder}: {reason}); train it again alone: "
+        f"{task} with {best.cell}: no run can be used "
+        f"(the best of {len(runs)}, {best.folder}: {reason}); train it again alone: "
         f"python run.py from={shlex.quote(str(shown(best.folder)))}"
     )
 

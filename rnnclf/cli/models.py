@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import click
+from hydra_study_sweeper.printable import counted
 
 from rnnclf.cli.options import (
     COLUMNS,
@@ -102,7 +103,7 @@ def _measure(
     if said := check_bad_rows(table.bad, rows, where, skip=False, remedy=remedy):
         echo(said, err=True)
     found = measure(load(model), table.texts, table.labels)
-    echo(f"{file}: {len(table.texts)} texts, {table.columns}")
+    echo(f"{file}: {counted(len(table.texts), 'text')}, {table.columns}")
     if found.unknown:
         named = ", ".join(found.unknown[:NAMED]) + (", …" if len(found.unknown) > NAMED else "")
         echo(f"labels that the model does not have, whose texts are mistakes: {named}", err=True)
@@ -119,7 +120,7 @@ def _measure(
         ]
         rows_of, answers = [row for row, _ in wrong], [answer for _, answer in wrong]
         write_answers(mistakes, table.columns.names, rows_of, answers)
-        echo(f"{mistakes}: {len(wrong)} mistakes")
+        echo(f"{mistakes}: {counted(len(wrong), 'mistake')}")
 
 
 @click.command()

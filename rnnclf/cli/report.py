@@ -5,6 +5,7 @@ from pathlib import Path
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 import click
+from hydra_study_sweeper.printable import counted
 
 from rnnclf.cli.options import FILE, FOLDERS, PRESENT_FOLDER
 from rnnclf.cli.output import echo
@@ -27,8 +28,9 @@ def report(folders: tuple[Path, ...], output: Path) -> None:
 
     found = write_report(folders, output)
     echo(
-        f"{output}: {len(found.runs)} runs, {len(found.studies)} studies, "
-        f"{len(found.left_out)} folders left out"
+        f"{output}: {counted(len(found.runs), 'run')}, "
+        f"{counted(len(found.studies), 'study', 'studies')}, "
+        f"{counted(len(found.left_out), 'folder')} left out"
     )
 
 

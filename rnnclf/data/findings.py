@@ -4,6 +4,8 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping
 from statistics import median
 
+from hydra_study_sweeper.printable import counted
+
 from rnnclf.data.corpus import Texts
 
 FEW_TEXTS = 10  # of a class
@@ -15,14 +17,14 @@ def describe(texts: Texts) -> str:
     """Returns texts, classes with the largest and the smallest, and lengths, in a line."""
     counts = Counter(texts.labels).most_common()
     lengths = [len(text) for text in texts.texts]
-    classes = f"{len(counts)} classes"
+    classes = counted(len(counts), "class", "classes")
     if counts:
         (largest, most), (smallest, fewest) = counts[0], counts[-1]
         classes += f" ({most} of {largest} … {fewest} of {smallest})"
     if not lengths:
         return "no texts"
     return (
-        f"{len(texts)} texts of {min(lengths)} to {max(lengths)} characters "
+        f"{counted(len(texts), 'text')} of {min(lengths)} to {max(lengths)} characters "
         f"(median {median(lengths):.0f}), {classes}"
     )
 
@@ -57,7 +59,8 @@ def _small_classes(counts: Counter[str]) -> list[str]:
     if not small:
         return []
     return [
-        f"{_number(small, 'class')} with fewer than {FEW_TEXTS} training texts: {_names(small)}"
+        f"{counted(len(small), 'class', 'classes')} with fewer than {FEW_TEXTS} training texts: "
+        f"{_names(small)}"
     ]
 
 
@@ -113,15 +116,9 @@ def _conflicts(parts: Mapping[str, Texts]) -> list[str]:
     text, label = next(iter(conflicting.items()))
     shown = text if len(text) <= 40 else f"{text[:39]}…"
     return [
-        f"{_number(conflicting, 'text')} with more than one label, such as {shown!r}: "
+        f"{counted(len(conflicting), 'text')} with more than one label, such as {shown!r}: "
         f"{first[text]} and {label}"
     ]
-
-
-def _number(things: object, name: str) -> str:
-    count = len(things)  # type: ignore[arg-type]
-    plural = f"{name}es" if name.endswith("s") else f"{name}s"
-    return f"{count} {name if count == 1 else plural}"
 
 
 def _names(labels: list[str]) -> str:

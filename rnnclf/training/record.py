@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hydra_study_sweeper.paths import shown
+from hydra_study_sweeper.printable import counted
 from torch import Tensor
 
 from rnnclf.configuration.identity import identity
@@ -104,13 +105,13 @@ def summary(result: RunResult, folder: Path) -> Iterator[str]:
     if result.val_accuracy is not None:
         yield (
             f"validation accuracy {result.val_accuracy:.4f}  macro-F1 {result.val_macro_f1:.4f}  "
-            f"({result.texts.validation} texts, "
+            f"({counted(result.texts.validation, 'text')}, "
             f"best epoch {result.best_epoch} of {result.epochs})"
         )
     if result.test_accuracy is not None:
         yield (
             f"test accuracy       {result.test_accuracy:.4f}  macro-F1 {result.test_macro_f1:.4f}  "
-            f"({result.texts.test} texts)"
+            f"({counted(result.texts.test, 'text')})"
         )
     for part, classes in (("test", result.test_classes), ("validation", result.val_classes)):
         if classes:

@@ -74,7 +74,7 @@ class StudyPlan:
         first: Points to try first.
         warnings: What the user should know before it starts.
         samples: Some points of the space.
-        begun: Whether it is there already.
+        continues: Whether the study is there already.
     """
 
     worker: Worker
@@ -84,7 +84,7 @@ class StudyPlan:
     first: list[Point]
     warnings: list[str]
     samples: list[Point]
-    begun: bool = False
+    continues: bool = False
 
     @property
     def spec(self) -> StudySpec:

@@ -126,9 +126,9 @@ def run_study(plan: StudyPlan, pool: Pool, queue: Queue) -> StudyRecord:
 
 def _open(plan: StudyPlan) -> Trials:
     """Opens a study, which is made as planned if it is new, and queues its first points."""
-    if plan.spec.storage or not plan.begun:
+    if plan.spec.storage or not plan.continues:
         plan.spec.folder.mkdir(parents=True, exist_ok=True)
-    trials = Trials(plan.spec, begun=plan.begun)
+    trials = Trials(plan.spec, begun=plan.continues)
     write_multirun(trials.paths, plan.worker.composer.bases.master)
     _log_lines(plan.warnings)
     with trials.lock:
@@ -215,7 +215,7 @@ def _continuing(plan: StudyPlan) -> StudyPlan:
         refuse_other_files(plan.spec)
         return plan
     _refuse_differences(plan, study.user_attrs.get(FINGERPRINT))
-    return replace(plan.with_spec(name=study.study_name), begun=True)
+    return replace(plan.with_spec(name=study.study_name), continues=True)
 
 
 def _refuse_differences(plan: StudyPlan, old: Fingerprint | None) -> None:

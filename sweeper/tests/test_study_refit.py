@@ -85,7 +85,7 @@ def test_with_a_third_seed_the_model_of_the_second_is_trained_again_to_the_same_
     (folder,) = tmp_path.glob("study/refit-of-*")
     (folder / "6").touch()
     done = study_with(tmp_path, 3, *TO_THE_BEST_STEP, "steps=2")
-    assert "1 runs of the refit failed; the same command tries again" in done.stdout
+    assert "1 run of the refit failed; the same command tries again" in done.stdout
     assert not model_is_there(tmp_path)
     assert study_with(tmp_path, 3, *TO_THE_BEST_STEP, "steps=2").returncode == 0
     assert len(refit_of(tmp_path)["final"]["values"]) == 3

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from hydra_study_sweeper.options import NamesConf, StudySpec
 from hydra_study_sweeper.paths import StudyPaths, shown
-from hydra_study_sweeper.printable import printable
+from hydra_study_sweeper.printable import counted, printable
 from hydra_study_sweeper.records import BestTrial, SeedValues, StudyRecord, Value
 from hydra_study_sweeper.storage.trials import ENDED, Trials
 
@@ -38,7 +38,8 @@ def describe_outcome(trials: Trials, record: StudyRecord) -> Iterator[str]:
         if spec.budget and len(refit.final.values) < spec.budget.seeds:
             yield f"there was time for {len(refit.final.values)} of {spec.budget.seeds} seeds"
         if refit.failed:
-            yield f"{refit.failed} runs of the refit failed; the same command tries again"
+            failed = counted(refit.failed, "run")
+            yield f"{failed} of the refit failed; the same command tries again"
         model = refit.model.folder
         yield f"final model (median seed): {folder / model if model else 'where the refit ran'}"
 
@@ -82,12 +83,12 @@ def problem(record: StudyRecord) -> str | None:
 
 def _unfinished(trials: Trials, record: StudyRecord) -> str:
     """Says why a study has not all of its trials, and what more time would give."""
-    budget = trials.spec.budget
+    budget, asked = trials.spec.budget, counted(record.n_trials, "trial")
     if not budget:
-        return f"stopped before it had {record.n_trials} trials; the same command continues"
+        return f"stopped before it had {asked}; the same command continues"
     more = 600 * budget.workers / trials.mean_seconds(*ENDED) if record.states else 0
     return (
-        f"the time was up before it had {record.n_trials} trials; the same command with 10 more "
+        f"the time was up before it had {asked}; the same command with 10 more "
         f"minutes has about {min(more, trials.remaining()):.0f} more"
     )
 
