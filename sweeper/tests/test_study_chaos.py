@@ -34,6 +34,8 @@ OPTIONS = [
 ]
 MOMENTS = ("began", "reported", "saved", "ending")
 CLOCK = "clock"
+MINUTES = 120.0  # seconds; a worker elsewhere that is silent for 80 is taken for lost
+MEANWHILE = 3  # trials
 PATIENCE = 120.0  # seconds; a fault of the study ends the test, and no slow machine does
 
 
@@ -102,12 +104,13 @@ class Chaos(ExitStack):
     def run(self, part: str, faults: int) -> None:
         """Injects a number of faults into the search or the refit, and runs it to its end.
 
+        The first is a stop for minutes, which happens once because it takes them.
         With a single worker each meets a trial that has met none before.
         """
         self.part = part
         ways = [*FAULTS] * (faults // len(FAULTS) + 1)
         self.chance.shuffle(ways)
-        for fault in ways[:faults]:
+        for fault in [stop_for_minutes, *ways][:faults]:
             moment = self.chance.choice(MOMENTS)
             self.replace_ended()  # what it told last is of no use any more
             self.let_end()
@@ -180,17 +183,25 @@ def terminate(chaos: Chaos, command: Command) -> None:
 
 
 def stop_worker(chaos: Chaos, command: Command) -> None:
-    stop(command.processes()[-1])
+    stop(chaos, command.processes()[-1])
 
 
 def stop_parent(chaos: Chaos, command: Command) -> None:
-    stop(command.processes()[0])
+    stop(chaos, command.processes()[0])
 
 
-def stop(process: psutil.Process) -> None:
+def stop_for_minutes(chaos: Chaos, command: Command) -> None:
+    stop(chaos, chaos.chance.choice(command.processes()), MINUTES)
+
+
+def stop(chaos: Chaos, process: psutil.Process, seconds: float = 0.3) -> None:
+    """Stops a process; others may end trials meanwhile, and must not take its own."""
     process.suspend()
-    time.sleep(0.3)
+    chaos.let_end(MEANWHILE)
+    time.sleep(seconds)
     process.resume()
+    for _ in range(MEANWHILE):
+        chaos.wait_for("ending")
 
 
 def set_clock(chaos: Chaos, command: Command) -> None:
