@@ -149,7 +149,9 @@ def submission(number: int, folders: tuple[Path, ...], to: Path, condition: str 
     group = read_group(number, Path())
     picks = choose_for(group, _find(folders, condition).runs)
     _show_better([one for chosen in picks for one in chosen.better])
-    echo(write_submission(group, picks, Path(), to))
+    archive = write_submission(group, picks, Path(), to)
+    echo(archive)
+    echo(f"next: unzip -q {shlex.quote(str(archive))} -d grading", err=True)
 
 
 def _show_better(passed_over: Iterable[tuple[Run, str]]) -> None:

@@ -162,7 +162,7 @@ class _Finder:
             yield
         except (RecordError, OSError) as error:
             if state != "pruned":
-                reason = state if state == "failed" else str(error)
+                reason = state if state in ("failed", "interrupted") else str(error)
                 self.found.left_out.append((path, reason))
 
     def _add_trial(self, folder: Path, trial: TrialRecord, study: Study | None) -> None:

@@ -27,11 +27,11 @@ class TrialRecord:
         params: The hyperparameters that were chosen for it.
         runs: The folders of its runs, relative to that of the trial; `.` for a single run.
         role: The kind of run, if the trial belongs to a refit.
-        reason: Why the trial failed or was pruned.
+        reason: Why the trial failed, was pruned or was interrupted.
     """
 
     number: int
-    state: Literal["running", "complete", "pruned", "failed"]
+    state: Literal["running", "complete", "pruned", "failed", "interrupted"]
     values: list[float] | None
     params: dict[str, Value]
     runs: list[str]

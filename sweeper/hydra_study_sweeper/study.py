@@ -11,9 +11,10 @@ import filelock
 import optuna
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
+from optuna.trial import FrozenTrial
 
 from hydra_study_sweeper.errors import ConfigError, StudyError
-from hydra_study_sweeper.files import refuse_links
+from hydra_study_sweeper.files import RecordError, refuse_links
 from hydra_study_sweeper.options import StudySpec
 from hydra_study_sweeper.output.best import write_best
 from hydra_study_sweeper.output.messages import (
@@ -33,7 +34,7 @@ from hydra_study_sweeper.output.queue import Queue
 from hydra_study_sweeper.paths import StudyPaths, shown
 from hydra_study_sweeper.plan import StudyPlan, make_plans
 from hydra_study_sweeper.printable import counted
-from hydra_study_sweeper.records import RefitRecord, StudyRecord
+from hydra_study_sweeper.records import RefitRecord, StudyRecord, read_study
 from hydra_study_sweeper.refit import refit_winner
 from hydra_study_sweeper.space.fingerprint import Fingerprint, differences
 from hydra_study_sweeper.space.points import as_overrides
@@ -71,6 +72,7 @@ def run_studies(
     plans = make_plans(master, overrides, context, task)
     if master.hydra.sweeper.dry_run:
         _log_lines(line for plan in plans for line in plan.lines())
+        log.info("next: the same command without dry_run")
         return []
     plans = [_continuing(plan) for plan in plans]
     queue = Queue([plan.queued for plan in plans])
@@ -116,7 +118,7 @@ def run_study(plan: StudyPlan, pool: Pool, queue: Queue) -> StudyRecord:
         wait_for_others(trials)
         if is_alone:
             trials.resume()
-        with _telling_how_far(trials):
+        with _telling_how_far(trials, restarted=plan.options.restart):
             record = _search_and_refit(plan, trials, pool, queue, joined=not is_alone)
     finally:
         owner.release()
@@ -186,14 +188,27 @@ def _search(plan: StudyPlan, trials: Trials, pool: Pool, queue: Queue) -> None:
 
 
 def _record(plan: StudyPlan, trials: Trials, refit: RefitRecord | None) -> StudyRecord:
-    """Writes the files with the results of a study."""
+    """Writes the files with the results of a study.
+
+    An earlier refit stays as long as it is that of the best trial: a study that is continued with
+    more trials has a final model before they have ended.
+    """
     composer, repeats = plan.worker.composer, plan.worker.repeats.count
     write_trials(trials)
     if best := trials.ranked():
+        refit = refit or _earlier_refit(trials, best[0])
         overrides = as_overrides(best[0].params, composer.dimensions)
         write_best(trials, composer.bases.in_full(overrides, best[0].number))
         write_results(trials)
     return write_study(trials, composer.dimensions, composer.bases.overrides, repeats, refit)
+
+
+def _earlier_refit(trials: Trials, winner: FrozenTrial) -> RefitRecord | None:
+    try:
+        refit = read_study(trials.paths.folder).refit
+    except RecordError:  # there is none yet; one that is damaged is written anew
+        return None
+    return refit if refit and refit.trial == winner.number else None
 
 
 def _continuing(plan: StudyPlan) -> StudyPlan:
@@ -275,15 +290,16 @@ def _take_if_free(lock: Lock) -> bool:
 
 
 @contextlib.contextmanager
-def _telling_how_far(trials: Trials) -> Iterator[None]:
+def _telling_how_far(trials: Trials, *, restarted: bool) -> Iterator[None]:
     """Adds the number of ended trials to the message of an interruption."""
+    without = " without restart" if restarted else ""
     try:
         yield
     except KeyboardInterrupt as error:
         ended = trials.total() - trials.remaining()
         raise type(error)(
             f"{str(error) or 'interrupted'} after {ended} of {trials.total()} trials "
-            f"of {trials.spec.name}; the same command continues"
+            f"of {trials.spec.name}; the same command{without} continues"
         ) from error
 
 

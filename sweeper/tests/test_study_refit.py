@@ -95,6 +95,23 @@ def test_with_a_third_seed_the_model_of_the_second_is_trained_again_to_the_same_
     assert overrides.count(["size=9"]) == len(overrides) - 3 == 5, "of three seeds and two attempts"
 
 
+def test_a_finished_study_that_gets_more_trials_keeps_its_model_when_it_is_interrupted(
+    start_sweep, tmp_path
+):
+    """The winner is trial 0, and none of the new trials ends before Ctrl-C."""
+    command = [*REFIT, "hydra.sweeper.refit.seeds=1", "hydra.sweeper.ignore=[seconds]", "steps=1"]
+    assert start_sweep(*command, "hydra.sweeper.n_trials=1").wait().returncode == 0
+    before = refit_of(tmp_path)
+    process = start_sweep(*command, "hydra.sweeper.n_trials=9", "seconds=30")
+    while not (tmp_path / "study" / "1").exists():
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    assert process.wait().returncode != 0
+    assert refit_of(tmp_path) == before
+    assert model_is_there(tmp_path)
+
+
 def test_the_best_step_must_be_known(tmp_path):
     final = "hydra.sweeper.refit.final=['size={best_step}']"
     done = study_with(tmp_path, 1, final)

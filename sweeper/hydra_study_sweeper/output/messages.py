@@ -41,7 +41,10 @@ def describe_outcome(trials: Trials, record: StudyRecord) -> Iterator[str]:
             failed = counted(refit.failed, "run")
             yield f"{failed} of the refit failed; the same command tries again"
         model = refit.model.folder
-        yield f"final model (median seed): {folder / model if model else 'where the refit ran'}"
+        is_median = refit.validation and len(refit.final.values) > 1
+        chosen = f" (of the seed with the median {names.value})" if is_median else ""
+        yield f"final model{chosen}:"
+        yield f"{INDENT}{folder / model if model else 'where the refit ran'}"
 
 
 def next_commands(

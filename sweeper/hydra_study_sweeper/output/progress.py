@@ -10,6 +10,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 
+from hydra_study_sweeper.options import NamesConf
 from hydra_study_sweeper.output.messages import fold, in_short
 from hydra_study_sweeper.output.queue import Queue
 from hydra_study_sweeper.printable import printable
@@ -73,7 +74,7 @@ class StudyProgress:
         for trial in trials:
             if trial.state.is_finished() and trial.number not in self._seen:
                 self._seen.add(trial.number)
-                self._say(describe(trial, self._trials.ranked()))
+                self._say(describe(trial, self._trials.ranked(), self._trials.spec.names))
                 if len(self._seen) - self._before == FIRST_TRIALS and self._trials.remaining():
                     self._say(self._time_left())
         if self._on_terminal:
@@ -103,7 +104,7 @@ class StudyProgress:
                     f"{_seconds(trial):.0f}",
                     _place(trial),
                     value,
-                    parameters(trial),
+                    parameters(trial, names),
                 )
         return table
 
@@ -137,32 +138,34 @@ class StudyProgress:
         complete = self._trials.mean_seconds(TrialState.COMPLETE) or ended
         left = self._trials.remaining() * ended + self._refit * complete
         line = f"about {duration(left / self.workers)} left"
-        line += " with the refit" if self._refit else ""
+        line += ", with the refit" if self._refit else ""
         if waiting := self._queue.waiting:
             left += sum(study.trials * ended + study.refit * complete for study in waiting)
             line += f", {duration(left / self.workers)} for all studies"
         return line
 
 
-def describe(trial: FrozenTrial, best: Sequence[FrozenTrial]) -> str:
+def describe(trial: FrozenTrial, best: Sequence[FrozenTrial], names: NamesConf) -> str:
     """Says in one line how a trial ended, with a star at the best of a search."""
     if trial.state is TrialState.COMPLETE:
         outcome = _values(trial)
+    elif LOST in trial.user_attrs:
+        kind = trial.user_attrs[REASON].partition(": ")[2]
+        outcome = f"queued again, because {kind}"
     else:
         state = "pruned" if trial.state is TrialState.PRUNED else "failed"
         outcome = f"{state} {trial.user_attrs.get(REASON, '')}"
     is_of_search = OVERRIDES not in trial.user_attrs
     star = "*" if is_of_search and best and best[0].number == trial.number else " "
-    if LOST in trial.user_attrs:
-        outcome += " (queued again)"
     name = f"{'trial' if is_of_search else 'run':5} {trial.number:3}"
-    return f"{name}  {outcome}{star} {_seconds(trial):6.1f} s  {parameters(trial)}"
+    return f"{name}  {outcome}{star} {_seconds(trial):6.1f} s  {parameters(trial, names)}"
 
 
-def parameters(trial: FrozenTrial) -> str:
-    """Describes a trial by its parameters, and a run of a refit by its kind and seed."""
-    if ROLE in trial.user_attrs:
-        return f"{trial.user_attrs[ROLE]} run, seed {trial.user_attrs[SEED]}"
+def parameters(trial: FrozenTrial, names: NamesConf) -> str:
+    """Describes a trial by its parameters, and a run of a refit by its kind, seed and metric."""
+    if role := trial.user_attrs.get(ROLE):
+        metric = names.final if role == "final" else names.value
+        return f"{role} run, seed {trial.user_attrs[SEED]}, {metric}"
     return in_short(trial.params)
 
 

@@ -153,10 +153,10 @@ class Worker:
             trials.prune(trial, str(pruned))
         except (Exception, SystemExit) as error:  # of the composition as well
             reason = describe_error(error)
-            _write_failed(record, reason, folder)
+            _write_failed(replace(record, state="failed", reason=reason), folder)
             trials.fail(trial, reason)
         except BaseException:
-            _write_failed(record, INTERRUPTED, folder)
+            _write_failed(replace(record, state="interrupted", reason=INTERRUPTED), folder)
             trials.interrupt(trial)
             raise
         else:
@@ -187,9 +187,9 @@ def _write(record: TrialRecord, folder: Path) -> None:
     write_record(trial_record(folder), record)
 
 
-def _write_failed(record: TrialRecord, reason: str, folder: Path) -> None:
+def _write_failed(record: TrialRecord, folder: Path) -> None:
     with contextlib.suppress(OSError):  # that there is no such folder may be the failure
-        _write(replace(record, state="failed", reason=reason), folder)
+        _write(record, folder)
 
 
 @contextlib.contextmanager
