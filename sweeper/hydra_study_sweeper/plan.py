@@ -20,7 +20,7 @@ from hydra_study_sweeper.options import (
     directions_of,
     take_stock_options,
 )
-from hydra_study_sweeper.output.messages import fold, in_short
+from hydra_study_sweeper.output.messages import duration, fold, in_short
 from hydra_study_sweeper.output.queue import Queued
 from hydra_study_sweeper.paths import shown
 from hydra_study_sweeper.printable import counted
@@ -118,8 +118,11 @@ class StudyPlan:
         pruner = self.config.hydra.runtime.choices["hydra/sweeper/pruner"]
         seeds = self.seeds
         refit = f"; then {seeds} validation runs and {seeds} final runs" if seeds else ""
-        minutes = self.options.minutes
-        within = "" if minutes is None else f"; as much of it as fits into {minutes:g} min"
+        within = ""
+        if budget := self.spec.budget:
+            within = f"; as much of it as fits into {duration(budget.seconds)}"
+        elif (minutes := self.options.minutes) is not None:
+            within = f"; as much of it as fits into the command's {minutes:g} min"
         return f"{self.workers} at a time, pruner {pruner}{refit}{within}"
 
     def with_spec(self, **changes: Any) -> "StudyPlan":

@@ -19,6 +19,7 @@ from hydra_study_sweeper.options import StudySpec
 from hydra_study_sweeper.output.best import write_best
 from hydra_study_sweeper.output.messages import (
     describe_outcome,
+    duration,
     next_commands,
     outcome_in_short,
     problem,
@@ -29,7 +30,7 @@ from hydra_study_sweeper.output.outcome import (
     write_study,
     write_trials,
 )
-from hydra_study_sweeper.output.progress import StudyProgress, duration
+from hydra_study_sweeper.output.progress import StudyProgress
 from hydra_study_sweeper.output.queue import Queue
 from hydra_study_sweeper.paths import StudyPaths, shown
 from hydra_study_sweeper.plan import StudyPlan, make_plans

@@ -103,6 +103,19 @@ def fold(line: str, indent: str, width: int = WIDTH) -> list[str]:
     )
 
 
+def duration(seconds: float) -> str:
+    """Writes seconds with the units in which people count."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return (
+        f"{hours} h {minutes} min"
+        if hours
+        else f"{minutes} min {rest} s"
+        if minutes
+        else f"{rest} s"
+    )
+
+
 def in_short(params: Mapping[str, Value]) -> str:
     """Writes parameters for the screen: short keys where they differ, rounded numbers."""
     ends = [key.rpartition(".")[2] for key in params]

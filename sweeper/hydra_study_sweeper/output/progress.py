@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.table import Table
 
 from hydra_study_sweeper.options import NamesConf
-from hydra_study_sweeper.output.messages import fold, in_short
+from hydra_study_sweeper.output.messages import duration, fold, in_short
 from hydra_study_sweeper.output.queue import Queue
 from hydra_study_sweeper.printable import printable
 from hydra_study_sweeper.reporting import DOING, STEPS
@@ -186,16 +186,3 @@ def _seconds(trial: FrozenTrial) -> float:
         return 0.0
     end = trial.datetime_complete or datetime.fromtimestamp(time.time())
     return (end - trial.datetime_start).total_seconds()
-
-
-def duration(seconds: float) -> str:
-    """Writes seconds with the units in which people count."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return (
-        f"{hours} h {minutes} min"
-        if hours
-        else f"{minutes} min {rest} s"
-        if minutes
-        else f"{rest} s"
-    )
