@@ -143,7 +143,10 @@ def test_own_data(follow):
         assert project.composed(one).dataset.name.startswith("csv-")
     unnamed = project.composed("file=data/tickets.csv$")
     assert unnamed.hydra.run.dir.startswith("outputs/csv-tickets-gru/")
-    study = project.composed("sweeps=auto")
+    timed = project.composed("minutes=10")
+    assert timed.hydra.sweep.dir == "outputs/studies/csv-tickets-gru"
+    assert (timed.hydra.sweeper.minutes, timed.model.wide_buckets) == (10, 1048576)
+    study = project.composed("sweeps=auto dataset=tickets")
     assert study.hydra.sweep.dir == "outputs/studies/tickets-gru"
     assert study.search_space["model.hidden_size"] == "choice(32, 64, 128)"
 

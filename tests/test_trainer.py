@@ -104,6 +104,16 @@ def test_the_model_ends_with_the_weights_of_the_best_epoch():
     assert not torch.equal(model.linear.weight, seen[-1][2]["linear.weight"])
 
 
+@pytest.mark.parametrize(("limit", "epochs"), [(1, 1), (7, 1), (13, 1), (14, 2), (26, 2)])
+def test_training_ends_with_the_step_in_which_the_time_is_up(limit, epochs):
+    """An epoch has 13 steps; one that is cut short is validated as the others are."""
+    trainer, steps = make_trainer(epochs=3), []
+    best = trainer.run(on_step=steps.append, is_time_up=lambda: len(steps) >= limit)
+    assert (len(steps), len(trainer.epochs)) == (limit, epochs)
+    assert 0 < trainer.epochs[-1].train_loss < 2, "the mean over the texts that were seen"
+    assert best.val_accuracy == max(metrics.val_accuracy for metrics in trainer.epochs)
+
+
 def test_patience_counts_the_epochs_after_the_best():
     _, seen, best = run(epochs=50, lr=0.3, patience=2)
     assert seen[-1][0].epoch == best.epoch + 2 < 50

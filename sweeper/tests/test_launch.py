@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 from hydra._internal.callbacks import Callbacks
 from hydra.types import HydraContext
+from hydra_study_sweeper.budget import Budget
 from hydra_study_sweeper.errors import StudyError
 from hydra_study_sweeper.options import StudySpec
 from hydra_study_sweeper.paths import StudyPaths
@@ -49,9 +50,13 @@ def test_jobs_are_waited_for_while_a_trial_runs(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("seconds", [0.2, 60])
-def test_jobs_that_wait_in_a_queue_past_the_deadline_are_no_error(seconds, tmp_path, monkeypatch):
-    trials = study_with(tmp_path, 1)
-    trials.spec = replace(trials.spec, deadline=time.time() + seconds)
+def test_jobs_that_wait_in_a_queue_until_the_time_is_up_are_no_error(
+    seconds, tmp_path, monkeypatch
+):
+    trials = study_with(tmp_path, 2)
+    trials.complete(trials.claim(), [1.0])
+    budget = Budget(seconds, time.time() + seconds, seeds=0, workers=1, repeats=1)
+    trials.spec = replace(trials.spec, budget=budget)
     launcher = SimpleNamespace(launch=lambda jobs, initial_job_idx: time.sleep(0.3) or [])
     plugins = SimpleNamespace(instantiate_launcher=lambda **options: launcher)
     monkeypatch.setattr(launch.Plugins, "instance", lambda: plugins)
