@@ -7,8 +7,10 @@ from statistics import median
 
 REFIT_SHARE = 1 / 3  # of the time, which a refit of several runs may take
 UNTRIED_SHARE = 0.45  # of the time, for a search that does not know yet how long its trials take
-# A final run is longer than a trial: it may train on more data, and it is tested.
-FINAL_RUN = 1.2
+# A final run is longer than a trial, by these parts of it: it may train on more data, and it is
+# tested after its last step.
+MORE_DATA, TEST = 0.15, 0.15
+FINAL_RUN = 1 + MORE_DATA + TEST
 
 
 @dataclass(frozen=True)
@@ -53,9 +55,9 @@ class Budget:
         """
         return self._fitting(winner.in_full, self.ends - time.time())
 
-    def for_a_final_run(self) -> "Budget":
-        """Returns the same time, with nothing after it."""
-        return replace(self, seeds=0)
+    def for_a_final_run(self, winner: "Took") -> "Budget":
+        """Returns the time for the steps of a final run."""
+        return replace(self, ends=self.ends - TEST * winner.seconds, seeds=0)
 
     def _fitting(self, trial: float, seconds: float) -> int:
         counts = range(self.seeds, 0, -1)

@@ -131,7 +131,7 @@ class _Refit:
         self._seeds = plan.seeds if budget is None else budget.fitting_seeds(took(winner))
         self._worker = _worker(plan, winner)
         if budget and not self._seeds:
-            spec = replace(self._worker.spec, budget=budget.for_a_final_run())
+            spec = replace(self._worker.spec, budget=budget.for_a_final_run(took(winner)))
             self._worker = replace(self._worker, spec=spec)
         begun = existing_study(self._worker.spec, None) is not None
         self._worker.spec.folder.mkdir(exist_ok=True)

@@ -52,8 +52,8 @@ def report(value: float, step: int, steps: int | None = None) -> None:
         steps: The largest number of steps, for the screen.
 
     Raises:
-        optuna.TrialPruned: If the study's pruner ends the trial, or the time of the search is up
-            and the application never asked `time_is_up`.
+        optuna.TrialPruned: If the study's pruner ends the trial; or if the time of the search is
+            up, a trial is complete, and the application never asked `time_is_up`.
     """
     if not _running:
         return
@@ -69,7 +69,9 @@ def report(value: float, step: int, steps: int | None = None) -> None:
     if current.trial.should_prune():
         raise optuna.TrialPruned(f"at {current.step_name} {step} with {value:.4f}")
     if _is_late(current) and not (current.ends_itself or current.is_refit):
-        raise optuna.TrialPruned(f"at {current.step_name} {step}, since the time is up")
+        complete = (optuna.trial.TrialState.COMPLETE,)
+        if current.trial.study.get_trials(deepcopy=False, states=complete):  # else no result
+            raise optuna.TrialPruned(f"at {current.step_name} {step}, since the time is up")
 
 
 def announce(doing: str) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import time
+from contextlib import nullcontext
 from datetime import datetime, timedelta
 from types import SimpleNamespace
 
@@ -65,10 +66,14 @@ def test_time_counts_once_for_trials_that_ran_at_once_and_not_for_lost_workers(t
     assert seconds_spent(spec) == 25
 
 
-@pytest.mark.parametrize("asks", [False, True])
-def test_a_trial_is_pruned_when_the_time_is_up_unless_it_ends_itself(asks):
+@pytest.mark.parametrize(("asks", "complete"), [(False, 1), (False, 0), (True, 1)])
+def test_a_trial_is_pruned_when_the_time_is_up_unless_it_ends_itself_or_is_the_first(
+    asks, complete
+):
     trial = SimpleNamespace(
-        study=SimpleNamespace(directions=["maximize"]),
+        study=SimpleNamespace(
+            directions=["maximize"], get_trials=lambda deepcopy, states: complete * ["a trial"]
+        ),
         report=lambda value, step: None,
         should_prune=lambda: False,
         user_attrs={},
@@ -79,12 +84,10 @@ def test_a_trial_is_pruned_when_the_time_is_up_unless_it_ends_itself(asks):
         report(0.5, 1)
         assert not time_is_up()
     with current(trial, ends=time.time() - 1, **settings):
-        if asks:
-            assert time_is_up()
+        assert not asks or time_is_up()
+        is_pruned = pytest.raises(optuna.TrialPruned, match="at epoch 1, since the time is up")
+        with is_pruned if complete and not asks else nullcontext():
             report(0.5, 1)
-        else:
-            with pytest.raises(optuna.TrialPruned, match="at epoch 1, since the time is up"):
-                report(0.5, 1)
 
 
 def test_a_study_keeps_to_its_minutes_with_the_refit_and_goes_on_with_more(sweep, tmp_path):
