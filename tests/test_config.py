@@ -79,6 +79,8 @@ def test_short_names_set_the_keys_they_stand_for():
         (["hidden_size=0"], "model.hidden_size must be at least 1; it is 0"),
         (["model.dropout=1.5"], "model.dropout must be below 1; it is 1.5"),
         (["dataset.max_length=0"], "dataset.max_length must be at least 1"),
+        (["training.clip_norm=inf"], "training.clip_norm must be at most 1000000; it is inf"),
+        (["model.num_layers=10000000"], "model.num_layers must be at most 100"),
         (["training.clip_norm=0"], "training.clip_norm must be a number above 0"),
         (["dataset.train_fraction=0"], "dataset.train_fraction must be a number above 0"),
         (["seed=-1"], "seed must be at least 0; it is -1"),

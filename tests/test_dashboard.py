@@ -79,6 +79,9 @@ def test_a_study_is_served_to_this_machine_and_cannot_be_changed(study, tmp_path
         assert values_of(address) == [0.1, 0.2]
         assert journal.read_bytes() == before
         values_of(address.replace("127.0.0.1", "localhost"))
+        port = int(address.rpartition(":")[2].strip("/"))
+        with socket.create_connection(("127.0.0.1", port)):  # as browsers open them for later
+            assert values_of(address) == [0.1, 0.2]
         for name in ("evil.example", f"evil.example:{address[17:-1]}", "127.0.0.1.evil.example"):
             with pytest.raises(HTTPError, match="403"):
                 urlopen(Request(f"{address}api/studies", headers={"Host": name}), timeout=20)
@@ -95,8 +98,9 @@ def test_what_is_wrong_is_one_line(study, tmp_path, rnnclf):
         done = rnnclf("dashboard", str(tmp_path / "study"), "--port", str(port))
         assert done.returncode == 1
         assert done.stderr.endswith("choose another --port\n")
-    StudyPaths(tmp_path / "study").journal.write_text("no JSON\n")
-    done = rnnclf("dashboard", str(tmp_path / "study"))
-    assert done.returncode == 1
-    assert "line 1, is damaged" in done.stderr
-    assert len(done.stderr.splitlines()) == 1
+    for content, message in (("no JSON\n", "line 1, is damaged"), ("", "has 0 studies in it")):
+        StudyPaths(tmp_path / "study").journal.write_text(content)
+        done = rnnclf("dashboard", str(tmp_path / "study"))
+        assert done.returncode == 1
+        assert message in done.stderr
+        assert len(done.stderr.splitlines()) == 1

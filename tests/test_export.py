@@ -131,6 +131,19 @@ def test_the_written_page_answers_every_text_as_the_model_does(tmp_path):
     ]
 
 
+def test_the_written_page_lets_no_name_rule_the_terminal_and_reports_to_nobody(tmp_path):
+    original = classifier()
+    original.classes[:] = ["\x1b[2J", "\u202eb", "c\u2028"]
+    export_onnx(original, tmp_path / "model.onnx")
+    command = [sys.executable, tmp_path / "model.py", "word1", "\x9b2J"]
+    home = {"HOME": str(tmp_path / "home"), "PYTHONUTF8": "1"}
+    (tmp_path / "home").mkdir()
+    done = subprocess.run(command, env=home, check=True, capture_output=True, text=True)
+    assert done.stdout.count("\n") == 2
+    assert done.stdout.replace("\n", "").replace("\t", "").isprintable()
+    assert not list((tmp_path / "home").rglob("*")), "onnxruntime leaves no device's number"
+
+
 @pytest.fixture
 def folder(tmp_path):
     original = classifier()
@@ -150,7 +163,10 @@ def test_the_command_says_how_well_it_answers(folder, rnnclf):
     done = rnnclf("export", str(folder))
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
     assert "model.py exists and is not what rnnclf export writes" in done.stderr
-    assert rnnclf("export", str(folder), "-o", "model").returncode == 1
+    for name, message in (("model", "must end in .onnx"), ("json.onnx", "the module json; rename")):
+        done = rnnclf("export", str(folder), "-o", str(folder / name))
+        assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+        assert message in done.stderr
 
 
 def test_without_its_packages_it_says_what_to_install(folder, tmp_path):

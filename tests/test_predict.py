@@ -116,6 +116,15 @@ def test_a_file_keeps_its_columns_and_every_character(suffix, model, rnnclf, exp
     assert [float(record[4]) for record in records] == pytest.approx(probabilities, abs=1e-6)
 
 
+def test_columns_of_one_name_are_all_kept(tmp_path):
+    columns = ["text", "text", "label", "predicted_label"]
+    write_answers(tmp_path / "a.jsonl", columns, [["a", "b", "c", "d"]], [("e", 0.5)])
+    assert json.loads((tmp_path / "a.jsonl").read_text()) == {
+        **{"text": "a", "text_2": "b", "label": "c", "predicted_label": "d"},
+        **{"predicted_label_2": "e", "probability": 0.5},
+    }
+
+
 def test_a_lone_carriage_return_is_quoted_whatever_python_it_is(tmp_path):
     """Before 3.11.9, csv.QUOTE_MINIMAL left it as it was, which is the end of a line."""
     write_answers(tmp_path / "out.csv", ["text"], [["a\rb"]], [("c", 0.5)])

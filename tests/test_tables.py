@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rnnclf.data import formats, tables
 from rnnclf.data.delimited import Broken, Dialect, records
 from rnnclf.data.tables import Reading, check_bad_rows, read_table
 from rnnclf.errors import DataError
@@ -75,6 +76,32 @@ def test_parquet_gives_the_same_texts(tmp_path):
     write_table(pyarrow.table({"text": TEXTS, "label": LABELS}), tmp_path / "a.parquet")
     table = read_table(tmp_path / "a.parquet", Reading())
     assert list(zip(table.texts, table.labels, strict=True)) == PAIRS
+
+
+def test_what_parquet_unpacks_to_is_bounded_and_odd_values_are_one_line(tmp_path, monkeypatch):
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow.parquet import write_table
+
+    labels = ["x", "y"] * 500
+    never = pyarrow.array([-(2**62)] * 1000, pyarrow.timestamp("ns"))
+    texts = pyarrow.array(["a text"] * 1000).dictionary_encode()
+    monkeypatch.setattr(formats, "LARGEST", 5000)
+    for column, message in (
+        (never, "a damaged Parquet file"),
+        (texts, "larger than 5000 bytes when it is unpacked"),
+    ):
+        write_table(pyarrow.table({"text": column, "label": labels}), tmp_path / "a.parquet")
+        with pytest.raises(DataError, match=message):
+            read_table(tmp_path / "a.parquet", Reading())
+
+
+def test_the_number_of_rows_is_bounded(tmp_path, monkeypatch):
+    monkeypatch.setattr(tables, "MOST_ROWS", 1000)
+    path = write(tmp_path / "a.csv", "text,label\n" + "a,x\n" * 1000)
+    assert len(read_table(path, Reading()).texts) == 1000
+    write(path, "text,label\n" + "a,x\n" * 1000 + "broken\n")
+    with pytest.raises(DataError, match="more than 1000 rows; take a sample"):
+        read_table(path, Reading())
 
 
 WIDE = "id,title,body,kind,agent\n1,aa,bb cc,x,Ann\n2,dd,ee ff,y,Ann\n"
@@ -188,6 +215,9 @@ def test_texts_without_labels_are_read_for_predictions(tmp_path):
         ("a.csv", b"text,label\n\xe9,x\n", {"encoding": "klingon"}, "dataset.encoding=klingon"),
         ("a.csv", CSV.encode("utf-16-le"), {"encoding": "utf-16"}, "BOM; with -le or -be"),
         ("a.csv", CSV.encode("utf-16-le"), {}, "NUL character.*dataset.encoding=utf-16-le"),
+        ("a.csv", CSV, {"encoding": "\0"}, "dataset.encoding=\0: Python knows no such one"),
+        ("a.csv", WIDE, {"text": ["9" * 5000]}, ".*no column has that name"),
+        ("a.csv", "," * 20_000, {}, "20001 columns; at most 10000 are read"),
         ("a.csv", b"PK\x03\x04", {}, "Excel file; unpack it, or save the sheet as CSV"),
         ("a.csv.gz", gzip.compress(b"text,label\na,x\n", mtime=0)[:-9], {}, "a damaged gzip file"),
         ("a.json", "[\n{}]", {}, "a list; write each object on a line of its own"),

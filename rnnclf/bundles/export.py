@@ -6,6 +6,7 @@ takes sizes from `shape`; the newer one (`torch.export`) fixes the length of a r
 
 import json
 import random
+import sys
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
@@ -100,11 +101,13 @@ def export_onnx(classifier: Classifier, path: Path) -> float:
     with suppress(FileNotFoundError):
         if read_bounded(program, LARGEST_PROGRAM) != page.encode():
             raise ModelError(f"{program} exists and is not what rnnclf export writes; move it away")
+    if path.stem in sys.stdlib_module_names | {"numpy", "onnxruntime"}:
+        raise UserError(f"{program} would take the place of the module {path.stem}; rename it")
     try:
         import onnx
-        import onnxruntime
 
-        from rnnclf.bundles import onnx_page
+        from rnnclf.bundles import onnx_page  # first: it ends onnxruntime's reports to its maker
+        import onnxruntime  # isort: skip
     except ImportError as error:
         raise UserError(f"{error.name} is not installed: pip install 'rnnclf[export]'") from error
     classifier = classifier.without_ngrams()

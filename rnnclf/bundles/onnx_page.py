@@ -7,6 +7,7 @@ It needs onnxruntime, and NumPy, which comes with it. Words and classes are in t
 """
 
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +15,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # otherwise it reports to its maker
 import onnxruntime
 
 BATCH_SIZE = 64
@@ -82,4 +85,6 @@ if __name__ == "__main__":
     model = Model(Path(__file__).with_suffix(".onnx"))
     asked = sys.argv[1:] or [line.rstrip("\r\n") for line in sys.stdin]
     for text, row in zip(asked, model.predict_proba(asked), strict=True):
-        print(f"{row.max():.3f} {model.classes[row.argmax()]}\t{text}")
+        answer = f"{row.max():.3f} {model.classes[row.argmax()]}\t{text}"
+        # What came with the model or the text must not rule the terminal.
+        print("".join(c if c.isprintable() or c == "\t" else f"\\u{ord(c):04x}" for c in answer))

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 from pathlib import Path
+from socketserver import ThreadingMixIn
+from wsgiref.simple_server import WSGIServer
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 import click
@@ -12,6 +14,12 @@ from rnnclf.cli.output import echo
 from rnnclf.errors import SelectionError, UserError
 
 LOOPBACK = "127.0.0.1"
+
+
+class _Server(ThreadingMixIn, WSGIServer):
+    """Has a thread for each connection: browsers open some on which they say nothing at first."""
+
+    daemon_threads = True
 
 
 @click.command()
@@ -53,12 +61,13 @@ def dashboard(study: Path, port: int) -> None:
             "optuna-dashboard is not installed: pip install 'rnnclf[dashboard]'"
         ) from error
     from hydra_study_sweeper.errors import StudyError
-    from hydra_study_sweeper.storage.journal import journal_for_reading
+    from hydra_study_sweeper.storage.journal import journal_for_reading, read_journal
 
     try:
-        storage = journal_for_reading(study)
+        read_journal(study)  # raises if there is no study in it
+        page = _for_this_machine(wsgi(journal_for_reading(study)), port)
         echo(f"{study} on http://{LOOPBACK}:{port}/  (Ctrl-C ends it)")
-        run(_for_this_machine(wsgi(storage), port), host=LOOPBACK, port=port)
+        run(page, host=LOOPBACK, port=port, server_class=_Server)
     except StudyError as error:
         raise SelectionError(str(error)) from error
     except OSError as error:

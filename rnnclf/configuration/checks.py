@@ -52,7 +52,9 @@ BELOW = dict.fromkeys(FRACTIONS, 1) | {
 }
 # Far from what torch's optimizers cannot hold as float32.
 AT_MOST = dict.fromkeys(("optimizer.lr", "optimizer.wide_lr", "optimizer.weight_decay"), 1000) | {
+    "model.num_layers": 100,  # millions would be built for minutes, one after the other
     "model.wide_buckets": 2**31 - 1,  # the numbers of the buckets are int32
+    "training.clip_norm": 1_000_000,  # no record holds an infinite one
 }
 LIMITS = (
     ("at least", operator.ge, AT_LEAST),

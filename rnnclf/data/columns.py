@@ -17,6 +17,7 @@ LABEL = (
     *("rating", "stars", "score", "y"),
 )
 
+LONGEST_NUMBER = 10  # digits; Python refuses to read thousands
 Column = str | int  # a name, or a number from 1
 
 
@@ -125,7 +126,8 @@ def has_header(sample: Sequence[Sequence[str]], given: Sequence[Column]) -> bool
 
 def _position(column: Column, names: Sequence[str], where: str, role: str) -> int:
     """Returns the position of a column that the user names, or numbers if none has that name."""
-    if isinstance(column, str) and column.isdecimal() and column not in names:
+    is_number = isinstance(column, str) and column.isdecimal() and len(column) < LONGEST_NUMBER
+    if is_number and column not in names:
         column = int(column)
     if isinstance(column, int):
         if 1 <= column <= len(names):

@@ -141,13 +141,14 @@ def _parquet(file: io.BufferedReader, path: Path) -> Iterator[Row]:
         table = ParquetFile(pyarrow.BufferReader(file.read()))
         yield 0, list(table.schema_arrow.names)
         for batch in table.iter_batches(batch_size=1024):
-            left -= batch.nbytes
-            if left < 0:
-                raise DataError(f"{path}: larger than {LARGEST} bytes when it is unpacked")
             for values in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+                row = [_as_text(value) for value in values]
+                left -= sum(map(len, row)) + len(row)  # one byte may stand for many texts
+                if left < 0:
+                    raise DataError(f"{path}: larger than {LARGEST} bytes when it is unpacked")
                 number += 1
-                yield number, [_as_text(value) for value in values]
-    except (pyarrow.ArrowException, OSError) as error:
+                yield number, row
+    except (pyarrow.ArrowException, OSError, ValueError, OverflowError) as error:
         raise DataError(f"{path}: a damaged Parquet file ({error})") from error
 
 

@@ -3,9 +3,11 @@
 from pathlib import Path
 
 import yaml
+from hydra_study_sweeper.printable import one_line
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from rnnclf.data.columns import columns_of
 from rnnclf.data.own import PLACES, own_files, read_parts
@@ -30,7 +32,7 @@ def print_overview(folder: Path) -> None:
     The vocabulary has every word of the training split, as in the hand-out, which does not name
     its tokenizer.
     """
-    table = Table(title=f"Data sets ({folder})")
+    table = Table(title=Text(f"Data sets ({one_line(str(folder))})"))
     for heading in ("data set", "classes", "vocabulary", "hand-out's", "train", "test", "in both"):
         table.add_column(heading, justify="left" if heading == "data set" else "right")
     for name in ("sample", *SOURCES):

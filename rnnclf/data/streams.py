@@ -116,10 +116,12 @@ def decoded(
     if (encoding or "utf-8").lower().replace("_", "-") in ("utf-8", "utf8"):
         encoding = found
     try:
-        yield io.TextIOWrapper(file, encoding, newline="")
-    except LookupError as error:
+        text = io.TextIOWrapper(file, encoding, newline="")
+    except (LookupError, ValueError) as error:  # the latter for a NUL
         unknown = f"={encoding}: Python knows no such one"
         raise SettingError(f"{path}: ", "encoding", unknown) from error
+    try:
+        yield text
     except UnicodeDecodeError as error:
         raise _undecodable(path, str(encoding), error) from error
     except UnicodeError as error:  # UTF-16 and UTF-32 without their mark

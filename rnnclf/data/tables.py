@@ -14,6 +14,8 @@ from rnnclf.data.formats import SAMPLE, Rows, read_rows
 from rnnclf.data.streams import open_data
 from rnnclf.errors import DataError
 
+MOST_COLUMNS = 10_000
+MOST_ROWS = 10_000_000  # of which a file of a few megabytes may unpack to many more
 FEW = 5  # bad rows that are named
 SHARE = 0.01  # of bad rows, from which on a file is refused
 SHOWN = 40  # characters of what stands in a bad row
@@ -136,6 +138,8 @@ def _collect(rows: Rows, path: Path, reading: Reading) -> Table:
     whole = [row for _, row in sample if not isinstance(row, Broken)]
     if not whole:
         raise DataError(f"{path}: no rows in it" if not sample else f"{path}: {_first_bad(sample)}")
+    if len(whole[0]) > MOST_COLUMNS:
+        raise DataError(f"{path}: {len(whole[0])} columns; at most {MOST_COLUMNS} are read")
     columns = choose(
         whole,
         header=rows.header,
@@ -168,7 +172,9 @@ def _fill(table: Table, rows: Iterator[Row], reading: Reading, delimiter: str) -
     width, columns = len(table.columns.names), table.columns
     label_of = columns.label if reading.labelled else None
     known: dict[str, str] = {}  # one string for each label, however many rows
-    for line, row in rows:
+    for number, (line, row) in enumerate(rows):
+        if number == MOST_ROWS:
+            raise DataError(f"{table.path}: more than {MOST_ROWS} rows; take a sample of them")
         if isinstance(row, Broken):
             table.bad.append(BadRow(line, row.reason, row.content))
             continue

@@ -1,6 +1,7 @@
 """Files of answers: the rows of a table with the class of each and its probability."""
 
 import csv
+import itertools
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -33,14 +34,14 @@ def write_answers(
 
     All columns are kept. Two are added: `label` (empty or null for none of these) and
     `probability`; if the table has these already, `predicted_label` and `predicted_probability`.
-    The file appears as a whole or not at all.
+    The second column with a name is called `NAME_2`. The file appears as a whole or not at all.
 
     Raises:
         ConfigError: If `path` ends in something else.
     """
     check_output(path)
     added = [f"predicted_{name}" if name in columns else name for name in ADDED]
-    names = [*columns, *added]
+    names = _distinct([*columns, *added])
     records = _records(rows, answers)
     with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         if path.suffix.lower() == ".jsonl":
@@ -51,6 +52,17 @@ def write_answers(
             writer = csv_writer(file, "\t" if path.suffix.lower() == ".tsv" else ",")
             writer.writerow(names)
             writer.writerows(records)
+
+
+def _distinct(names: Sequence[str]) -> list[str]:
+    """Numbers names that occur again, because an object of JSON keeps one of each."""
+    distinct: dict[str, None] = {}
+    for name in names:
+        numbered = (f"{name}_{number}" for number in itertools.count(2))
+        distinct[next(one for one in itertools.chain([name], numbered) if one not in distinct)] = (
+            None
+        )
+    return list(distinct)
 
 
 def _records(rows: Iterable[Sequence[str]], answers: Iterable[Answer]) -> Iterator[list[Any]]:
