@@ -122,9 +122,10 @@ def decoded(
         raise SettingError(f"{path}: ", "encoding", unknown) from error
     try:
         yield text
-    except UnicodeDecodeError as error:
-        raise _undecodable(path, str(encoding), error) from error
-    except UnicodeError as error:  # UTF-16 and UTF-32 without their mark
+    except UnicodeError as error:
+        # Since Python 3.13, UTF-16 and UTF-32 without their mark are of this kind as well.
+        if isinstance(error, UnicodeDecodeError) and "BOM" not in error.reason:
+            raise _undecodable(path, str(encoding), error) from error
         before = f"{path}: {error}; with -le or -be "
         raise SettingError(before, "encoding", " needs none") from error
 
