@@ -87,11 +87,14 @@ def classifier() -> Classifier:
     return Classifier(config, Vocabulary(WORDS), ["a", "b", "c"], model.eval())
 
 
-def test_the_answer_is_the_mean_of_both_and_unknown_features_give_zero(classifier):
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.8])
+def test_the_answer_is_a_mean_of_both_and_unknown_features_give_zero(classifier, share):
+    classifier.model.wide_share = share
     batch = make_batch(classifier.encode(NEW), EVERY_NEW)
     both, wide = classifier.model(*batch.inputs), classifier.model.wide(batch.bags)
     classifier.model.wide = None
-    torch.testing.assert_close(both, (classifier.model(*batch.inputs) + wide) / 2)
+    recurrent = classifier.model(*batch.inputs)
+    torch.testing.assert_close(both, (1 - share) * recurrent + share * wide)
     assert not wide[NEW.index("")].any()
     assert wide[NEW.index("who is the man")].all()
 

@@ -35,6 +35,7 @@ AT_LEAST = dict.fromkeys(FRACTIONS, 0) | {
     "model.num_layers": 1,
     "model.ngram_buckets": 0,
     "model.wide_buckets": 0,
+    "model.wide_share": 0,
     "optimizer.weight_decay": 0,
     "training.pretrain_epochs": 0,
     "training.epochs": 1,
@@ -54,6 +55,7 @@ BELOW = dict.fromkeys(FRACTIONS, 1) | {
 AT_MOST = dict.fromkeys(("optimizer.lr", "optimizer.wide_lr", "optimizer.weight_decay"), 1000) | {
     "model.num_layers": 100,  # millions would be built for minutes, one after the other
     "model.wide_buckets": 2**31 - 1,  # the numbers of the buckets are int32
+    "model.wide_share": 1,
     "training.clip_norm": 1_000_000,  # no record holds an infinite one
 }
 LIMITS = (

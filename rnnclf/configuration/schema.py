@@ -81,8 +81,9 @@ class ModelConfig:
         layer_dropout: Dropout between stacked recurrent layers.
         dropout: Dropout before the linear layer.
         wide_buckets: Number of buckets of the wide path, a linear classifier on hashed words, pairs
-            of words and character n-grams of the whole text; 0 for none. The answer is the mean of
-            its logits and those of the recurrent layers.
+            of words and character n-grams of the whole text; 0 for none.
+        wide_share: The share of the wide path's logits in the answer; the rest is that of the
+            recurrent layers.
         vectors: A text file of pretrained word vectors (GloVe or word2vec format) of width
             `embedding_size`, or null for random vectors. Words that are not in the file, and
             character n-grams, begin with small random vectors.
@@ -103,6 +104,7 @@ class ModelConfig:
     layer_dropout: float
     dropout: float
     wide_buckets: int
+    wide_share: float
     vectors: str | None
     warm_start: str | None
 

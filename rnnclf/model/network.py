@@ -23,7 +23,7 @@ class RecurrentClassifier(nn.Module):
     the last state is that of each text's own last word, not of the end of the padded batch.
 
     With a wide path (Cheng et al. 2016, "Wide & Deep Learning for Recommender Systems") the answer
-    is the mean of its logits and those of a linear classifier on hashed features.
+    is a weighted mean of its logits and those of a linear classifier on hashed features.
 
     Args:
         config: The key `vectors` is not used.
@@ -53,6 +53,7 @@ class RecurrentClassifier(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
         self.linear = nn.Linear(len(self.poolings) * width, num_classes)
         self.wide = WideLayer(config.wide_buckets, num_classes) if config.wide_buckets else None
+        self.wide_share = config.wide_share
 
     @property
     def device(self) -> torch.device:
@@ -85,7 +86,9 @@ class RecurrentClassifier(nn.Module):
         if self.wide is None:
             return logits
         paths = torch.stack([logits, self.wide(bags)])
-        return paths if self.training else paths.mean(0)
+        if self.training:
+            return paths
+        return (1 - self.wide_share) * paths[0] + self.wide_share * paths[1]
 
     def read(
         self, words: Tensor, lengths: Tensor, subwords: BatchSubwords | None = None

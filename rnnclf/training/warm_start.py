@@ -13,7 +13,12 @@ from rnnclf.model.classifier import Classifier
 from rnnclf.model.network import EMBEDDING, WIDE
 
 OUTPUTS, IDF = ("linear.weight", "linear.bias"), "wide.idf"
-MAY_DIFFER = ("dropout", "vectors", "warm_start")  # ends of keys of the section `model`
+MAY_DIFFER = (
+    "dropout",
+    "vectors",
+    "warm_start",
+    "wide_share",
+)  # ends of keys of the section `model`
 
 
 def check_same_network(given: Classifier, config: Config) -> None:
