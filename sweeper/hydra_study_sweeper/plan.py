@@ -130,7 +130,7 @@ class StudyPlan:
         spec = replace(self.spec, **changes)
         return replace(self, worker=replace(self.worker, spec=spec))
 
-    def begun(self, since: float, studies: int) -> "StudyPlan":
+    def with_budget(self, since: float, studies: int) -> "StudyPlan":
         """Returns the plan with its budget, if it has one.
 
         Args:

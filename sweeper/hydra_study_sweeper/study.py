@@ -81,7 +81,7 @@ def run_studies(
     records = []
     with Pool(list(preload)) as pool:
         for plan in plans:
-            record = run_study(plan.begun(since, len(plans)), pool, queue)
+            record = run_study(plan.with_budget(since, len(plans)), pool, queue)
             since = time.time()
             queue.outcomes.append(outcome_in_short(record, plan.spec.names))
             records.append(record)
