@@ -13,7 +13,7 @@ import torch
 from processes import run_program
 from project import composed
 
-from rnnclf.bundles.export import export_onnx, inputs_of
+from rnnclf.bundles.export import export_onnx
 from rnnclf.data.encoding import make_batch
 from rnnclf.data.vocabulary import Vocabulary
 from rnnclf.errors import ModelError
@@ -57,17 +57,6 @@ def test_every_network_answers_like_the_original(cell, pooling, bidirectional, t
     np.testing.assert_allclose(probabilities, original.predict_proba(texts), atol=1e-5)
 
 
-def test_a_wide_path_takes_the_features_of_texts(tmp_path):
-    original = classifier("model.wide_buckets=1000", "dataset.max_length=1")
-    torch.nn.init.normal_(original.model.wide.weight)
-    export_onnx(original, tmp_path / "model.onnx")
-    session = onnxruntime.InferenceSession(tmp_path / "model.onnx")
-    texts = ["word1 word2", "", "word4 unheard " * 200]
-    inputs = inputs_of(original.encode(texts))
-    (found,) = session.run(None, {name: values.numpy() for name, values in inputs.items()})
-    np.testing.assert_allclose(found, original.predict_proba(texts), atol=1e-5)
-
-
 def test_a_graph_that_answers_otherwise_is_not_written(tmp_path, monkeypatch):
     """As if the exporter had recorded another network."""
     original, other = classifier(), classifier("cell=rnn")
@@ -89,19 +78,22 @@ def test_the_written_page_answers_every_text_as_the_model_does(tmp_path):
     """In a process that has no rnnclf and no torch, with unknown words and texts that are cut."""
     words = ["<unk>", "<pad>", "'", ".", "(", "it", "was", "s", "<br", "/>", "▁", "i", "t"]
     alphabet = [*words, "It's", '"was"', "unheard", "<br />", "WAS.", ";it:", "(!?)", "\u2028", ""]
+    alphabet += ["Größe", "x-ray_vision", "\ud800", "\U0001f40b"]
     chance = random.Random(0)
     texts = [" ".join(chance.choices(alphabet, k=chance.randint(0, 20))) for _ in range(150)]
-    for number, (tokens, length, truncation) in enumerate(
+    for number, (tokens, length, truncation, buckets) in enumerate(
         [
-            *(("words", "null", "head"), ("words", 5, "head"), ("words", 4, "head_tail")),
-            *(("characters", 7, "head_tail"), ("words", 5, "head_tail")),
+            *(("words", "null", "head", 0), ("words", 5, "head", 0), ("words", 4, "head_tail", 9)),
+            *(("characters", 7, "head_tail", 0), ("words", 5, "head_tail", 10_000)),
         ]
     ):
         cut = [f"dataset.max_length={length}", f"dataset.truncation={truncation}"]
-        cut.append(f"dataset.tokens={tokens}")
+        cut += [f"dataset.tokens={tokens}", f"model.wide_buckets={buckets}"]
         config = composed("hidden_size=5", "embedding_size=4", *cut)
         torch.manual_seed(0)
         model = RecurrentClassifier(config.model, len(words), 3).eval()
+        if model.wide:
+            torch.nn.init.normal_(model.wide.weight)
         original = Classifier(config, Vocabulary(words), ["a", "b", "c"], model)
         folder = tmp_path / str(number)
         folder.mkdir()

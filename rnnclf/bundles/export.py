@@ -23,8 +23,7 @@ from hydra_study_sweeper.files import read_bounded, replacing, write_text
 from torch import Tensor, nn
 
 from rnnclf.data.encoding import LONGEST as LONGEST_TEXT
-from rnnclf.data.encoding import EncodedTexts, make_batch
-from rnnclf.data.wide import BAGS, Bags
+from rnnclf.data.wide import BAGS
 from rnnclf.errors import ModelError, UserError
 from rnnclf.model.classifier import Classifier
 from rnnclf.model.layers import TINY, WideLayer
@@ -80,7 +79,7 @@ def export_onnx(classifier: Classifier, path: Path) -> float:
     free. Its metadata has the words, the classes and how texts are cut. Known words have the
     character n-grams in their vectors; out-of-vocabulary words, which the graph cannot see, are
     `<unk>`. For a wide path it also takes `buckets` (batch, 2, features; int64) and `counts`
-    (float32) as `inputs_of` gives them, and there is no program.
+    (float32), which the program finds.
 
     Nothing is written unless made-up texts have the model's answers.
 
@@ -119,37 +118,15 @@ def export_onnx(classifier: Classifier, path: Path) -> float:
         onnx.save(graph, str(temporary))
         onnxruntime.set_default_logger_severity(4)  # it raises the same
         model = onnx_page.Model(temporary)
-
-        def with_features(texts: list[str]) -> npt.NDArray[np.float32]:
-            inputs = inputs_of(classifier.encode(texts))
-            feeds = {name: values.numpy() for name, values in inputs.items()}
-            (probabilities,) = model.session.run(None, feeds)
-            answers: npt.NDArray[np.float32] = probabilities
-            return answers
-
-        is_wide = has_wide_path(classifier)
         try:
-            difference = _check(classifier, with_features if is_wide else model.predict_proba)
+            difference = _check(classifier, model.predict_proba)
         except onnxruntime.capi.onnxruntime_pybind11_state.Fail as error:
             raise ModelError(
                 "the exported model takes texts of one length only, because the cell has a loop "
                 "in Python; nothing was written"
             ) from error
-    if not is_wide:
-        write_text(program, page)
+    write_text(program, page)
     return difference
-
-
-def has_wide_path(classifier: Classifier) -> bool:
-    """Tells whether a model reads features that the program does not find."""
-    return classifier.config.model.wide_buckets > 0
-
-
-def inputs_of(texts: EncodedTexts) -> dict[str, Tensor]:
-    """Returns the inputs of a graph for texts."""
-    batch = make_batch(texts, np.arange(len(texts)))
-    inputs = {"words": batch.words.t().contiguous(), "lengths": batch.lengths}
-    return inputs if texts.bags is None else inputs | _padded(texts.bags)
 
 
 def _asset(name: str) -> str:
@@ -165,12 +142,16 @@ def _about_texts(classifier: Classifier) -> dict[str, Any]:
         "tokens": dataset.tokens,
         "max_length": LONGEST_TEXT if dataset.max_length is None else dataset.max_length,
         "truncation": dataset.truncation,
+        "wide_buckets": classifier.config.model.wide_buckets,
     }
 
 
 def _write_graph(classifier: Classifier, path: Path) -> None:
     """Records a batch of three texts of different lengths."""
-    inputs = inputs_of(classifier.encode(made_up_texts(classifier)[:3]))
+    inputs = {"words": torch.ones(3, 4, dtype=torch.int64), "lengths": torch.tensor([4, 2, 1])}
+    if classifier.config.model.wide_buckets:
+        shape = (3, BAGS, 5)
+        inputs |= {"buckets": torch.zeros(shape, dtype=torch.int64), "counts": torch.ones(shape)}
     # Without gradients a layer is torch's own, which the exporter knows.
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # the exporter warns about itself and about tracing
@@ -219,18 +200,3 @@ def made_up_texts(classifier: Classifier) -> list[str]:
         )
         for number in range(TEXTS)
     ]
-
-
-def _padded(bags: Bags) -> dict[str, Tensor]:
-    """Returns the bags of texts side by side (texts, bags, features)."""
-    sizes = np.diff(bags.ends, prepend=0)
-    places = np.arange(max(1, sizes.max())) < sizes[:, None]  # a text may have no feature
-    padded = {}
-    for name, values, kind in (
-        ("buckets", bags.buckets, np.int64),
-        ("counts", bags.counts, np.float32),
-    ):
-        rows = np.zeros(places.shape, dtype=kind)
-        rows[places] = values
-        padded[name] = torch.from_numpy(rows.reshape(-1, BAGS, places.shape[1]))
-    return padded

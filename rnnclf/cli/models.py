@@ -30,7 +30,7 @@ NAMED = 5  # labels that a message names
 @click.option("--label", help="The column of the labels, by name or number, if it is not found.")
 @ENCODING
 @click.option(
-    "--mistakes", type=FILE, help="With --file: write the mistakes to a .csv, .tsv or .jsonl."
+    "--mistakes", type=FILE, help="With --file: write the mistakes, in a format of predict -o."
 )
 def evaluate(
     model: Path,
@@ -159,19 +159,16 @@ def export(model: Path, path: Path | None) -> None:
     rnnclf. Before they are written, its answers are compared with the model's for 100 made-up
     texts: known and unknown words, signs, texts without a word and longer than the model reads.
     """
-    from rnnclf.bundles.export import TEXTS, export_onnx, has_wide_path
+    from rnnclf.bundles.export import TEXTS, export_onnx
     from rnnclf.model.store import load
 
     path = path or model / "model.onnx"
     classifier = load(model)
     difference = export_onnx(classifier, path)
-    is_wide = has_wide_path(classifier)
-    written = str(path) if is_wide else f"{path} and {path.with_suffix('.py')}"
     echo(
-        f"{written}: same labels as the model on {TEXTS} made-up texts (known and unknown words, "
-        f"signs, no word, too many), probabilities within {difference:.1g}"
+        f"{path} and {path.with_suffix('.py')}: same labels as the model on {TEXTS} made-up texts "
+        "(known and unknown words, signs, no word, too many), probabilities within "
+        f"{difference:.1g}"
     )
-    if is_wide:
-        echo("no program beside it: it could not find the features of the wide path")
     if classifier.config.model.ngram_buckets:
         echo("unknown words have no character n-grams in it and are <unk>")
