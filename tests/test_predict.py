@@ -15,6 +15,7 @@ import pytest
 import torch
 from processes import FORKSERVER, Program
 from project import RNNCLF, composed
+from pyarrow import parquet
 
 import rnnclf as package
 from rnnclf.bundles.card import accuracy_interval
@@ -90,7 +91,7 @@ TEXTS = [
 ]
 
 
-@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".jsonl"])
+@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".jsonl", ".parquet"])
 def test_a_file_keeps_its_columns_and_every_character(suffix, model, rnnclf, expected, tmp_path):
     columns = ["id", "Message Text", "label"]
     rows = [[str(number), text, f"old\r{number}"] for number, text in enumerate(TEXTS)]
@@ -106,6 +107,10 @@ def test_a_file_keeps_its_columns_and_every_character(suffix, model, rnnclf, exp
         lines = out.read_text(encoding="utf-8").split("\n")[:-1]
         records = [list(json.loads(line).values()) for line in lines]
         assert list(json.loads(lines[0])) == [*columns, "predicted_label", "probability"]
+    elif suffix == ".parquet":
+        table = parquet.read_table(out)
+        assert table.column_names == [*columns, "predicted_label", "probability"]
+        records = [list(record.values()) for record in table.to_pylist()]
     else:
         with out.open(encoding="utf-8", newline="") as file:
             header, *records = csv.reader(file, delimiter="\t" if suffix == ".tsv" else ",")
@@ -244,7 +249,7 @@ def test_a_wrong_file_is_one_line_and_leaves_no_output(content, message, model, 
     [
         (["text", "--file", "in.csv"], "texts as arguments or --file, not both"),
         (["-oh no"], "a text that begins with - comes after --"),
-        (["--file", "in.csv", "-o", "out.xlsx"], "must end in .csv, .tsv, .jsonl"),
+        (["--file", "in.csv", "-o", "out.xlsx"], "must end in .csv, .tsv, .jsonl, .parquet"),
     ],
 )
 def test_options_that_do_not_go_together(arguments, message, model, rnnclf):

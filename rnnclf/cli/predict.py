@@ -56,7 +56,7 @@ class _OfTexts(click.Command):
     "-o",
     "--output",
     type=FILE,
-    help="With --file: write its columns, label and probability to a .csv, .tsv or .jsonl.",
+    help="With --file: write its columns, label and probability: .csv, .tsv, .jsonl, .parquet.",
 )
 @click.option("--top", default=1, type=click.IntRange(min=1), help="Classes to list for a text.")
 @click.option(

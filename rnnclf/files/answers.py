@@ -4,6 +4,7 @@ import csv
 import itertools
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +13,19 @@ from hydra_study_sweeper.files import replacing
 from rnnclf.errors import ConfigError
 
 ADDED = ("label", "probability")
-SUFFIXES = (".csv", ".tsv", ".jsonl")
+SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
+ROWS_AT_ONCE = 1024  # of Parquet
 
 Answer = tuple[str | None, float]
 """A class and its probability; None for none of these."""
 
 
 def check_output(path: Path) -> None:
-    """Raises a `ConfigError` unless the name of a file tells its format."""
+    """Raises a `ConfigError` unless the name of a file tells a format that can be written."""
     if path.suffix.lower() not in SUFFIXES:
         raise ConfigError(f"{path}: the name of the output must end in {', '.join(SUFFIXES)}")
+    if path.suffix.lower() == ".parquet" and find_spec("pyarrow") is None:
+        raise ConfigError(f"{path}: Parquet needs pyarrow: pip install 'rnnclf[parquet]'")
 
 
 def write_answers(
@@ -30,7 +34,7 @@ def write_answers(
     rows: Iterable[Sequence[str]],
     answers: Iterable[Answer],
 ) -> None:
-    """Writes rows with their answers as CSV, TSV or JSON lines, as `path` ends.
+    """Writes rows with their answers as CSV, TSV, JSON lines or Parquet, as `path` ends.
 
     All columns are kept. Two are added: `label` (empty or null for none of these) and
     `probability`; if the table has these already, `predicted_label` and `predicted_probability`.
@@ -43,13 +47,20 @@ def write_answers(
     added = [f"predicted_{name}" if name in columns else name for name in ADDED]
     names = _distinct([*columns, *added])
     records = _records(rows, answers)
-    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        if path.suffix.lower() == ".jsonl":
+    write = _write_parquet if path.suffix.lower() == ".parquet" else _write_lines
+    with replacing(path) as temporary:
+        write(temporary, names, records)
+
+
+def _write_lines(path: Path, names: Sequence[str], records: Iterable[list[Any]]) -> None:
+    suffix = path.suffix.lower()
+    with path.open("w", encoding="utf-8", newline="") as file:
+        if suffix == ".jsonl":
             for record in records:
                 line = json.dumps(dict(zip(names, record, strict=True)), ensure_ascii=False)
                 file.write(f"{line}\n")
         else:
-            writer = csv_writer(file, "\t" if path.suffix.lower() == ".tsv" else ",")
+            writer = csv_writer(file, "\t" if suffix == ".tsv" else ",")
             writer.writerow(names)
             writer.writerows(records)
 
@@ -63,6 +74,18 @@ def _distinct(names: Sequence[str]) -> list[str]:
             None
         )
     return list(distinct)
+
+
+def _write_parquet(path: Path, names: Sequence[str], records: Iterator[list[Any]]) -> None:
+    import pyarrow
+    from pyarrow.parquet import ParquetWriter
+
+    kinds = [*[pyarrow.string()] * (len(names) - 1), pyarrow.float64()]
+    schema = pyarrow.schema(zip(names, kinds, strict=True))
+    with ParquetWriter(path, schema) as writer:
+        while rows := list(itertools.islice(records, ROWS_AT_ONCE)):
+            columns = map(pyarrow.array, zip(*rows, strict=True), kinds)
+            writer.write_batch(pyarrow.record_batch(list(columns), schema))
 
 
 def _records(rows: Iterable[Sequence[str]], answers: Iterable[Answer]) -> Iterator[list[Any]]:
