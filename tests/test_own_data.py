@@ -3,6 +3,7 @@
 import csv
 import random
 import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -181,8 +182,11 @@ def test_a_file_of_tickets_from_the_check_to_the_evaluation(tmp_path, run_py, rn
     checked = rnnclf("data", "check", str(file))
     assert checked.returncode == 0
     assert "text from Message Text, label from Category (found)" in checked.stdout
-    columns = ["dataset.text=Message Text", "dataset.label=4"]
-    done = run_py("dataset=csv", "dataset.file=tickets.csv", *columns, "hydra.run.dir=run", *TINY)
+    named = rnnclf("data", "check", str(file), "--column", "Message Text", "--label", "4")
+    words = shlex.split(named.stdout.splitlines()[-1])
+    assert words[:4] == ["next:", "python", "run.py", "dataset=csv"]
+    assert words[5:] == ["dataset.text=Message Text", 'dataset.label="4"']
+    done = run_py(*words[3:], "hydra.run.dir=run", *TINY)
     assert done.returncode == 0, done.stderr
     assert result_of(tmp_path)["texts"] == {"train": 81, "validation": 9, "test": 30}
     assert "text from Message Text, label from Category" in done.stdout

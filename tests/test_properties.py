@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from hypothesis import given, settings
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from project import composed
 
 from rnnclf.configuration.composed import load, to_yaml
+from rnnclf.configuration.overrides import override
 from rnnclf.configuration.schema import Config, keys
 from rnnclf.data.tables import Reading, read_table
 from rnnclf.data.torchtext_adapter import tokenize
@@ -42,6 +44,20 @@ labels = no_nul.map(str.strip).filter(lambda label: label and not set(label) & s
 
 def is_one_line(error: Exception) -> bool:
     return bool(str(error)) and "\n" not in str(error)
+
+
+@thorough
+@given(no_nul)
+@example("1e3")
+@example("null")
+@example("a, [b]")
+@example('c\\"')
+@example("d\\")
+@example("it's + 1")
+def test_an_override_gives_any_string(value):
+    assume("${" not in value)
+    (parsed,) = OverridesParser.create().parse_overrides([override("key", value)])
+    assert parsed.value() == value
 
 
 @thorough

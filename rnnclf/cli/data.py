@@ -1,5 +1,6 @@
 """Commands about data sets: an overview, and the accuracies of linear classifiers."""
 
+import shlex
 from pathlib import Path
 
 import click
@@ -43,8 +44,10 @@ def check(
     """Tells what is in a data set of your own, and what looks wrong.
 
     FILE is a file, or a folder with train.csv and perhaps validation.csv and test.csv. It is read
-    as `python run.py dataset=csv` reads it. The exit code is 1 if that would refuse it.
+    as `python run.py dataset=csv` reads it. The exit code is 1 if that would refuse it. The last
+    line is the command that trains on it.
     """
+    from rnnclf.configuration.overrides import override
     from rnnclf.data.own import files_in, report_of
     from rnnclf.data.tables import Reading
 
@@ -55,6 +58,15 @@ def check(
     with errors_name_options():
         for line in report_of(files, reading):
             echo(line)
+    given = {
+        "folder" if file.is_dir() else "file": str(file),
+        "test_file": test and str(test),
+        "text": "+".join(columns),
+        "label": label,
+        "encoding": encoding,
+    }
+    words = [override(f"dataset.{key}", value) for key, value in given.items() if value]
+    echo(f"next: {shlex.join(['python', 'run.py', 'dataset=csv', *words])}")
 
 
 @click.command()

@@ -98,8 +98,17 @@ def run_in_place(arguments: list[str]) -> list[str]:
     for argument in arguments[1:]:
         if not _BESIDE_RESUME.match(argument):
             raise ConfigError(f"{argument}: a resumed run keeps its configuration; leave this out")
-    quoted = folder.replace('"', r"\"")
-    return [*arguments, f'hydra.run.dir="{quoted}"', "hydra.output_subdir=null"]
+    return [*arguments, override("hydra.run.dir", folder), "hydra.output_subdir=null"]
+
+
+def override(key: str, value: str) -> str:
+    """Writes an override that gives a key a string, whatever its signs are."""
+    plain = re.fullmatch(r"([a-z_/]|\.\.?/)[\w./+-]*( [\w./+-]+)*", value, re.ASCII | re.IGNORECASE)
+    if plain and value.lower() not in ("null", "true", "false", "inf", "nan"):
+        return f"{key}={value}"
+    # Hydra reads a backslash as one unless a quote follows.
+    quoted = re.sub(r'\\*(?="|\Z)', lambda found: 2 * found[0], value).replace('"', r"\"")
+    return f'{key}="{quoted}"'
 
 
 def refuse_links_in_place(arguments: list[str]) -> None:
