@@ -1,7 +1,8 @@
 """Your own texts: rnnclf beside fastText and a linear SVM.
 
     python benchmarks/own_comparison.py data FOLDER
-    python benchmarks/own_comparison.py measure FOLDER [--arms ours fasttext svm] [--minutes 2 10]
+    taskset -c 0 python benchmarks/own_comparison.py measure FOLDER --arms ours
+    taskset -c 1 python benchmarks/own_comparison.py measure FOLDER --arms fasttext svm
     python benchmarks/own_comparison.py table FOLDER
 
 `data` makes two data sets of the published ones: `postings`, passages of newsgroup postings in
@@ -9,8 +10,9 @@ twelve groups, and `inbox`, passages of e-mail, sentences of reviews and questio
 The largest class has 24 and 400 times the texts of the smallest. Texts are distinct, and those of a
 posting or an e-mail are either all for training or all for the test.
 
-`measure` trains on train.csv with both cores and answers test.csv: rnnclf and fastText's autotune
-for each budget, the SVM once with and once without class weights; it takes the time it needs.
+`measure` trains on train.csv and answers test.csv, each on one core: rnnclf and fastText's autotune
+for the budgets in --minutes (2 and 10), the SVM once with and once without class weights; it takes
+the time it needs.
 What is in results.jsonl already is not measured again. fastText is in a Python of its own:
 --fasttext PYTHON. `table` prints the results.
 """
@@ -130,7 +132,7 @@ seconds, folder = int(sys.argv[1]), sys.argv[2]
 start = time.perf_counter()
 model = fasttext.train_supervised(
     f"{folder}/train", autotuneValidationFile=f"{folder}/valid", autotuneDuration=seconds,
-    thread=2, verbose=0,
+    thread=1, verbose=0,
 )
 print(time.perf_counter() - start)
 for line in open(f"{folder}/test", encoding="utf-8"):
@@ -161,7 +163,6 @@ def fasttext(data: Path, minutes: int, work: Path, python: str) -> tuple[float, 
 
 def svm(data: Path, weights: str | None) -> tuple[float, list[str]]:
     """TF-IDF of words 1-2 and characters 2-5; C is chosen on a validation part."""
-    from joblib import Parallel, delayed
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.metrics import f1_score
     from sklearn.pipeline import make_union
@@ -180,7 +181,7 @@ def svm(data: Path, weights: str | None) -> tuple[float, list[str]]:
         machine = LinearSVC(C=c, class_weight=weights).fit(of_training, training.labels)
         return float(f1_score(valid.labels, machine.predict(of_valid), average="macro"))
 
-    values = Parallel(n_jobs=2, prefer="threads")(delayed(value)(c) for c in C)
+    values = [value(c) for c in C]
     best = C[values.index(max(values))]
     machine = LinearSVC(C=best, class_weight=weights)
     machine.fit(features.fit_transform(train.texts), train.labels)
