@@ -152,7 +152,11 @@ EVERYTHING = (
 )
 
 
-@pytest.mark.parametrize("settings", [(), EVERYTHING], ids=["plain", "everything"])
+@pytest.mark.parametrize(
+    "settings",
+    [(), EVERYTHING, ("model.wide_buckets=500",)],
+    ids=["plain", "everything", "with a wide path"],
+)
 def test_a_run_repeats_and_its_model_answers_alike_on_the_cpu(settings, tmp_path):
     config = composed("dataset=sample", "device=cuda", "epochs=3", "lr=0.01", *settings)
     results = []
@@ -163,6 +167,6 @@ def test_a_run_repeats_and_its_model_answers_alike_on_the_cpu(settings, tmp_path
     assert results[0]["device"] == torch.cuda.get_device_name()
     for key in ("best_epoch", "val_loss", "val_accuracy", "test_loss", "test_accuracy"):
         assert results[0][key] == results[1][key], key
-    predictions = read_predictions(tmp_path / "first" / "predictions.csv")
+    predictions = read_predictions(tmp_path / "first" / "predictions.csv", "validation")
     answers = rnnclf.load(tmp_path / "first").predict([one.sentence for one in predictions])
     assert answers == [one.predicted for one in predictions]
