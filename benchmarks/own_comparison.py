@@ -1,8 +1,8 @@
 """Your own texts: rnnclf beside fastText and a linear SVM.
 
     python benchmarks/own_comparison.py data FOLDER
-    taskset -c 0 python benchmarks/own_comparison.py measure FOLDER --arms ours
-    taskset -c 1 python benchmarks/own_comparison.py measure FOLDER --arms fasttext svm
+    taskset -c 0 python benchmarks/own_comparison.py measure FOLDER --arms ours svm
+    taskset -c 1 python benchmarks/own_comparison.py measure FOLDER --arms fasttext
     python benchmarks/own_comparison.py table FOLDER
 
 `data` makes two data sets of the published ones: `postings`, passages of newsgroup postings in
@@ -12,9 +12,8 @@ posting or an e-mail are either all for training or all for the test.
 
 `measure` trains on train.csv and answers test.csv, each on one core: rnnclf and fastText's autotune
 for the budgets in --minutes (2 and 10), the SVM once with and once without class weights; it takes
-the time it needs.
-What is in results.jsonl already is not measured again. fastText is in a Python of its own:
---fasttext PYTHON. `table` prints the results.
+the time it needs. What is in results.jsonl already is not measured again. --fasttext PYTHON names
+an interpreter that has fastText. `table` prints the results.
 """
 
 import argparse

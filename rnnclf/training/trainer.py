@@ -145,7 +145,7 @@ class Trainer:
         epoch = len(self.epochs) + 1
         start = time.perf_counter()
         self.model.train()
-        texts = words = 0
+        texts = 0
         loss_sum = right = 0.0
         batches = training_batches(self._train, self._settings.batch_size, self._order)
         for step, batch in enumerate((batch.to(self.device) for batch in batches), start=1):
@@ -156,7 +156,6 @@ class Trainer:
                 scheduler.step()
             self._update_average()
             texts += len(batch.labels)
-            words += int(batch.lengths.sum())
             loss_sum += loss * len(batch.labels)
             right += (logits.argmax(1) == batch.labels).sum().item()
             on_step(step)
@@ -164,6 +163,7 @@ class Trainer:
                 break
         self._updates.flush()
         trained = time.perf_counter()
+        tokens = int(self._train.lengths.sum()) * texts / len(self._train)
         scores = None
         if self._validation is not None:
             logits = predict_logits(self._evaluated(), self._validation)
@@ -178,7 +178,7 @@ class Trainer:
             val_macro_f1=scores.macro_f1 if scores else None,
             lr=lr,
             seconds=time.perf_counter() - start,
-            tokens_per_second=words / (trained - start),
+            tokens_per_second=tokens / (trained - start),
         )
 
     def _step(self, batch: Batch) -> tuple[float, Tensor]:

@@ -13,12 +13,8 @@ from rnnclf.model.classifier import Classifier
 from rnnclf.model.network import EMBEDDING, WIDE
 
 OUTPUTS, IDF = ("linear.weight", "linear.bias"), "wide.idf"
-MAY_DIFFER = (
-    "dropout",
-    "vectors",
-    "warm_start",
-    "wide_share",
-)  # ends of keys of the section `model`
+# Ends of keys of the section `model`.
+MAY_DIFFER = ("dropout", "vectors", "warm_start", "wide_share")
 
 
 def check_same_network(given: Classifier, config: Config) -> None:

@@ -89,7 +89,8 @@ def _unfinished(trials: Trials, record: StudyRecord) -> str:
     budget, asked = trials.spec.budget, counted(record.n_trials, "trial")
     if not budget:
         return f"stopped before it had {asked}; the same command continues"
-    more = 600 * budget.workers / trials.mean_seconds(*ENDED) if record.states else 0
+    seconds = trials.mean_seconds(*ENDED)
+    more = 600 * budget.workers / seconds if seconds else 0
     return (
         f"the time was up before it had {asked}; the same command with 10 more "
         f"minutes has about {min(more, trials.remaining()):.0f} more"

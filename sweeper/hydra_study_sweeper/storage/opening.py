@@ -62,7 +62,7 @@ def open_study(spec: StudySpec, storage: BaseStorage, *, begun: bool) -> optuna.
     """Opens a study in its storage, which is made there unless it has begun.
 
     Raises:
-        StudyError: If it has begun and is not there.
+        StudyError: If the study has begun, but its storage no longer has it.
     """
     pruner = optuna.pruners.NopPruner()
     if not begun:
