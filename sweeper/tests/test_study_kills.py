@@ -103,19 +103,24 @@ def test_a_sigterm_to_the_whole_process_group_costs_no_trial(tmp_path):
 def test_a_dead_server_of_the_workers_is_replaced(tmp_path):
     command = [*SWEEP, "steps=2", "seconds=0.1", "hydra.sweeper.n_trials=6"]
     process = subprocess.Popen(command, cwd=tmp_path, **OUTPUT)
-    parent = psutil.Process(process.pid)
-    killed = 0
-    while process.poll() is None and killed < 3:
-        for child in parent.children():
-            with contextlib.suppress(psutil.NoSuchProcess):
-                if "forkserver" in " ".join(child.cmdline()):
-                    child.kill()
-                    killed += 1
-        time.sleep(0.2)
+    # After two trials have completed, the two that the first kill lost were run again: a trial
+    # that is lost twice fails.
+    for completed in (0, 2):
+        while not has_completed(tmp_path / "study", completed):
+            assert process.poll() is None
+            time.sleep(0.05)
+        (server,) = [
+            c for c in psutil.Process(process.pid).children() if "forkserver" in c.cmdline()[-1]
+        ]
+        server.kill()
     output, _ = process.communicate(timeout=60)
-    assert killed == 3
     assert process.returncode == 0, output
     assert states_of(tmp_path / "study") == {"COMPLETE": 6}
+
+
+def has_completed(study: Path, number: int) -> bool:
+    """Whether trials of a study have begun, and so many have completed."""
+    return any(study.glob("*/.hydra")) and states_of(study).get("COMPLETE", 0) >= number
 
 
 @contextlib.contextmanager
