@@ -1,0 +1,104 @@
+"""Records the learning curves of a search space, which `replay.py` searches again.
+
+    python benchmarks/curves.py questions [--minutes 60]
+
+Trains configurations of `sweeps/DATASET.yaml` (GRU), one after the other on one core: the defaults,
+a plain GRU, then a quasi-random design. Each 8th is trained with four validation parts and seeds.
+Texts are fewer than those of the studies (`REDUCED`).
+The curves go to `benchmarks/curves/DATASET.parquet` after each training, so an interrupted
+recording is continued by the same command. Needs the raw files of the data set in $RNNCLF_DATA.
+"""
+
+import argparse
+import time
+from functools import partial
+from pathlib import Path
+
+import torch
+from hydra_study_sweeper.space.points import as_overrides
+from recordings import (
+    REDUCED,
+    Run,
+    composed,
+    missing,
+    overrides_of,
+    path_of,
+    read_runs,
+    space_of,
+    write_runs,
+)
+
+from rnnclf.configuration.composed import from_omegaconf
+from rnnclf.configuration.schema import Config
+from rnnclf.data.prepared import load_test, prepare
+from rnnclf.errors import TrainingError
+from rnnclf.files.epochs import EpochMetrics
+from rnnclf.model.evaluate import predict_logits, score
+from rnnclf.training.pretrain import pretrain
+from rnnclf.training.reproducibility import git_revision, prepare_torch, seed_everything
+from rnnclf.training.run import build_classifier
+from rnnclf.training.trainer import Trainer
+from rnnclf.training.updates import make_updates
+
+TESTED = 1500  # test texts
+
+
+def train(config: Config) -> dict[str, list[float]]:
+    """Trains one configuration and returns its curves; see `Run`."""
+    data_folder = Path(config.paths.data)
+    data, test = prepare(config.dataset, data_folder, config.model.wide_buckets), None
+    began = time.process_time()
+    order = seed_everything(config.seed)
+    classifier = build_classifier(config, data)
+    training, validation = map(classifier.with_subwords, (data.training, data.validation))
+    make = partial(make_updates, settings=config.optimizer, clip_norm=config.training.clip_norm)
+    network = classifier.model
+    if config.training.pretrain_epochs:
+        pretrain(network, training, make, config.training, order)
+    trainer = Trainer(make(network), training, validation, config.training, order)
+    curves = {name: [] for name in ("val_accuracy", "val_loss", "test_accuracy", "seconds")}
+    testing = 0.0
+
+    def on_epoch(metrics: EpochMetrics, is_best: bool) -> None:
+        nonlocal test, testing
+        ended = time.process_time()
+        if test is None:
+            texts = load_test(config.dataset, data_folder).take(range(TESTED))
+            test = classifier.encode(texts.texts, texts.labels)
+        scores = score(predict_logits(network, test), test.labels)
+        values = (metrics.val_accuracy, metrics.val_loss, scores.accuracy, ended - began - testing)
+        for curve, value in zip(curves.values(), values, strict=True):
+            curve.append(value)
+        testing += time.process_time() - ended
+
+    try:
+        trainer.run(on_epoch=on_epoch)
+    except TrainingError as error:
+        print(error)
+    return curves
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("dataset", choices=REDUCED)
+    parser.add_argument("--minutes", type=float, default=60)
+    options = parser.parse_args()
+    end = time.monotonic() + 60 * options.minutes
+    prepare_torch()
+    path, fixed = path_of(options.dataset), overrides_of(options.dataset)
+    space, runs = space_of(options.dataset), read_runs(path)
+    about = f"{' '.join(fixed)}; {git_revision()}; torch {torch.__version__}"
+    for number, repeat, point in missing(space, runs):
+        if time.monotonic() > end:
+            return
+        varied = [f"seed={repeat}", f"dataset.validation_seed={repeat}"]
+        overrides = [*fixed, *as_overrides(point, space.dimensions), *varied]
+        curves = train(from_omegaconf(composed(overrides)))
+        runs.append(Run(number, repeat, point, **curves))
+        write_runs(path, runs, about)
+        seconds, best = curves["seconds"][-1:], max(curves["val_accuracy"], default=0.0)
+        print(number, repeat, seconds, best, flush=True)
+
+
+if __name__ == "__main__":
+    main()
