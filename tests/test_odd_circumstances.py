@@ -75,7 +75,13 @@ def test_a_command_without_a_reader_ends_without_a_word(trained, rnnclf, command
 
 
 def test_a_terminal_of_no_columns(rnnclf):
-    done = rnnclf("data", "info", "--data", "[/]\x1b[2J", env=os.environ | {"COLUMNS": "0"})
+    done = rnnclf(
+        "data",
+        "info",
+        "--data",
+        "[/]\x1b[2J",
+        env=os.environ | {"COLUMNS": "0", "LINES": "9" * 5000},
+    )
     assert "\x1b" not in done.stdout
     assert (done.returncode, done.stderr) == (0, "")
     assert "sentiment" in done.stdout

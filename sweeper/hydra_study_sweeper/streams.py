@@ -4,6 +4,7 @@ import errno
 import io
 import logging
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,12 @@ def open_streams() -> None:
 
     A closed one becomes the null device; otherwise the next file that is opened has its number, and
     what libraries print goes into that file. What an encoding lacks is written as `\uXXXX`. A
-    terminal of no columns, which rich would fill with nothing, has its default width.
+    terminal of no columns, which rich would fill with nothing, or of 5,000 digits, which it cannot
+    read, has its default size.
     """
     for size in ("COLUMNS", "LINES"):
-        if os.environ.get(size) == "0":
-            del os.environ[size]
+        if not re.fullmatch("[1-9][0-9]{0,4}", os.environ.get(size, "")):
+            os.environ.pop(size, None)
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         stream = getattr(sys, name)
         if stream is None:
