@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rnnclf.data import formats, tables
+from rnnclf.data import formats, streams, tables
 from rnnclf.data.delimited import Broken, Dialect, records
 from rnnclf.data.tables import Reading, check_bad_rows, read_table
 from rnnclf.errors import DataError
@@ -101,6 +101,10 @@ def test_the_number_of_rows_is_bounded(tmp_path, monkeypatch):
     assert len(read_table(path, Reading()).texts) == 1000
     write(path, "text,label\n" + "a,x\n" * 1000 + "broken\n")
     with pytest.raises(DataError, match="more than 1000 rows; take a sample"):
+        read_table(path, Reading())
+    monkeypatch.setattr(streams, "MOST_LINES", 500)
+    write(path, "text,label\na,x\n" + "\n" * 499)  # no rows, and yet they must be read
+    with pytest.raises(DataError, match="more than 500 lines; take a sample"):
         read_table(path, Reading())
 
 

@@ -6,6 +6,7 @@ import os
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 LARGEST = 2**30  # bytes, unpacked; all texts of a file are in memory
 LONGEST_LINE = 2**26  # characters
+MOST_LINES = 30_000_000  # a few kilobytes may unpack to a billion that are empty
 MARKS = {
     b"\xff\xfe\x00\x00": "utf-32",
     b"\x00\x00\xfe\xff": "utf-32",
@@ -134,11 +136,16 @@ def bounded_lines(file: io.TextIOWrapper, path: Path) -> Iterator[str]:
     """Yields the lines of a text, none without end.
 
     Raises:
-        DataError: If a line is longer than `LONGEST_LINE`.
+        DataError: If a line is longer than `LONGEST_LINE`, or if there are more than `MOST_LINES`.
     """
-    while line := file.readline(LONGEST_LINE):
+    for number in count(1):
+        line = file.readline(LONGEST_LINE)
+        if not line:
+            return
         if len(line) == LONGEST_LINE:
             raise DataError(f"{path}: a line has more than {LONGEST_LINE} characters")
+        if number > MOST_LINES:
+            raise DataError(f"{path}: more than {MOST_LINES} lines; take a sample of them")
         yield line
 
 
