@@ -44,8 +44,8 @@ def read(reader: str, path: Path) -> tuple[float, float, int]:
     """Reads texts and labels into lists; returns CPU seconds of both, and rows."""
     start = time.process_time()
     if reader == "rnnclf":
-        from rnnclf.data.tables import Reading
-        from rnnclf.data.tables import read_table as load
+        from rnnclf.data.tables.table import Reading
+        from rnnclf.data.tables.table import read_table as load
     elif reader == "pandas":
         from pandas import read_csv as load
     elif reader == "polars":

@@ -27,7 +27,7 @@ with atheris.instrument_imports(include=FUZZED):
     from project import composed
 
     from rnnclf.data.archives import read_archive
-    from rnnclf.data.tables import Reading, read_table
+    from rnnclf.data.tables.table import Reading, read_table
     from rnnclf.data.vocabulary import Vocabulary
     from rnnclf.errors import DataError, ModelError
     from rnnclf.files.epochs import read_epochs

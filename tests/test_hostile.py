@@ -16,7 +16,7 @@ import torch
 
 from rnnclf.cli import main
 from rnnclf.data.cache import file_digest
-from rnnclf.data.tables import Reading, read_table
+from rnnclf.data.tables.table import Reading, read_table
 from rnnclf.errors import DataError, ModelError
 from rnnclf.files.epochs import write_epochs
 from rnnclf.model.store import load

@@ -59,7 +59,7 @@ OPENING = {
     "rnnclf/data/download.py": "raw files in the user's own folder",
     "rnnclf/data/overview.py": "the user's own conf/dataset/",
     "rnnclf/data/sources.py": "raw files in the user's own folder",
-    "rnnclf/data/streams.py": "a pipe that the user names",
+    "rnnclf/data/tables/streams.py": "a pipe that the user names",
     "rnnclf/data/vectors.py": "the user's own word vectors, a regular file",
     "rnnclf/files/answers.py": "written, in a folder of its own",
     "rnnclf/files/epochs.py": "written, never through a link",

@@ -13,7 +13,7 @@ from rnnclf.data.corpus import Corpus, Texts
 from rnnclf.data.findings import findings
 from rnnclf.data.own import files_in, read_own, report_of
 from rnnclf.data.prepared import prepare
-from rnnclf.data.tables import Reading
+from rnnclf.data.tables.table import Reading
 from rnnclf.data.tokens import characters
 from rnnclf.errors import DataError
 

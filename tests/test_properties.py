@@ -16,7 +16,7 @@ from project import composed
 from rnnclf.configuration.composed import load, to_yaml
 from rnnclf.configuration.overrides import override
 from rnnclf.configuration.schema import Config, keys
-from rnnclf.data.tables import Reading, read_table
+from rnnclf.data.tables.table import Reading, read_table
 from rnnclf.data.torchtext_adapter import tokenize
 from rnnclf.data.vocabulary import Vocabulary
 from rnnclf.errors import ConfigError, ModelError

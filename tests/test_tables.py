@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rnnclf.data import formats, streams, tables
-from rnnclf.data.delimited import Broken, Dialect, records
-from rnnclf.data.tables import Reading, check_bad_rows, read_table
+from rnnclf.data.tables import formats, streams, table
+from rnnclf.data.tables.delimited import Broken, Dialect, records
+from rnnclf.data.tables.table import Reading, check_bad_rows, read_table
 from rnnclf.errors import DataError
 
 TEXTS = ["Where is my invoice, please?", "The app crashes", "You charged me twice", "It is black"]
@@ -96,7 +96,7 @@ def test_what_parquet_unpacks_to_is_bounded_and_odd_values_are_one_line(tmp_path
 
 
 def test_the_number_of_rows_is_bounded(tmp_path, monkeypatch):
-    monkeypatch.setattr(tables, "MOST_ROWS", 1000)
+    monkeypatch.setattr(table, "MOST_ROWS", 1000)
     path = write(tmp_path / "a.csv", "text,label\n" + "a,x\n" * 1000)
     assert len(read_table(path, Reading()).texts) == 1000
     write(path, "text,label\n" + "a,x\n" * 1000 + "broken\n")

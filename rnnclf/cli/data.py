@@ -49,7 +49,7 @@ def check(
     """
     from rnnclf.configuration.overrides import override
     from rnnclf.data.own import files_in, report_of
-    from rnnclf.data.tables import Reading
+    from rnnclf.data.tables.table import Reading
 
     if test and file.is_dir():
         raise click.UsageError("--test goes with a file; a folder has test.csv")

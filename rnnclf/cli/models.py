@@ -88,7 +88,7 @@ def _measure(
     mistakes: Path | None,
 ) -> None:
     from rnnclf.bundles.measure import measure
-    from rnnclf.data.tables import Reading, check_bad_rows, read_table
+    from rnnclf.data.tables.table import Reading, check_bad_rows, read_table
     from rnnclf.files.answers import check_output, write_answers
     from rnnclf.files.class_table import class_table
     from rnnclf.model.store import load

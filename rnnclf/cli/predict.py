@@ -23,7 +23,7 @@ from rnnclf.errors import DataError, ModelError
 from rnnclf.files.answers import check_output, write_answers
 
 if TYPE_CHECKING:
-    from rnnclf.data.tables import Table
+    from rnnclf.data.tables.table import Table
 
 BATCH = 1024  # texts between two answers
 NAMED = 5  # rows that a message names
@@ -109,7 +109,7 @@ def predict(
 
 def _table_of(file: Path, columns: Sequence[str], encoding: str | None, *, keep: bool) -> "Table":
     """Reads a file of which every row gets an answer, or none."""
-    from rnnclf.data.tables import Reading, read_table
+    from rnnclf.data.tables.table import Reading, read_table
 
     reading = Reading(text=columns, encoding=encoding, labelled=False, keep=keep)
     with errors_name_options():

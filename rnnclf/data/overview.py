@@ -9,10 +9,10 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from rnnclf.data.columns import columns_of
 from rnnclf.data.own import PLACES, own_files, read_parts
 from rnnclf.data.sources import SOURCES, load_corpus
-from rnnclf.data.tables import Reading
+from rnnclf.data.tables.columns import columns_of
+from rnnclf.data.tables.table import Reading
 from rnnclf.data.tokens import TOKENIZERS
 from rnnclf.data.torchtext_adapter import count_words
 from rnnclf.errors import DataError

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rnnclf.configuration.schema import DatasetConfig
-from rnnclf.data.columns import columns_of
 from rnnclf.data.corpus import Corpus, Texts
 from rnnclf.data.findings import describe, findings, rare_words
 from rnnclf.data.splits import stratified_split
-from rnnclf.data.tables import BadRow, Reading, Table, check_bad_rows, read_table
+from rnnclf.data.tables.columns import columns_of
+from rnnclf.data.tables.table import BadRow, Reading, Table, check_bad_rows, read_table
 from rnnclf.data.torchtext_adapter import tokenize
 from rnnclf.errors import DataError
 

@@ -10,7 +10,7 @@ from rnnclf.data.archives import read_archive
 from rnnclf.data.corpus import Corpus, Texts
 from rnnclf.data.download import RawFile, fetch, locate
 from rnnclf.data.splits import shuffled_split
-from rnnclf.data.tables import Reading, read_table
+from rnnclf.data.tables.table import Reading, read_table
 
 
 @dataclass(frozen=True)

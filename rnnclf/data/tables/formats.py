@@ -10,8 +10,8 @@ from typing import Any
 
 import msgspec
 
-from rnnclf.data.delimited import DELIMITERS, Broken, Dialect, Row, find_dialect, records
-from rnnclf.data.streams import LARGEST, bounded_lines, decoded
+from rnnclf.data.tables.delimited import DELIMITERS, Broken, Dialect, Row, find_dialect, records
+from rnnclf.data.tables.streams import LARGEST, bounded_lines, decoded
 from rnnclf.errors import DataError, SettingError
 
 SAMPLE = 1000  # lines by which a format is recognised

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from hydra_study_sweeper.printable import one_line
 
-from rnnclf.data.columns import Chosen, Column, choose
-from rnnclf.data.delimited import Broken, Row
-from rnnclf.data.formats import SAMPLE, Rows, read_rows
-from rnnclf.data.streams import open_data
+from rnnclf.data.tables.columns import Chosen, Column, choose
+from rnnclf.data.tables.delimited import Broken, Row
+from rnnclf.data.tables.formats import SAMPLE, Rows, read_rows
+from rnnclf.data.tables.streams import open_data
 from rnnclf.errors import DataError
 
 MOST_COLUMNS = 10_000
