@@ -40,7 +40,7 @@ from rnnclf.training.run import build_classifier
 from rnnclf.training.trainer import Trainer
 from rnnclf.training.updates import make_updates
 
-TESTED = 1500  # test texts
+TESTED = 1500  # test texts at most
 
 
 def train(config: Config) -> dict[str, list[float]]:
@@ -63,7 +63,8 @@ def train(config: Config) -> dict[str, list[float]]:
         nonlocal test, testing
         ended = time.process_time()
         if test is None:
-            texts = load_test(config.dataset, data_folder).take(range(TESTED))
+            texts = load_test(config.dataset, data_folder)
+            texts = texts.take(range(min(TESTED, len(texts))))
             test = classifier.encode(texts.texts, texts.labels)
         scores = score(predict_logits(network, test), test.labels)
         values = (metrics.val_accuracy, metrics.val_loss, scores.accuracy, ended - began - testing)

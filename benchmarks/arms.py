@@ -1,0 +1,82 @@
+"""The searches that are compared: as others run them, and as the sweeper does."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import optuna
+from hydra_study_sweeper.options import PRUNERS, SAMPLERS
+from hydra_study_sweeper.workers.samplers import make_pruner, make_sampler
+from omegaconf import OmegaConf
+from optuna.pruners import MedianPruner
+from optuna.samplers import RandomSampler, TPESampler
+from recordings import Space
+from simulator import Arm, Array
+
+STOCK = "stock sweeper"
+OURS = "ours"
+
+
+def last(curve: Array) -> float:
+    """Returns the last value of a curve."""
+    return float(curve[-1])
+
+
+class RayPruner(optuna.pruners.BasePruner):
+    """Asynchronous successive halving as Ray Tune's `AsyncHyperBandScheduler` decides it.
+
+    At each rung, a trial ends if its value is below the best quarter of those that came before it.
+
+    Args:
+        epochs: Of a full training.
+    """
+
+    def __init__(self, epochs: int) -> None:
+        self._rungs: dict[int, dict[int, float]] = {
+            4**power: {} for power in range(8) if 4**power <= epochs
+        }
+
+    def prune(self, study: optuna.Study, trial: optuna.trial.FrozenTrial) -> bool:
+        """Tells whether a trial ends after the epoch that it has reported."""
+        step = trial.last_step
+        if step not in self._rungs:
+            return False
+        value, before = trial.intermediate_values[step], self._rungs[step]
+        ends = bool(before) and value < np.percentile(list(before.values()), 75)
+        before[trial.number] = value
+        return ends
+
+
+def arms_of(space: Space) -> dict[str, Arm]:
+    """Returns the searches by name."""
+    trial_0 = space.first[:1]
+    ours = Arm(_sampler("default"), _pruner("asha"), trial_0)
+    return {
+        STOCK: Arm(_tpe, in_batches=True),
+        "Optuna, median": Arm(_tpe, MedianPruner),
+        "Ray Tune, ASHA": Arm(
+            _random, lambda: RayPruner(space.epochs), value=last, keeps_pruned=True
+        ),
+        "random": Arm(_random),
+        "random, halving": Arm(_random, _pruner("asha")),
+        OURS: ours,
+        "ours, trial 0 drawn": replace(ours, first=()),
+        "ours, no pruner": replace(ours, pruner=_pruner("none")),
+        "ours, finalists": replace(ours, finalists=3, again=2),
+    }
+
+
+def _tpe(seed: int) -> optuna.samplers.BaseSampler:
+    return TPESampler(seed=seed)
+
+
+def _random(seed: int) -> optuna.samplers.BaseSampler:
+    return RandomSampler(seed=seed)
+
+
+def _sampler(name: str) -> Callable[[int], optuna.samplers.BaseSampler]:
+    return lambda seed: make_sampler(OmegaConf.create(SAMPLERS[name] | {"seed": seed}))
+
+
+def _pruner(name: str) -> Callable[[], optuna.pruners.BasePruner]:
+    return lambda: make_pruner(OmegaConf.create(PRUNERS[name]))

@@ -1,0 +1,143 @@
+"""The generated part of docs/search.md, and its pictures."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import plotly.graph_objects as go
+from arms import OURS
+from comparisons import Replays, interval, p_values
+from csv_folder import REPO
+from playwright.sync_api import sync_playwright
+from plotly.colors import qualitative
+
+PAGE = REPO / "docs" / "search.md"
+MARK = "<!-- Below: written by benchmarks/replay.py. -->\n"
+SHOWN = 2  # workers, where a table has one number of them
+SIZE = {"width": 860, "height": 420}
+
+
+def write_page(replays: Sequence[Replays]) -> None:
+    """Writes the part of the page below its mark, and the pictures beside it."""
+    text, mark, _ = PAGE.read_text(encoding="utf-8").partition(MARK)
+    PAGE.write_text(text + mark + "\n".join(lines(replays)) + "\n", encoding="utf-8")
+    figures = {one.dataset: regret(one) for one in replays}
+    draw({PAGE.with_name(f"search-{name}.png"): figure for name, figure in figures.items()})
+
+
+def lines(replays: Sequence[Replays]) -> Iterator[str]:
+    """Yields the lines of the generated part."""
+    yield from ["", "### What is recorded", ""]
+    yield from table(
+        ["", "trainings", "configurations", "test accuracy of trial 0", "best", "repetitions"],
+        [
+            [
+                one.dataset,
+                str(one.runs),
+                str(one.configurations),
+                f"{one.default:.4f}",
+                f"{one.best:.4f}",
+                str(one.quality.shape[2]),
+            ]
+            for one in replays
+        ],
+    )
+    yield from ["", "### How far the world is wrong about configurations that it has not seen", ""]
+    yield from table(
+        ["", "between them", "test accuracy", "logarithm of the seconds"],
+        [
+            [one.dataset, name, f"{accuracy:.4f}", f"{seconds:.3f}"]
+            for one in replays
+            for name, (accuracy, seconds) in one.errors.items()
+        ],
+    )
+    corrected = p_values(replays, OURS, SHOWN)
+    for one in replays:
+        yield from ["", f"### {one.dataset.capitalize()}", ""]
+        yield f"![Points of test accuracy lost over the time](search-{one.dataset}.png)"
+        yield ""
+        yield from accuracies(one)
+        yield ""
+        yield from certainty(one, corrected)
+
+
+def accuracies(one: Replays) -> Iterator[str]:
+    """Yields the table of the winners' expected test accuracies."""
+    others = [workers for workers in one.workers if workers != SHOWN]
+    steps = one.quality.shape[-1]
+    head = ["search", *(f"{share} %, {SHOWN} workers" for share in (25, 50, 100))]
+    rows = []
+    for arm in one.arms:
+        winners = one.of(arm, SHOWN)
+        low, high = interval(winners[:, -1])
+        cells = [f"{winners[:, steps * share // 100 - 1].mean():.4f}" for share in (25, 50, 100)]
+        cells[-1] += f" ({low:.4f} to {high:.4f})"
+        cells += [f"{one.of(arm, workers)[:, -1].mean():.4f}" for workers in others]
+        rows.append([arm, *cells])
+    return table([*head, *(f"100 %, {workers}" for workers in others)], rows)
+
+
+def certainty(one: Replays, corrected: Mapping[tuple[str, str], float]) -> Iterator[str]:
+    """Yields the table of ranks, of how soon and how surely."""
+    ranks = one.ranks(SHOWN)
+    rows = []
+    for arm in one.arms:
+        share, time = one.reached(arm, SHOWN)
+        p = corrected.get((one.dataset, arm))
+        rows.append(
+            [
+                arm,
+                f"{ranks[arm]:.2f}",
+                f"{share:.0%}",
+                f"{time:.0%}" if np.isfinite(time) else "never",
+                f"{one.worse_than_default(arm, SHOWN):.0%}",
+                "" if p is None else f"{p:.2g}",
+            ]
+        )
+    head = ["search", "mean rank", "near the best", "median time", "worse than trial 0"]
+    return table([*head, f"p against `{OURS}`"], rows)
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Yields the lines of a Markdown table."""
+    for row in (head, ["---"] * len(head), *rows):
+        yield f"| {' | '.join(row)} |"
+
+
+def regret(one: Replays) -> go.Figure:
+    """Draws what the winner so far lacks to the best, in points, with its 95 % band."""
+    figure = go.Figure(layout={"template": "plotly_white", "font": {"size": 13}} | SIZE)
+    steps = one.quality.shape[-1]
+    times = 100 * np.arange(1, steps + 1) / steps
+    for arm, color in zip(one.arms, qualitative.Dark24, strict=False):
+        lost = 100 * (one.best - one.of(arm, SHOWN))
+        low, high = interval(lost)
+        figure.add_scatter(x=times, y=lost.mean(0), name=arm, line={"color": color})
+        figure.add_scatter(
+            x=[*times, *times[::-1]],
+            y=[*high, *low[::-1]],
+            fill="toself",
+            fillcolor=color,
+            opacity=0.12,
+            line={"width": 0},
+            showlegend=False,
+        )
+    figure.update_xaxes(title=f"% of the time of 40 full trainings, {SHOWN} workers")
+    figure.update_yaxes(title="points of test accuracy below the best", rangemode="tozero")
+    return figure
+
+
+def draw(figures: dict[Path, go.Figure]) -> None:
+    """Writes figures as PNG files."""
+    with sync_playwright() as playwright, tempfile.TemporaryDirectory() as folder:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"))
+        page = browser.new_page(viewport=SIZE)
+        for path, figure in figures.items():
+            html = Path(folder) / "figure.html"
+            figure.write_html(html, config={"staticPlot": True})
+            page.goto(html.as_uri())
+            page.locator(".main-svg").first.wait_for()
+            page.screenshot(path=path)
+        browser.close()

@@ -1,0 +1,211 @@
+"""The simulator of searches and the recorder of curves, in `benchmarks/`."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import optuna
+import pytest
+from arms import RayPruner
+from comparisons import Replays, holm
+from hydra_study_sweeper.space.dimensions import Dimension
+from optuna.distributions import FloatDistribution
+from optuna.pruners import SuccessiveHalvingPruner
+from optuna.samplers import RandomSampler, TPESampler
+from project import composed
+from recordings import Run, Space, missing, read_runs, space_of, write_runs
+from simulator import Arm, Curves, Ended, World, means_and_noise, search, winner
+from smoothers import gaussian_process, nearest, targets_of
+
+DIMENSIONS = [Dimension("x", FloatDistribution(0.0, 1.0))]
+
+
+def random(seed: int) -> RandomSampler:
+    return RandomSampler(seed=seed)
+
+
+def flat(point: dict) -> Curves:
+    """A training of two epochs, whose accuracy is x and whose seconds are 10 times x."""
+    x = point["x"]
+    return Curves(np.array([x, x]), np.array([x, x]), np.array([5 * x, 10 * x]))
+
+
+def trying(*values: float, **settings: object) -> Arm:
+    return Arm(random, first=[{"x": value} for value in values], **settings)
+
+
+def ends(arm: Arm, workers: int, seconds: float) -> list[tuple[float, float]]:
+    """The x of each trial and when it ended."""
+    ended = search(arm, DIMENSIONS, flat, workers, seconds, 0)
+    return [(trial.point["x"], trial.seconds) for trial in ended]
+
+
+def test_a_worker_begins_the_next_trial_when_one_ends():
+    arm = trying(0.8, 0.2, 0.3, 0.4)
+    assert ends(arm, 2, 9.0) == [(0.2, 2), (0.3, 5), (0.8, 8), (0.4, 9)]
+    assert ends(arm, 1, 14.0) == [(0.8, 8), (0.2, 10), (0.3, 13)]
+
+
+def test_in_batches_workers_wait_for_the_slowest():
+    arm = trying(0.8, 0.2, 0.3, 0.4, in_batches=True)
+    assert ends(arm, 2, 12.0) == [(0.2, 2), (0.8, 8), (0.3, 11), (0.4, 12)]
+
+
+def test_a_pruned_trial_frees_its_worker_and_cannot_win():
+    arm = trying(0.8, 0.2, 0.4, pruner=lambda: SuccessiveHalvingPruner(1, reduction_factor=2))
+    ended = search(arm, DIMENSIONS, flat, 1, 11.0, 0)
+    assert [(one.point["x"], one.seconds) for one in ended] == [(0.8, 8), (0.2, 9), (0.4, 11)]
+    assert [one.value for one in ended] == [0.8, None, None]
+    kept = search(replace(arm, keeps_pruned=True), DIMENSIONS, flat, 1, 11.0, 0)
+    assert [one.value for one in kept] == [0.8, 0.2, 0.4]
+
+
+def test_the_same_seed_gives_the_same_search():
+    arm = Arm(lambda seed: TPESampler(seed=seed, n_startup_trials=3))
+    first, again, other = (search(arm, DIMENSIONS, flat, 2, 40.0, seed) for seed in (1, 1, 2))
+    assert first == again != other
+
+
+def test_rays_rule_keeps_the_best_quarter_of_those_before():
+    study = optuna.create_study(direction="maximize", pruner=RayPruner(epochs=15))
+    ended = {1: [], 4: []}
+    for value in (0.5, 0.4, 0.6, 0.55, 0.59):
+        trial = study.ask()
+        for epoch in (1, 2, 4):
+            trial.report(value, epoch)
+            if trial.should_prune():
+                ended[epoch].append(value)
+                break
+    # The best quarter of 0.5, 0.4, 0.6 and 0.55 begins at 0.5625; that of 0.5, 0.6 at 0.575.
+    assert ended == {1: [0.4], 4: [0.55]}
+
+
+def recorded(number: int, x: float, accuracies: list[float], repeat: int = 0) -> Run:
+    seconds = [10.0 + number, 20.0 + number]
+    return Run(
+        number, repeat, {"x": x}, accuracies, [1.0, 1.0], [a - 0.1 for a in accuracies], seconds
+    )
+
+
+RUNS = [
+    recorded(0, 0.0, [0.2, 0.5]),
+    recorded(1, 0.5, [0.6, 0.7]),
+    recorded(1, 0.5, [0.4, 0.8], repeat=1),
+    recorded(2, 1.0, [0.3, 0.4]),
+]
+
+
+def test_a_recorded_configuration_is_answered_exactly():
+    points, curves, noise = means_and_noise(RUNS)
+    smooth = nearest(points, DIMENSIONS)
+    world = World(curves, np.zeros_like(noise), smooth, smooth)
+    answer = world.train({"x": 0.5}, np.random.default_rng(0))
+    assert answer.value == pytest.approx([0.5, 0.75])
+    assert answer.test == pytest.approx([0.4, 0.65])
+    assert answer.seconds == pytest.approx([11, 21])
+    assert world.quality([{"x": 0.1}, {"x": 0.6}]) == pytest.approx([0.4, 0.65])
+
+
+def test_the_noise_has_the_variance_of_the_repeats():
+    _, _, noise = means_and_noise(RUNS)
+    assert noise[:, 0].var(0) == pytest.approx(np.var([[0.6, 0.7], [0.4, 0.8]], axis=0, ddof=1))
+
+
+def test_a_gaussian_process_finds_what_lies_between():
+    xs = np.linspace(0, 1, 12)
+    runs = [recorded(n, x, [0.0, 0.6 + 0.2 * np.sin(3 * x)]) for n, x in enumerate(xs)]
+    points, curves, _ = means_and_noise([*runs, recorded(0, 0.0, [0.0, 0.6], repeat=1)])
+    at = [{"x": 0.23}, {"x": 0.77}]
+    weights = gaussian_process(points, DIMENSIONS, targets_of(curves)[0])(at)
+    truth = [0.6 + 0.2 * np.sin(3 * point["x"]) for point in at]
+    assert weights @ curves.value[:, 1] == pytest.approx(truth, abs=0.01)
+
+
+def test_finalists_are_chosen_without_the_luck_of_the_search():
+    """Of two trials the worse has won the search; on fresh runs it loses, as often as it should."""
+    noise = 0.02
+    ended = [Ended(1.0, {"x": 0.70}, 0.70), Ended(2.0, {"x": 0.69}, 0.75)]
+    arm = Arm(random, finalists=2, again=4)
+    rng = np.random.default_rng(0)
+
+    def train(point: dict) -> Curves:
+        value = np.array([point["x"] + rng.normal(0, noise)])
+        return Curves(value, value, np.array([1.0]))
+
+    assert winner(replace(arm, again=0), ended, train, 1, 20.0) == {"x": 0.69}
+    assert winner(arm, ended, train, 1, 9.0) == {"x": 0.70}, "8 runs after the first trial's second"
+    won = sum(winner(arm, ended, train, 1, 20.0) == {"x": 0.70} for _ in range(400))
+    expected = 0.76  # P(N(0.01, noise * sqrt(2 / 4)) > 0)
+    assert won / 400 == pytest.approx(expected, abs=0.06)
+
+
+def test_holms_correction():
+    assert holm({"a": 0.01, "b": 0.04, "c": 0.03}) == pytest.approx(
+        {"a": 0.03, "c": 0.06, "b": 0.06}
+    )
+
+
+def test_how_soon_and_how_surely():
+    quality = np.array([[[[0.70, 0.70], [0.70, 0.796], [0.798, 0.80]]]])
+    one = Replays("x", ["ours"], [2], quality, 0.80, 0.75, 0, 0, {})
+    assert one.reached("ours", 2) == (pytest.approx(2 / 3), 1.0)
+    assert one.worse_than_default("ours", 2) == pytest.approx(1 / 3)
+
+
+def test_the_design_begins_with_the_defaults_and_is_continued(tmp_path: Path):
+    space = space_of("questions")
+    jobs = [job for job, _ in zip(space.jobs(), range(40), strict=False)]
+    assert jobs[0][2]["model.pooling"] == "attention"
+    assert [repeat for number, repeat, _ in jobs if number in (0, 1, 8)] == [
+        0,
+        1,
+        2,
+        3,
+        0,
+        0,
+        1,
+        2,
+        3,
+    ]
+    for _, _, point in jobs:
+        applying = [one for one in space.dimensions if one.applies(point)]
+        assert list(point) == [one.key for one in applying]
+        assert all(
+            one.distribution._contains(one.distribution.to_internal_repr(point[one.key]))
+            for one in applying
+        )
+    runs = [
+        Run(number, repeat, point, [0.5], [1.0], [0.25], [2.0])
+        for number, repeat, point in jobs[:7]
+    ]
+    write_runs(tmp_path / "runs.parquet", runs, "by a test")
+    assert read_runs(tmp_path / "runs.parquet") == runs
+    assert next(missing(space, runs)) == jobs[7]
+    changed = Space(space.dimensions, [space.first[1]], space.epochs)
+    with pytest.raises(ValueError, match="configuration 0 is recorded with other values"):
+        next(missing(changed, runs))
+
+
+def test_the_recorded_curve_is_that_of_a_run(tmp_path: Path):
+    from curves import train as record
+
+    from rnnclf.training.run import train as run
+
+    config = composed(
+        "dataset=sample",
+        "cell=gru",
+        "epochs=3",
+        "training.pretrain_epochs=1",
+        "model.ngram_buckets=50",
+        "model.wide_buckets=64",
+        "evaluate_test=true",
+        "seed=3",
+    )
+    curves = record(config)
+    run(config, tmp_path)
+    epochs = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert curves["val_accuracy"] == [epoch["val_accuracy"] for epoch in epochs]
+    result = json.loads((tmp_path / "result.json").read_text())
+    assert curves["test_accuracy"][result["best_epoch"] - 1] == result["test_accuracy"]
+    assert curves["seconds"] == sorted(curves["seconds"])
