@@ -67,8 +67,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 @pytest.fixture
 def no_pauses(monkeypatch):
-    """pooch's, of a second and two, before it tries again."""
-    monkeypatch.setattr("pooch.core.time.sleep", lambda seconds: None)
+    monkeypatch.setattr("rnnclf.data.download.PAUSES", (0, 0))
 
 
 def raw_file(*urls: str, content: bytes = CONTENT) -> RawFile:
@@ -85,7 +84,7 @@ def test_a_missing_file_is_downloaded_and_then_used_as_it_is(server, tmp_path):
 
 @pytest.mark.usefixtures("no_pauses")
 def test_a_passing_failure_of_the_server_is_tried_again(server, tmp_path):
-    server.failures = 1
+    server.failures = 2
     assert fetch(raw_file(server.url("a.label")), tmp_path).read_bytes() == CONTENT
 
 

@@ -19,7 +19,7 @@ import torch
 from hydra_study_sweeper.paths import private_folder
 from safetensors import SafetensorError, safe_open
 
-from rnnclf.data.download import one_process_at_a_time
+from rnnclf.data.locks import one_process_at_a_time
 from rnnclf.files.paths import cache_folder
 from rnnclf.files.tensors import save_tensors
 

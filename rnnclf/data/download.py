@@ -3,24 +3,21 @@
 import hashlib
 import shutil
 import tempfile
-import urllib.error
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
 
-import pooch
 import requests
-from filelock import FileLock
 from hydra_study_sweeper.files import replacing
-from hydra_study_sweeper.paths import host_lock
 
 from rnnclf.data.archives import members_digest, read_archive
+from rnnclf.data.locks import one_process_at_a_time
 from rnnclf.errors import DataError
 
 LARGEST = 2**28  # bytes of a file; the published ones have 14 million at most
 LONGEST_SECONDS = 900  # of a download
+PAUSES = (1, 2)  # seconds before a mirror is tried again
 
 
 @dataclass(frozen=True)
@@ -69,16 +66,6 @@ def locate(raw_file: RawFile, folder: Path) -> Path:
     return path
 
 
-@contextmanager
-def one_process_at_a_time(path: Path) -> Iterator[None]:
-    """Lets one process of this machine make a file, if there is a place for its lock."""
-    name = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:16]
-    with ExitStack() as stack:
-        with suppress(OSError):
-            stack.enter_context(FileLock(host_lock(name)))
-        yield
-
-
 def verify(raw_file: RawFile, path: Path) -> None:
     """Checks that a file has the published content.
 
@@ -106,14 +93,14 @@ def _download(raw_file: RawFile, path: Path) -> None:
     except OSError as error:
         raise DataError(f"{path.parent}: cannot be written: {error.strerror}") from error
     try:
-        for url in raw_file.urls:
+        for number, url in enumerate(raw_file.urls):
+            fetched = Path(staging, str(number))  # a mirror given up may still write its own
             try:
-                # In a folder of its own: pooch takes a file that is there for the wanted one.
-                fetched = _retrieve(url, raw_file.name, tempfile.mkdtemp(dir=staging))
+                _retrieve(url, fetched)
                 verify(raw_file, fetched)
             except _GivenUpError as error:
                 failures.append(f"{url} ({error})")
-            except (requests.RequestException, urllib.error.URLError, ValueError) as error:
+            except (requests.RequestException, ValueError) as error:
                 failures.append(f"{url} ({type(error).__name__})")
             except DataError:
                 failures.append(f"{url} (not the published file)")
@@ -134,37 +121,42 @@ class _GivenUpError(Exception):
     """A download that has no end; the message says why."""
 
 
-def _retrieve(url: str, name: str, folder: str) -> Path:
+def _retrieve(url: str, path: Path) -> None:
     """Downloads a file, for `LONGEST_SECONDS` at most.
 
     A thread does it: a timeout of a socket begins anew with each byte, of a header as of the body.
     """
-    fetcher = pooch.create(
-        path=folder, base_url="", registry={name: None}, urls={name: url}, retry_if_failed=2
-    )
-    outcome: list[str | Exception] = []
+    outcome: list[Exception | None] = []
 
     def transfer() -> None:
         try:
-            outcome.append(fetcher.fetch(name, downloader=_bounded))
+            _transfer(url, path)
         except Exception as error:  # of whatever kind: the waiting thread raises it
             outcome.append(error)
+        else:
+            outcome.append(None)
 
     thread = Thread(target=transfer, daemon=True)
     thread.start()
     thread.join(LONGEST_SECONDS)
     if not outcome:
         raise _GivenUpError(f"not here after {LONGEST_SECONDS} s")
-    if isinstance(outcome[0], Exception):
+    if outcome[0] is not None:
         raise outcome[0]
-    return Path(outcome[0])
 
 
-def _bounded(url: str, to: str, fetcher: pooch.Pooch) -> None:
-    """Downloads to a file; what pooch calls to do that."""
-    with requests.get(url, stream=True, timeout=30) as response, Path(to).open("wb") as file:
-        response.raise_for_status()
-        for content in response.iter_content(2**16):
-            file.write(content)
-            if file.tell() > LARGEST:
-                raise _GivenUpError(f"more than {LARGEST} bytes")
+def _transfer(url: str, path: Path) -> None:
+    """Downloads a file; the failures of a network and of a server pass at times."""
+    for pause in (*PAUSES, None):
+        try:
+            with requests.get(url, stream=True, timeout=30) as response, path.open("wb") as file:
+                response.raise_for_status()
+                for content in response.iter_content(2**16):
+                    file.write(content)
+                    if file.tell() > LARGEST:
+                        raise _GivenUpError(f"more than {LARGEST} bytes")
+            return
+        except requests.RequestException:
+            if pause is None:
+                raise
+            time.sleep(pause)
