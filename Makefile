@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 OLDEST := .venv-oldest
 DEMO := outputs/demo-$(shell date +%Y-%m-%d_%H-%M-%S)
 
-.PHONY: setup demo test fuzz torture test-gpu test-cluster test-sweeper-versions test-sweeper-oldest check format lock reference docs
+.PHONY: setup demo test fuzz torture test-gpu test-cluster test-sweeper-versions test-sweeper-oldest check format lock reference docs release
 
 setup: $(VENV)/ready
 
@@ -76,12 +76,20 @@ docs: $(VENV)/ready
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable ./sweeper --editable '.[docs]'
 	$(BIN)/sphinx-build --quiet --fresh-env --fail-on-warning --keep-going --nitpicky docs docs/_build
 
+# Builds sdist and wheel of both packages in dist/ and checks them; uploads nothing.
+release: $(VENV)/ready
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable ./sweeper --editable '.[release]'
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist sweeper
+	$(BIN)/python -m build --outdir dist .
+	$(BIN)/twine check --strict dist/*
+
 # Writes the versions that the ranges in pyproject.toml resolve to today, in a fresh environment.
 lock:
 	rm -rf .venv-lock
 	$(PYTHON) -m venv .venv-lock
 	.venv-lock/bin/pip install --quiet torch==2.13.0
-	.venv-lock/bin/pip install --quiet ./sweeper '.[dev,docs,ray,postgres]'
+	.venv-lock/bin/pip install --quiet ./sweeper '.[dev,docs,ray,postgres,release]'
 	{ sed -n '/^#/p' constraints.txt; \
 	  .venv-lock/bin/pip freeze --exclude rnnclf --exclude hydra-study-sweeper | sed 's/+cpu$$//'; } > constraints.new
 	mv constraints.new constraints.txt

@@ -157,7 +157,9 @@ def commands_page() -> Iterator[str]:
     hydra = composed().hydra
     yield "# Commands"
     yield "## python run.py"
-    yield f"```text\n{inspect.cleandoc(hydra.help.header).split(chr(10), 2)[2]}\n```"
+    header = yaml.safe_load((REPO / "conf/config.yaml").read_text())["hydra"]["help"]["header"]
+    examples = re.sub(r"\$\{typed:'(.*?)'\}", r"\1", inspect.cleandoc(header))
+    yield f"```text\n{examples.split(chr(10), 2)[2]}\n```"
     yield ast.get_docstring(ast.parse((REPO / "run.py").read_text(encoding="utf-8"))) or ""
     yield "### Groups"
     chosen, rows = hydra.runtime.choices, []

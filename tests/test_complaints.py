@@ -104,7 +104,7 @@ def test_a_wrong_command_is_told_in_one_line_what_to_type(command, message):
 @pytest.mark.parametrize(
     ("command", "message"),
     [
-        ("train", "No such command 'train'; see rnnclf --help"),
+        ("fly", "No such command 'fly'; see rnnclf --help"),
         ("predict", "Missing argument 'MODEL'; see rnnclf predict --help"),
         ("predict nowhere --top 0", "0 is not in the range x>=1; see rnnclf predict --help"),
         ("predict nowhere -5", "A text that begins with - comes after --"),

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from foreign_study import trials_of
+from project import RUN_PY
 from safetensors.torch import load_file
 
 from rnnclf.training.checkpoint import load_checkpoint, save_checkpoint
@@ -60,8 +61,8 @@ def check_same(run: Path, whole: Path) -> None:
     ("number", "code", "said"),
     [
         (signal.SIGKILL, -signal.SIGKILL, ""),
-        (signal.SIGTERM, 143, "error: terminated after {} of 12 epochs; python run.py resume={}"),
-        (signal.SIGINT, 130, "error: interrupted after {} of 12 epochs; python run.py resume={}"),
+        (signal.SIGTERM, 143, "error: terminated after {} of 12 epochs; {} resume=run continues"),
+        (signal.SIGINT, 130, "error: interrupted after {} of 12 epochs; {} resume=run continues"),
     ],
 )
 def test_a_run_that_was_ended_goes_on_as_if_it_had_not(
@@ -73,7 +74,7 @@ def test_a_run_that_was_ended_goes_on_as_if_it_had_not(
     ended = process.wait(timeout=60)
     assert ended.returncode == code
     finished = len((tmp_path / "run" / "metrics.jsonl").read_text().splitlines())
-    assert said.format(finished, "run") in ended.stderr
+    assert said.format(finished, f"python {RUN_PY}") in ended.stderr
     assert not (tmp_path / "run" / "result.json").exists()
     half = tmp_path / "run" / ".unfinished-by-a-killed-process"
     half.mkdir()

@@ -10,6 +10,7 @@ from hydra_study_sweeper.printable import one_line
 
 from rnnclf.bundles.bundle import write_bundle
 from rnnclf.errors import ModelError, SelectionError
+from rnnclf.files.command import as_typed_here
 from rnnclf.files.paths import ModelPaths
 from rnnclf.model.store import load
 from rnnclf.runs.find import read_run
@@ -63,7 +64,7 @@ def _first_usable(task: str, runs: list[Run], *, tested: bool) -> Pick:
     raise SelectionError(
         f"{task} with {best.cell}: no run can be used "
         f"(the best of {len(runs)}, {best.folder}: {reason}); train it again alone: "
-        f"python run.py from={shlex.quote(str(shown(best.folder)))}"
+        + as_typed_here(f"python run.py from={shlex.quote(str(shown(best.folder)))}")
     )
 
 

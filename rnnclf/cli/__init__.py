@@ -7,18 +7,24 @@ from rnnclf import __version__
 from rnnclf.cli.data import baseline, data
 from rnnclf.cli.models import ensemble, evaluate, export
 from rnnclf.cli.predict import predict
+from rnnclf.cli.project import init
 from rnnclf.cli.report import dashboard, report
 from rnnclf.cli.runs import compare, pick, submission
+from rnnclf.cli.train import sweep, train
 from rnnclf.errors import ConfigError, errors_in_one_line
 
 ON_MODELS = (ensemble, evaluate, export, predict)
 ON_RUNS = (baseline, compare, dashboard, data, pick, report, submission)
+TRAINING = (init, sweep, train)
 
 
-@click.group(commands=ON_MODELS + ON_RUNS, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    commands=ON_MODELS + ON_RUNS + TRAINING,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(__version__, prog_name="rnnclf")
 def commands() -> None:
-    """Looks after data sets, trained models and runs. Training itself: python run.py --help."""
+    """Trains recurrent text classifiers, and looks after data sets, models and runs."""
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ import click
 
 from rnnclf.cli.options import FILE, FOLDER, FOLDERS, errors_name_options
 from rnnclf.cli.output import echo
+from rnnclf.files.command import as_typed_here
 from rnnclf.runs.baselines import distinct, write_baseline
 from rnnclf.runs.find import find_runs
 
@@ -44,8 +45,8 @@ def check(
     """Tells what is in a data set of your own, and what looks wrong.
 
     FILE is a file, or a folder with train.csv and perhaps validation.csv and test.csv. It is read
-    as `python run.py dataset=csv` reads it. The exit code is 1 if that would refuse it. The last
-    line is the command that trains on it.
+    as a run with `dataset=csv` reads it. The exit code is 1 if that would refuse it. The last line
+    is the command that trains on it.
     """
     from rnnclf.configuration.overrides import override
     from rnnclf.data.own import files_in, report_of
@@ -66,7 +67,7 @@ def check(
         "encoding": encoding,
     }
     words = [override(f"dataset.{key}", value) for key, value in given.items() if value]
-    echo(f"next: {shlex.join(['python', 'run.py', 'dataset=csv', *words])}")
+    echo(as_typed_here(f"next: python run.py dataset=csv {shlex.join(words)}"))
 
 
 @click.command()

@@ -142,7 +142,7 @@ def submission(number: int, folders: tuple[Path, ...], to: Path, condition: str 
 
     GROUP_N_PROJECT_PART2.zip has the best tested models of the group's two data sets and cell, a
     report with their accuracies, the code, and a script that computes the accuracies again. Run it
-    in the folder of run.py.
+    in a clone.
     """
     from rnnclf.bundles.submission.archive import choose_for, read_group, write_submission
 

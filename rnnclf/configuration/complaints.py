@@ -13,6 +13,7 @@ from omegaconf.errors import OmegaConfBaseException
 from rnnclf.configuration.overrides import in_order
 from rnnclf.configuration.schema import Config, keys
 from rnnclf.errors import ConfigError, ExitCode, UserError
+from rnnclf.files.command import as_typed_here
 
 GROUPS = ("dataset", "cell", "optimizer", "launcher", "sweeps", "experiment", "group")
 GROUPS_OF_SWEEPER = ("pruner", "sampler")
@@ -83,7 +84,7 @@ def usage_errors() -> Iterator[None]:
         told.exit_code = ExitCode(error.exit_code)
         raise told from error
     except (HydraException, OmegaConfBaseException) as error:
-        raise ConfigError(_explain(error)) from error
+        raise ConfigError(as_typed_here(_explain(error))) from error
     except ValueError as error:
         if isinstance(error.__cause__, OSError):  # the log file is a link or a pipe
             raise error.__cause__ from error

@@ -17,6 +17,7 @@ from rnnclf.configuration.checks import check
 from rnnclf.configuration.overrides import in_order
 from rnnclf.configuration.schema import Config
 from rnnclf.errors import ConfigError
+from rnnclf.files.command import as_typed_here
 from rnnclf.files.result import METRICS
 
 LARGEST = 2**18  # bytes of a saved configuration; one has about 1,500
@@ -44,10 +45,11 @@ class ComposedConfig(Config):
 
 
 def register_schema() -> None:
-    """Makes known to Hydra what `conf/` names: the schema and three resolvers."""
+    """Makes known to Hydra what `conf/` names: the schema and its resolvers."""
     ConfigStore.instance().store(name="schema", node=ComposedConfig, replace=True)
     OmegaConf.register_resolver("csv_name", csv_name, replace=True)
     OmegaConf.register_resolver("options", options, replace=True)
+    OmegaConf.register_resolver("typed", as_typed_here, replace=True)
     OmegaConf.register_resolver("metric_name", METRICS.get, replace=True)
 
 

@@ -9,6 +9,7 @@ from hydra_study_sweeper.files import refuse_links
 from hydra_study_sweeper.paths import trial_record
 
 from rnnclf.errors import ConfigError
+from rnnclf.files.command import as_typed_here
 from rnnclf.files.paths import RunPaths
 
 _STUDY = re.compile(r"(\+?group|sweeps|hydra/sweeper)(=|$)")
@@ -74,7 +75,7 @@ def refuse_misunderstandings(arguments: list[str]) -> None:
             continue
         for pattern, instead in patterns.items():
             if found := re.fullmatch(pattern, argument, re.DOTALL):
-                raise ConfigError(found.expand(instead))
+                raise ConfigError(as_typed_here(found.expand(instead)))
 
 
 def run_in_place(arguments: list[str]) -> list[str]:

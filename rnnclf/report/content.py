@@ -10,6 +10,7 @@ from hydra_study_sweeper import StudyRecord
 from hydra_study_sweeper.files import RecordError
 
 from rnnclf.files.class_table import telling
+from rnnclf.files.command import as_typed_here
 from rnnclf.files.epochs import read_epochs
 from rnnclf.files.paths import RunPaths
 from rnnclf.files.predictions import Prediction, read_predictions
@@ -191,4 +192,4 @@ def _errors(run: Run, part: str) -> Errors:
 
 def _command_of(folder: Path) -> str:
     """Returns the command that repeats the run, or the winner of the study, in a folder."""
-    return shlex.join(["python", "run.py", f"from={folder.resolve()}"])
+    return as_typed_here(f"python run.py {shlex.quote(f'from={folder.resolve()}')}")

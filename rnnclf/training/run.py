@@ -22,6 +22,7 @@ from rnnclf.configuration.schema import Config, TrainingConfig
 from rnnclf.data.prepared import PreparedTexts, load_test, prepare
 from rnnclf.data.vectors import STD_WITHOUT, read_vectors
 from rnnclf.errors import ConfigError, ModelError, TrainingError
+from rnnclf.files.command import as_typed_here
 from rnnclf.files.epochs import EpochMetrics, write_epochs
 from rnnclf.files.paths import RunPaths
 from rnnclf.files.predictions import Prediction, write_predictions
@@ -281,7 +282,8 @@ def _run(
     except KeyboardInterrupt as error:
         raise type(error)(
             f"{str(error) or 'interrupted'} after {len(trainer.epochs)} of "
-            f"{config.training.epochs} epochs; python run.py resume={shown(paths.folder)} continues"
+            f"{config.training.epochs} epochs; "
+            + as_typed_here(f"python run.py resume={shown(paths.folder)} continues")
         ) from error
     if time_is_up():
         log.warning("the time was up in epoch %d", len(trainer.epochs))

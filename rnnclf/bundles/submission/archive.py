@@ -15,6 +15,7 @@ from rnnclf.bundles.pick import Pick, choose, write_picks
 from rnnclf.bundles.submission import grade
 from rnnclf.bundles.submission.page import report
 from rnnclf.errors import SelectionError
+from rnnclf.files.command import as_typed_here
 from rnnclf.runs.results import Run
 
 FOLDERS = ("conf", "sweeps", "rnnclf", "sweeper", "docs")
@@ -35,11 +36,11 @@ def read_group(number: int, project: Path) -> Group:
     """Reads the assignment of a group from `conf/group/`.
 
     Raises:
-        SelectionError: If the folder is not that of the project, or there is no such group.
+        SelectionError: If the folder is no clone, or there is no such group.
     """
     folder = project / "conf" / "group"
-    if not (project / "run.py").is_file() or not folder.is_dir():
-        raise SelectionError(f"{project} has no run.py and conf/; go to the project's folder")
+    if lacking := [name for name in (*FOLDERS, *FILES) if not (project / name).exists()]:
+        raise SelectionError(f"{project} is no clone of rnnclf (it has no {lacking[0]}); go to one")
     path = folder / f"{number}.yaml"
     if not path.is_file():
         numbers = sorted(int(p.stem) for p in folder.glob("*.yaml") if re.fullmatch(r"\d+", p.stem))
@@ -66,7 +67,7 @@ def choose_for(group: Group, runs: Sequence[Run]) -> list[Pick]:
             f"group {group.number} has no finished run of "
             + " and of ".join(f"{name} with {group.cell}" for name in missing)
             + (" in the split of the hand-out" if len(of_group) > len(assigned) else "")
-            + f"; python run.py -m +group={group.number} trains what is missing"
+            + as_typed_here(f"; python run.py -m +group={group.number} trains what is missing")
         )
     picks = {pick.run.task: pick for pick in choose(assigned, tested=True)}
     return [picks[name] for name in group.datasets]

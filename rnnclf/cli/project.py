@@ -1,0 +1,81 @@
+"""The command that writes a project: a configuration of one's own on top of the package's."""
+
+import os
+from pathlib import Path
+
+import click
+
+from rnnclf.cli.options import FOLDER
+from rnnclf.cli.output import echo
+from rnnclf.errors import SelectionError
+
+_RUN_PY = '''\
+"""Trains with conf/ and sweeps/ on top of the configuration of rnnclf: python run.py --help."""
+
+import sys
+from pathlib import Path
+
+from rnnclf.cli.application import start
+
+if __name__ == "__main__":
+    start(sys.argv, Path(__file__).absolute().parent / "conf")
+'''
+_DATASET = """\
+# Your own texts: python run.py dataset=mine cell=gru
+name: mine
+file: data/mine.csv # a relative path begins where the command is typed
+text: null # the columns, where they are not found
+label: null
+"""
+_SPACE = """\
+# @package _global_
+# What is searched on them: python run.py -m sweeps=auto dataset=mine cell=gru
+defaults:
+  - csv # the package's space for texts of which nothing is known
+
+search_space:
+  model.hidden_size: choice(32, 64, 128)
+"""
+_EXPERIMENT = """\
+# @package _global_
+# Settings that belong together: python run.py +experiment=mine
+defaults:
+  - override /dataset: mine
+  - override /cell: gru
+
+model:
+  bidirectional: true
+  pooling: attention
+"""
+FILES = {
+    "run.py": _RUN_PY,
+    "conf/dataset/mine.yaml": _DATASET,
+    "conf/experiment/mine.yaml": _EXPERIMENT,
+    "sweeps/space/mine.yaml": _SPACE,
+    ".gitignore": "/data/\n/models/\n/outputs/\n__pycache__/\n",
+}
+LINK = Path("conf", "sweeps")  # to sweeps/, which Hydra finds below conf/ only
+
+
+@click.command()
+@click.argument("folder", type=FOLDER)
+def init(folder: Path) -> None:
+    """Writes a project of your own into FOLDER, small enough to keep under version control.
+
+    It has a run.py, and a conf/ and a sweeps/ in which your own data sets, experiments and search
+    spaces are; what is not in them comes from the package. No file that exists is written over.
+    """
+    from rnnclf import __version__
+
+    contents = FILES | {"requirements.txt": f"rnnclf=={__version__}\n"}
+    there = [name for name in (*contents, str(LINK)) if os.path.lexists(folder / name)]
+    if there:
+        raise SelectionError(f"{folder / there[0]} exists already; name another folder")
+    for name, content in contents.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("x", encoding="utf-8") as file:
+            file.write(content)
+    (folder / LINK).symlink_to(Path("..", "sweeps"))
+    echo(f"{folder}: {', '.join(contents)}")
+    echo("next: put texts and labels into data/mine.csv there, then: python run.py dataset=mine")
