@@ -67,7 +67,7 @@ format: $(VENV)/ready
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-# Writes the pages in docs/reference/ from the code.
+# Writes the pages in docs/reference/ and the JSON schemas in conf/schema/ from the code.
 reference: $(VENV)/ready
 	$(BIN)/python docs/make_reference.py
 

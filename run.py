@@ -12,5 +12,6 @@ try:
 except ModuleNotFoundError as error:
     sys.exit(f"error: {error.name} is not installed here; first type: . .venv/bin/activate")
 
+# Hydra's shell completion looks for "@hydra.main" in this file.
 if __name__ == "__main__":
     start(sys.argv, Path(__file__).absolute().parent / "conf")

@@ -1,4 +1,4 @@
-"""Writes docs/reference/ from the schema, the help texts and the docstrings: `make reference`."""
+"""Writes docs/reference/ and conf/schema/ from the code: `make reference`."""
 
 import ast
 import inspect
@@ -15,6 +15,8 @@ from hydra_study_sweeper import options
 from hydra_study_sweeper.paths import StudyPaths, trial_record
 from hydra_study_sweeper.records import StudyRecord, TrialRecord
 from in_markdown import NAMES, attributes, kind, shown, summary, table
+from make_schemas import FOLDER as SCHEMAS
+from make_schemas import schemas
 from omegaconf import DictConfig
 
 from rnnclf.cli import commands
@@ -85,7 +87,7 @@ def group_options(group: str) -> dict[str, tuple[str, str]]:
     paths = (REPO / "conf" / group).glob("*.yaml")
     for path in sorted(paths, key=lambda path: path.stem.zfill(2)):
         text = path.read_text(encoding="utf-8")
-        comments = [line[2:] for line in text.splitlines() if re.match("# [^@]", line)]
+        comments = [line[2:] for line in text.splitlines() if re.match("# (?!@|yaml-l)", line)]
         values = yaml.safe_load(text)
         found[path.stem] = ("".join(comments[:1]), listed({**values, "name": None}))
     return found
@@ -262,3 +264,5 @@ def pages() -> dict[str, str]:
 if __name__ == "__main__":
     for name, text in pages().items():
         (PAGES / name).write_text(text, encoding="utf-8")
+    for name, text in schemas().items():
+        (SCHEMAS / name).write_text(text, encoding="utf-8")

@@ -54,7 +54,7 @@ OPENING = {
     "rnnclf/bundles/onnx_page.py": "a script by itself, beside its graph",
     "rnnclf/bundles/submission/archive.py": "the project's own code",
     "rnnclf/bundles/submission/grade.py": "a script by itself, in a submission",
-    "rnnclf/cli/project.py": "written, where no file was",
+    "rnnclf/cli/project.py": "files of the package, written where no file was",
     "rnnclf/data/archives.py": "checked archives, member by member",
     "rnnclf/data/cache.py": "the user's own cache",
     "rnnclf/data/download.py": "raw files in the user's own folder",

@@ -1,7 +1,7 @@
-"""docs/reference/ against the code from which it is written."""
+"""docs/reference/ and conf/schema/ against the code from which they are written."""
 
 import pytest
-from make_reference import PAGES, pages
+from make_reference import PAGES, SCHEMAS, pages, schemas
 from project import REPO
 
 
@@ -13,6 +13,11 @@ def expected() -> dict[str, str]:
 def test_the_reference_is_current(expected):
     written = {path.name: path.read_text(encoding="utf-8") for path in PAGES.iterdir()}
     assert written == expected, "make reference writes it again"
+
+
+def test_the_schemas_are_current():
+    written = {path.name: path.read_text(encoding="utf-8") for path in SCHEMAS.iterdir()}
+    assert written == schemas(), "make reference writes them again"
 
 
 def test_the_index_names_every_page(expected):

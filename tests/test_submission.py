@@ -87,7 +87,7 @@ def test_groups_are_those_of_the_project():
     ("arguments", "folder", "message"),
     [
         (["--group", "25"], REPO, "no group 25; there are 1 to 24"),
-        (["--group", "7"], Path("/"), "is no clone of rnnclf (it has no conf)"),
+        (["--group", "7"], Path("/"), "has no conf/group; go to a clone"),
         (
             ["--group", "7"],
             REPO,

@@ -8,6 +8,7 @@ import click
 from rnnclf.cli.options import FOLDER
 from rnnclf.cli.output import echo
 from rnnclf.errors import SelectionError
+from rnnclf.files.command import packaged_conf
 
 _RUN_PY = '''\
 """Trains with conf/ and sweeps/ on top of the configuration of rnnclf: python run.py --help."""
@@ -17,10 +18,12 @@ from pathlib import Path
 
 from rnnclf.cli.application import start
 
+# Hydra's shell completion looks for "@hydra.main" in this file.
 if __name__ == "__main__":
     start(sys.argv, Path(__file__).absolute().parent / "conf")
 '''
 _DATASET = """\
+# yaml-language-server: $schema=../schema/dataset.json
 # Your own texts: python run.py dataset=mine cell=gru
 name: mine
 file: data/mine.csv # a relative path begins where the command is typed
@@ -29,6 +32,7 @@ label: null
 """
 _SPACE = """\
 # @package _global_
+# yaml-language-server: $schema=../../conf/schema/global.json
 # What is searched on them: python run.py -m sweeps=auto dataset=mine cell=gru
 defaults:
   - csv # the package's space for texts of which nothing is known
@@ -38,6 +42,7 @@ search_space:
 """
 _EXPERIMENT = """\
 # @package _global_
+# yaml-language-server: $schema=../schema/global.json
 # Settings that belong together: python run.py +experiment=mine
 defaults:
   - override /dataset: mine
@@ -68,6 +73,8 @@ def init(folder: Path) -> None:
     from rnnclf import __version__
 
     contents = FILES | {"requirements.txt": f"rnnclf=={__version__}\n"}
+    for schema in sorted(packaged_conf().glob("schema/*.json")):
+        contents[f"conf/schema/{schema.name}"] = schema.read_text(encoding="utf-8")
     there = [name for name in (*contents, str(LINK)) if os.path.lexists(folder / name)]
     if there:
         raise SelectionError(f"{folder / there[0]} exists already; name another folder")
@@ -77,5 +84,5 @@ def init(folder: Path) -> None:
         with path.open("x", encoding="utf-8") as file:
             file.write(content)
     (folder / LINK).symlink_to(Path("..", "sweeps"))
-    echo(f"{folder}: {', '.join(contents)}")
+    echo(f"{folder}: {', '.join(FILES)}")
     echo("next: put texts and labels into data/mine.csv there, then: python run.py dataset=mine")

@@ -1,11 +1,42 @@
 """Commands that train, with the configuration of the package."""
 
+import os
+
 import click
 
-from rnnclf.files.command import SWEEP, TRAIN
+from rnnclf.files.command import SWEEP, TRAIN, packaged_conf
 
 AS_TYPED = {"ignore_unknown_options": True, "help_option_names": []}  # Hydra has its own --help
-ARGUMENTS = click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[KEY=VALUE]...")
+
+
+def complete(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Completes an override: groups and keys, and after a group's `=` its options.
+
+    Bash cuts words at `=`: of `cell=gr` it has the third word completed. Other shells do not.
+    """
+    from rnnclf.configuration.schema import Config, keys
+
+    words = list(context.params.get(parameter.name or "") or ())
+    if not incomplete and os.environ.get("COMP_WORDS", "").endswith("="):
+        words.append("=")  # click takes it away
+    cut_off = "".join(words[-2:]) if words[-1:] == ["="] else ""
+    typed, conf = cut_off + incomplete, packaged_conf()
+    group, equals, _ = typed.partition("=")
+    if equals:
+        found = [f"{group}={path.stem}" for path in (conf / group.lstrip("+")).glob("*.yaml")]
+    else:
+        groups = [path.name for path in conf.iterdir() if any(path.glob("*.yaml"))]
+        found = [f"{name}=" for name in (*groups, *keys(Config))]
+    return [one.removeprefix(cut_off) for one in sorted(found) if one.startswith(typed)]
+
+
+ARGUMENTS = click.argument(
+    "arguments",
+    nargs=-1,
+    type=click.UNPROCESSED,
+    metavar="[KEY=VALUE]...",
+    shell_complete=complete,
+)
 
 
 @click.command(context_settings=AS_TYPED)

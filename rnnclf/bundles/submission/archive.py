@@ -39,8 +39,8 @@ def read_group(number: int, project: Path) -> Group:
         SelectionError: If the folder is no clone, or there is no such group.
     """
     folder = project / "conf" / "group"
-    if lacking := [name for name in (*FOLDERS, *FILES) if not (project / name).exists()]:
-        raise SelectionError(f"{project} is no clone of rnnclf (it has no {lacking[0]}); go to one")
+    if not folder.is_dir():
+        raise SelectionError(f"{project} has no conf/group; go to a clone of rnnclf")
     path = folder / f"{number}.yaml"
     if not path.is_file():
         numbers = sorted(int(p.stem) for p in folder.glob("*.yaml") if re.fullmatch(r"\d+", p.stem))
@@ -83,9 +83,14 @@ def write_submission(group: Group, picks: Sequence[Pick], project: Path, to: Pat
     Args:
         group: The group.
         picks: Its models, as `choose_for` returns them.
-        project: The folder of `run.py`, from which the code is taken.
+        project: The clone from which the code is taken.
         to: The folder of the zip.
+
+    Raises:
+        SelectionError: If the folder is no clone, which has the code.
     """
+    if lacking := [name for name in (*FOLDERS, *FILES) if not (project / name).exists()]:
+        raise SelectionError(f"{project} is no clone of rnnclf: it has no {lacking[0]}; go to one")
     name = f"GROUP_{group.number}_PROJECT_PART2"
     with tempfile.TemporaryDirectory(dir=to, prefix=f".{name}-") as temporary:
         folder = Path(temporary) / name
