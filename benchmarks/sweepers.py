@@ -3,6 +3,7 @@
     python benchmarks/sweepers.py barrier    # 12 trials, 4 workers: every fourth sleeps 4 s
     python benchmarks/sweepers.py mixed      # 200 trials of 0.05 to 0.5 s, 4 workers
     python benchmarks/sweepers.py overhead   # trials that do nothing, 2 workers, 10 to 1000 trials
+    python benchmarks/sweepers.py floor      # CPU time of Hydra's own part of such a trial
     python benchmarks/sweepers.py trivial    # whole commands: 20 trials that do nothing, 2 workers
     python benchmarks/sweepers.py busy       # whole commands: 320 trials of 1 s, 16 workers
 
@@ -18,6 +19,12 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+
+from hydra import compose, initialize_config_dir
+from hydra._internal.callbacks import Callbacks
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.utils import run_job
+from hydra.types import HydraContext
 
 APPLICATION = Path(__file__).with_name("sleeping.py")
 ROUNDS = 5
@@ -73,10 +80,25 @@ def compare_whole_commands(rule: str, trials: int, workers: int) -> None:
             print(f"{name:16}{measured.command:7.2f} s  {share:5.1%} inside  {within}", flush=True)
 
 
+def cpu_of_hydra(jobs: int) -> float:
+    """Returns the CPU seconds that Hydra's `run_job` takes with a task that does nothing."""
+    with tempfile.TemporaryDirectory() as folder, initialize_config_dir(str(APPLICATION.parent)):
+        job = ("times=times", "hydra.job.num=0", "hydra.job.id=0", f"hydra.sweep.dir={folder}")
+        config = compose("sleeping", [*job, "hydra/sweeper=study"], return_hydra_config=True)
+        context = HydraContext(GlobalHydra.instance().config_loader(), Callbacks())
+        begun = time.process_time()
+        for _ in range(jobs):
+            run_job(lambda config: 0.0, config, "hydra.sweep.dir", "hydra.sweep.subdir", context)
+        return (time.process_time() - begun) / jobs
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=["barrier", "mixed", "overhead", *WHOLE])
+    parser.add_argument("what", choices=["barrier", "mixed", "overhead", "floor", *WHOLE])
     what = parser.parse_args().what
+    if what == "floor":
+        print(f"Hydra's run_job: {1000 * cpu_of_hydra(200):.1f} ms of CPU time a job")
+        return
     if what == "overhead":
         for trials in (10, 100, 300, 1000):
             print(f"study    {trials:4} trials ", measure("none", trials, 2, official=False))
