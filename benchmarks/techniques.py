@@ -77,7 +77,7 @@ def variant(
     model = build_classifier(config, data).model
     if packed:
         model.recurrent = Packed(model.recurrent.forwards[0])
-    updates = make_updates(model, OptimizerConfig("adam", 0.001, weight_decay, 0.0, 1.0), precision)
+    updates = make_updates(model, OptimizerConfig("adam", 0.001, weight_decay, 0.0), precision)
     steps = STEPS[config.dataset.name]
     chosen = [batch for batch, _ in zip(batches(data.training, config), range(steps), strict=False)]
     words = sum(int(batch.lengths.sum()) for batch in chosen)

@@ -61,9 +61,7 @@ def test_the_loss_falls_and_the_classifier_keeps_what_was_learnt():
     pretrain(
         model,
         encoded(["a b c d e f g h", "h g f e d c b a"] * 8),
-        lambda module: make_updates(
-            module, OptimizerConfig("adam", 0.01, 0, 0, 1.0), clip_norm=1.0
-        ),
+        lambda module: make_updates(module, OptimizerConfig("adam", 0.01, 0, 0), clip_norm=1.0),
         training_config(pretrain_epochs=20, batch_size=4),
         np.random.default_rng(0),
         on_epoch=lambda epoch, loss: losses.append(loss),

@@ -111,7 +111,7 @@ def test_the_deferred_optimizer_moves_the_rows_that_torchs_moves(classifier):
     for decay in (0.0, 1e-30):  # with a decay it is torch's own
         model = RecurrentClassifier(classifier.config.model, len(WORDS), 2)
         model.load_state_dict(classifier.model.state_dict())
-        updates = make_updates(model, OptimizerConfig("adam", 0.01, decay, 0.0, 1.0))
+        updates = make_updates(model, OptimizerConfig("adam", 0.01, decay, 0.0))
         logits = updates.forward(batch)
         updates.step(torch.nn.functional.cross_entropy(logits, batch.labels))
         updates.flush()

@@ -52,7 +52,7 @@ def make_trainer(
     torch.manual_seed(0)
     return Trainer(
         make_updates(
-            network(dropout=0.1), OptimizerConfig(optimizer, lr, weight_decay, 0.0, 1.0), precision
+            network(dropout=0.1), OptimizerConfig(optimizer, lr, weight_decay, 0.0), precision
         ),
         texts(200, 0),
         texts(50, 1),
@@ -268,7 +268,7 @@ def test_clipping_bounds_the_gradient_of_a_step():
 )
 def test_optimizers_by_name(name, weight_decay, kind):
     model = network()
-    optimizer = make_updates(model, OptimizerConfig(name, 0.1, weight_decay, 0.3, 1.0)).optimizer
+    optimizer = make_updates(model, OptimizerConfig(name, 0.1, weight_decay, 0.3)).optimizer
     group = optimizer.param_groups[0]
     assert type(optimizer) is kind
     assert (group["lr"], group["weight_decay"]) == (0.1, weight_decay)
@@ -283,7 +283,7 @@ def test_training_with_deferred_moves_is_training_with_torchs_adam(clip_norm):
         if kind:
             updates = Updates(model, kind(model.parameters(), lr=0.01), clip_norm=clip_norm)
         else:
-            adam = OptimizerConfig("adam", 0.01, 0.0, 0.0, 1.0)
+            adam = OptimizerConfig("adam", 0.01, 0.0, 0.0)
             updates = make_updates(model, adam, clip_norm=clip_norm)
         settings = training_config(epochs=3, batch_size=4)
         Trainer(updates, texts(100, 0), None, settings, order=np.random.default_rng(0)).run()

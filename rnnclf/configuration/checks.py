@@ -44,15 +44,13 @@ AT_LEAST = dict.fromkeys(FRACTIONS, 0) | {
     "seed": 0,
     "threads": 1,
 }
-ABOVE = dict.fromkeys(
-    ("dataset.train_fraction", "optimizer.lr", "optimizer.wide_lr", "training.clip_norm"), 0
-)
+ABOVE = dict.fromkeys(("dataset.train_fraction", "optimizer.lr", "training.clip_norm"), 0)
 BELOW = dict.fromkeys(FRACTIONS, 1) | {
     "seed": 2**32,  # what NumPy's generators take
     "threads": 1025,  # torch crashes with too many
 }
 # Far from what torch's optimizers cannot hold as float32.
-AT_MOST = dict.fromkeys(("optimizer.lr", "optimizer.wide_lr", "optimizer.weight_decay"), 1000) | {
+AT_MOST = dict.fromkeys(("optimizer.lr", "optimizer.weight_decay"), 1000) | {
     "model.num_layers": 100,  # millions would be built for minutes, one after the other
     "model.wide_buckets": 2**31 - 1,  # the numbers of the buckets are int32
     "model.wide_share": 1,

@@ -118,15 +118,12 @@ class OptimizerConfig:
         lr: Peak learning rate.
         weight_decay: L2 penalty (decoupled in `adamw`).
         momentum: Momentum of `sgd`. The others have none.
-        wide_lr: Peak learning rate of the wide path (`model.wide_buckets`), which takes plain SGD
-            steps beside the others.
     """
 
     name: Literal["adam", "adamw", "sgd"]
     lr: float
     weight_decay: float
     momentum: float
-    wide_lr: float
 
 
 @dataclass

@@ -107,7 +107,7 @@ class Batch:
     def to(self, device: torch.device) -> "Batch":
         """Returns the batch on `device`."""
         subwords = self.subwords and BatchSubwords(*(part.to(device) for part in self.subwords))
-        bags = self.bags and BatchBags(*(part.to(device) for part in self.bags))
+        bags = self.bags and self.bags.to(device)
         words, lengths, labels = (x.to(device) for x in (self.words, self.lengths, self.labels))
         return Batch(words, lengths, labels, subwords, bags)
 

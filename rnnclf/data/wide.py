@@ -42,6 +42,10 @@ class BatchBags(NamedTuple):
     owners: Tensor
     offsets: Tensor
 
+    def to(self, device: torch.device) -> "BatchBags":
+        """Returns the bags on `device`."""
+        return BatchBags(*(part.to(device) for part in self))
+
 
 @dataclass(frozen=True)
 class Bags:

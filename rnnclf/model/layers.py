@@ -82,8 +82,8 @@ class RecurrentLayers(nn.Module):
 class WideLayer(nn.Module):
     """A linear layer from hashed features to classes, without a bias.
 
-    Features are weighted as in TF-IDF and each bag is scaled to the length 1. The gradient of the
-    weight is sparse. The weights begin with zero.
+    Features are weighted as in TF-IDF and each bag is scaled to the length 1. The weights begin
+    with zero, and no optimizer changes them.
 
     Args:
         num_buckets: Buckets of the features.
@@ -94,23 +94,25 @@ class WideLayer(nn.Module):
 
     def __init__(self, num_buckets: int, num_classes: int) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.zeros(num_buckets, num_classes))
+        self.weight = nn.Parameter(torch.zeros(num_buckets, num_classes), requires_grad=False)
         self.register_buffer("idf", torch.ones(num_buckets))
 
     def forward(self, bags: BatchBags) -> Tensor:
         """Returns the logits of texts (batch, classes)."""
-        values = bags.counts * self.idf[bags.buckets]
-        squares = values.new_zeros(len(bags.offsets)).index_add(0, bags.owners, values.square())
-        values = values / squares.clamp(min=TINY).sqrt()[bags.owners]
         logits: Tensor = nn.functional.embedding_bag(
             bags.buckets,
             self.weight,
             bags.offsets[::BAGS],
             mode="sum",
-            sparse=True,
-            per_sample_weights=values,
+            per_sample_weights=self.values(bags),
         )
         return logits
+
+    def values(self, bags: BatchBags) -> Tensor:
+        """Returns the value of each feature, at least 0."""
+        values = bags.counts * self.idf[bags.buckets]
+        squares = values.new_zeros(len(bags.offsets)).index_add(0, bags.owners, values.square())
+        return values / squares.clamp(min=TINY).sqrt()[bags.owners]
 
 
 def reverse(vectors: Tensor, lengths: Tensor) -> Tensor:

@@ -69,26 +69,21 @@ class RecurrentClassifier(nn.Module):
     ) -> Tensor:
         """Returns the logits (batch, classes).
 
-        In training, a network with a wide path returns the logits of each of the two paths
-        (2, batch, classes), since each has a loss of its own.
-
         Args:
             words: (sequence, batch), padded at the end: word indices, or positions in `subwords`.
             lengths: Words in each text (batch), at least 1.
             subwords: The words with their n-grams, for a model that reads those.
-            bags: The features of the texts, for a model with a wide path.
+            bags: The features of the texts, for a model with a wide path; without them the logits
+                are those of the recurrent layers, which have a loss of their own.
         """
         states, last = self.read(words, lengths, subwords)
         scores = None if self.attention is None else self.attention(states)
         read = States(states, last, lengths, scores)
         pooled = torch.cat([pool(read) for pool in self.poolings], dim=-1)
         logits: Tensor = self.linear(self.dropout(pooled))
-        if self.wide is None:
+        if self.wide is None or bags is None:
             return logits
-        paths = torch.stack([logits, self.wide(bags)])
-        if self.training:
-            return paths
-        return (1 - self.wide_share) * paths[0] + self.wide_share * paths[1]
+        return torch.lerp(logits, self.wide(bags), self.wide_share)
 
     def read(
         self, words: Tensor, lengths: Tensor, subwords: BatchSubwords | None = None

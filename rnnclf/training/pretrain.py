@@ -6,7 +6,6 @@ Sequence Learning"). The softmax is over the words of the batch only, whose vect
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 import torch
@@ -30,7 +29,6 @@ class NextWords(nn.Module):
     def __init__(self, model: RecurrentClassifier) -> None:
         super().__init__()
         self.embedding = model.embedding
-        self.wide = model.wide  # here, too, under the name by which it is left to its own optimizer
         self.model = model
         self.directions = 2 if len(model.recurrent.backwards) else 1
         width = model.recurrent.output_size // self.directions
@@ -88,7 +86,6 @@ def pretrain(
     Raises:
         TrainingError: If the loss becomes NaN or infinite.
     """
-    texts = replace(texts, bags=None)
     updates = make_updates(NextWords(model).to(model.device).train())
     lr = float(updates.optimizer.param_groups[0]["lr"])
     for epoch in range(1, settings.pretrain_epochs + 1):

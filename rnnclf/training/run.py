@@ -3,7 +3,8 @@
 import logging
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from itertools import chain
@@ -50,6 +51,7 @@ from rnnclf.training.warm_start import (
     take_weights,
     with_words_and_classes,
 )
+from rnnclf.training.wide import BATCH_SIZE, EPOCHS, train_wide
 
 PRECISIONS = {"float32": torch.float32, "bf16": torch.bfloat16}
 
@@ -199,26 +201,38 @@ def _fit(
         precision=PRECISIONS[config.precision],
         clip_norm=settings.clip_norm,
     )
-    checkpoint = _checkpoint_of(config, data.splits, network.device, paths)
-    if settings.pretrain_epochs and not checkpoint:
-        with EpochProgress("pretraining epoch", settings.pretrain_epochs, steps) as progress:
-
-            def on_epoch(epoch: int, loss: float) -> None:
-                progress.on_epoch(epoch, f"loss {loss:.4f}")
-                announce(f"pretraining {epoch} of {settings.pretrain_epochs}")
-
-            on_step = progress.on_step
-            pretrain(network, training, make, settings, order, on_step, on_epoch, time_is_up)
-    validated = validation if len(validation) else None
     weights = None
     if settings.class_weights:
         weights = balanced_weights(training.labels, len(classifier.classes))
+    checkpoint = _checkpoint_of(config, data.splits, network.device, paths)
+    if network.wide is not None and not checkpoint:
+        # In an order of its own, so that the rest is trained as without it.
+        own_order = np.random.default_rng(config.seed)
+        fit_wide = partial(train_wide, network.wide, training, own_order, weights)
+        _train_before("wide path", EPOCHS, -(-len(training) // BATCH_SIZE), fit_wide)
+    training = replace(training, bags=None)  # the path is fixed from here on
+    if settings.pretrain_epochs and not checkpoint:
+        epochs = settings.pretrain_epochs
+        learn_words = partial(pretrain, network, training, make, settings, order)
+        _train_before("pretraining", epochs, steps, learn_words)
+    validated = validation if len(validation) else None
     trainer = Trainer(make(network), training, validated, settings, order, weights)
     if checkpoint:
         _go_on(trainer, checkpoint, paths, settings)
     progress = EpochProgress("epoch", settings.epochs, steps, done=len(trainer.epochs))
     best = _run(trainer, config, data.splits, paths, progress)
     return len(trainer.epochs), best
+
+
+def _train_before(what: str, epochs: int, steps: int, training: Callable[..., None]) -> None:
+    """Runs a training that comes before that of the whole network."""
+    with EpochProgress(f"{what} epoch", epochs, steps) as progress:
+
+        def on_epoch(epoch: int, loss: float) -> None:
+            progress.on_epoch(epoch, f"loss {loss:.4f}")
+            announce(f"{what} {epoch} of {epochs}")
+
+        training(on_step=progress.on_step, on_epoch=on_epoch, is_time_up=time_is_up)
 
 
 def _checkpoint_of(

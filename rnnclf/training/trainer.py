@@ -63,7 +63,7 @@ class Trainer:
         self._class_weights = None if class_weights is None else class_weights.to(self.device)
         steps = -(-len(train) // settings.batch_size) * settings.epochs
         schedule = schedule_factor(settings.schedule, settings.warmup, steps)
-        self._schedulers = [LambdaLR(optimizer, schedule) for optimizer in updates.optimizers]
+        self._scheduler = LambdaLR(updates.optimizer, schedule)
         self._average: AveragedModel | None = None
         if settings.ema_decay:
             # Only every tenth step, because going through all weights of an embedding takes long.
@@ -110,8 +110,8 @@ class Trainer:
             "best_weights": None if last_is_best else self.best_weights,
             "model": self.model.state_dict(),
             "average": self._average.state_dict() if self._average else None,
-            "optimizers": [optimizer.state_dict() for optimizer in self._updates.optimizers],
-            "schedulers": [scheduler.state_dict() for scheduler in self._schedulers],
+            "optimizer": self._updates.optimizer.state_dict(),
+            "scheduler": self._scheduler.state_dict(),
             "order": self._order.bit_generator.state,
             "torch": torch.get_rng_state(),
             "cuda": torch.cuda.get_rng_state(self.device) if on_gpu else None,
@@ -125,10 +125,8 @@ class Trainer:
         if self._average:
             self._average.load_state_dict(state["average"])
         self.best_weights = state["best_weights"] or deepcopy(self._evaluated().state_dict())
-        for optimizer, saved in zip(self._updates.optimizers, state["optimizers"], strict=True):
-            optimizer.load_state_dict(saved)
-        for scheduler, saved in zip(self._schedulers, state["schedulers"], strict=True):
-            scheduler.load_state_dict(saved)
+        self._updates.optimizer.load_state_dict(state["optimizer"])
+        self._scheduler.load_state_dict(state["scheduler"])
         self._order.bit_generator.state = state["order"]
         torch.set_rng_state(state["torch"])
         if state["cuda"] is not None:
@@ -149,11 +147,10 @@ class Trainer:
         loss_sum = right = 0.0
         batches = training_batches(self._train, self._settings.batch_size, self._order)
         for step, batch in enumerate((batch.to(self.device) for batch in batches), start=1):
-            lr = float(self._schedulers[0].get_last_lr()[0])
+            lr = float(self._scheduler.get_last_lr()[0])
             loss, logits = self._step(batch)
             check_finite(loss, f"the loss became {{}} in step {step} of epoch {epoch}", lr)
-            for scheduler in self._schedulers:
-                scheduler.step()
+            self._scheduler.step()
             self._update_average()
             texts += len(batch.labels)
             loss_sum += loss * len(batch.labels)
@@ -182,22 +179,16 @@ class Trainer:
         )
 
     def _step(self, batch: Batch) -> tuple[float, Tensor]:
-        output = self._updates.forward(batch).float()
-        paths = output if output.dim() == 3 else output.unsqueeze(0)
+        logits = self._updates.forward(batch).float()
         smoothing = self._settings.label_smoothing
-        losses = torch.stack(
-            [
-                nn.functional.cross_entropy(
-                    logits, batch.labels, self._class_weights, label_smoothing=smoothing
-                )
-                for logits in paths
-            ]
+        loss = nn.functional.cross_entropy(
+            logits, batch.labels, self._class_weights, label_smoothing=smoothing
         )
-        self._updates.step(losses.sum())
-        return losses.mean().item(), paths.detach().mean(0)
+        self._updates.step(loss)
+        return loss.item(), logits.detach()
 
     def _update_average(self) -> None:
-        if self._average and self._schedulers[0].last_epoch % STEPS_BETWEEN_AVERAGES == 0:
+        if self._average and self._scheduler.last_epoch % STEPS_BETWEEN_AVERAGES == 0:
             self._updates.flush()
             self._average.update_parameters(self.model)
 

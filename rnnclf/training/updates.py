@@ -11,9 +11,8 @@ from torch.optim import SGD, Adam, AdamW, Optimizer
 from rnnclf.configuration.schema import OptimizerConfig
 from rnnclf.data.encoding import Batch
 from rnnclf.data.vocabulary import NUM_SPECIAL_WORDS
-from rnnclf.model.network import EMBEDDING, WIDE
+from rnnclf.model.network import EMBEDDING
 from rnnclf.training.deferred_adam import DeferredAdam
-from rnnclf.training.sparse_sgd import SparseSGD
 
 
 class Updates:
@@ -24,7 +23,6 @@ class Updates:
         optimizer: The optimizer of its parameters.
         precision: What the model computes in where torch's autocast deems it safe.
         clip_norm: Gradients with a larger norm are scaled down to it; None scales none.
-        wide: The optimizer of the wide path, which `optimizer` leaves out and nothing clips.
     """
 
     def __init__(
@@ -33,11 +31,9 @@ class Updates:
         optimizer: Optimizer,
         precision: torch.dtype = torch.float32,
         clip_norm: float | None = None,
-        wide: SparseSGD | None = None,
     ) -> None:
         self.model = model
         self.optimizer = optimizer
-        self.optimizers = [optimizer, wide] if wide else [optimizer]
         self._precision = precision
         self._clip_norm = clip_norm
 
@@ -50,13 +46,11 @@ class Updates:
 
     def step(self, loss: Tensor) -> None:
         """Takes a step against the gradient of a loss that comes from `forward`."""
-        for optimizer in self.optimizers:
-            optimizer.zero_grad()
+        self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         if self._clip_norm is not None:
             nn.utils.clip_grad_norm_(self._changed(), self._clip_norm)
-        for optimizer in self.optimizers:
-            optimizer.step()
+        self.optimizer.step()
 
     def flush(self) -> None:
         """Makes all weights of the model current; between steps some may lag behind."""
@@ -100,14 +94,12 @@ def make_updates(
     gradient of every vector. On a GPU, one kernel updates all parameters (`fused`).
     """
     name, lr, decay = settings.name, settings.lr, settings.weight_decay
-    parameters = dict(model.named_parameters())
-    weight = parameters.pop(WIDE, None)
-    wide = None if weight is None else SparseSGD(weight, lr=settings.wide_lr)
+    parameters = {name: p for name, p in model.named_parameters() if p.requires_grad}
     on_cpu = parameters[EMBEDDING].device.type == "cpu"
     if on_cpu and (name == "adamw" or (name == "adam" and not decay)):
         embedding = parameters.pop(EMBEDDING)
         deferred = DeferredAdam(embedding, parameters.values(), lr=lr, weight_decay=decay)
-        return _DeferredUpdates(model, deferred, precision, clip_norm, wide)
+        return _DeferredUpdates(model, deferred, precision, clip_norm)
     optimizer: Optimizer
     if name == "sgd":
         momentum = settings.momentum
@@ -117,7 +109,7 @@ def make_updates(
     else:
         kind = Adam if name == "adam" else AdamW
         optimizer = kind(parameters.values(), lr=lr, weight_decay=decay, fused=not on_cpu)
-    return Updates(model, optimizer, precision, clip_norm, wide)
+    return Updates(model, optimizer, precision, clip_norm)
 
 
 def schedule_factor(name: str, warmup: float, num_steps: int) -> Callable[[int], float]:

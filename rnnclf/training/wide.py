@@ -1,0 +1,84 @@
+"""Training of the wide path, before everything else and in seconds: a linear SVM.
+
+Each class is told from all others with the squared hinge loss, by stochastic gradient descent. A
+few epochs take the place of a penalty on the weights.
+"""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from rnnclf.data.encoding import EncodedTexts
+from rnnclf.data.wide import BAGS, BatchBags
+from rnnclf.model.layers import TINY, WideLayer
+from rnnclf.training.updates import schedule_factor
+
+EPOCHS, BATCH_SIZE, RATE = 5, 32, 0.3
+
+
+def train_wide(
+    wide: WideLayer,
+    texts: EncodedTexts,
+    order: np.random.Generator,
+    class_weights: Tensor | None = None,
+    on_step: Callable[[int], None] = lambda step: None,
+    on_epoch: Callable[[int, float], None] = lambda epoch, loss: None,
+    is_time_up: Callable[[], bool] = lambda: False,
+) -> None:
+    """Trains a wide path.
+
+    Args:
+        wide: The wide path.
+        texts: The training part, with bags.
+        order: Draws the order of the texts.
+        class_weights: How much the texts of a class count when it is told from the others; None
+            counts all texts alike.
+        on_step: Is called after each step with its number in the epoch, from 1.
+        on_epoch: Is called after each epoch with its number, from 1, and its mean loss.
+        is_time_up: Ends the training after the step in which it is true.
+    """
+    assert texts.bags is not None, "the model has a wide path"
+    num_classes, device = wide.weight.shape[1], wide.weight.device
+    margin = math.log(1 + num_classes)  # measured: logits as certain as right (docs/notebook.md)
+    weights = torch.ones(num_classes) if class_weights is None else class_weights
+    steps = -(-len(texts) // BATCH_SIZE)
+    factor = schedule_factor("cosine", 0.0, EPOCHS * steps)
+    for epoch in range(EPOCHS):
+        losses = []
+        rows = order.permutation(len(texts))
+        for step, batch in enumerate(np.array_split(rows, steps)):
+            classes = torch.from_numpy(texts.labels[batch])
+            is_class = nn.functional.one_hot(classes, num_classes).bool()
+            targets = torch.where(is_class, margin, -margin).to(device)
+            rate = RATE * factor(epoch * steps + step)
+            rates = rate * torch.where(is_class, weights, 1).to(device)
+            losses.append(_step(wide, texts.bags.of(batch).to(device), targets, rates))
+            on_step(step + 1)
+            if is_time_up():
+                return
+        on_epoch(epoch + 1, sum(losses) / len(losses))
+
+
+def _step(wide: WideLayer, bags: BatchBags, targets: Tensor, rates: Tensor) -> float:
+    """Moves the logits of texts towards targets, and returns the mean loss before that.
+
+    Args:
+        wide: The wide path.
+        bags: The features of the texts.
+        targets: The logits that suffice (texts, classes); those that lie beyond them stay.
+        rates: The share of the way that a text with features of length one goes (likewise).
+    """
+    sides = targets.sign()
+    ways = sides * (sides * (targets - wide(bags))).clamp(min=0)
+    values, texts = wide.values(bags), bags.owners // BAGS
+    # Texts that are alike move each other. Their inner products are at least 0, so that nothing
+    # goes too far at a rate that is the inverse of their sum.
+    _, features = torch.unique(bags.buckets, return_inverse=True)
+    sums = torch.zeros_like(values).index_add(0, features, values)
+    products = torch.zeros_like(rates[:, 0]).index_add(0, texts, values * sums[features])
+    moves = torch.minimum(rates, 1 / products.clamp(min=TINY).unsqueeze(1)) * ways
+    wide.weight.index_add_(0, bags.buckets, values.unsqueeze(1) * moves[texts])
+    return float(ways.square().sum(1).mean())
