@@ -198,5 +198,5 @@ def test_a_run_does_not_go_on_with_other_texts(run_py, start_run_py, tmp_path):
 
 def without_optimizer(path: Path) -> dict:
     state = load_checkpoint(path)
-    del state["trainer"]["optimizers"]
+    del state["trainer"]["optimizer"]
     return state
