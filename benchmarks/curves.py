@@ -11,9 +11,11 @@ recording is continued by the same command. Needs the raw files of the data set 
 
 import argparse
 import time
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import torch
 from hydra_study_sweeper.space.points import as_overrides
 from recordings import (
@@ -39,6 +41,7 @@ from rnnclf.training.reproducibility import git_revision, prepare_torch, seed_ev
 from rnnclf.training.run import build_classifier
 from rnnclf.training.trainer import Trainer
 from rnnclf.training.updates import make_updates
+from rnnclf.training.wide import train_wide
 
 TESTED = 1500  # test texts at most
 
@@ -53,6 +56,9 @@ def train(config: Config) -> dict[str, list[float]]:
     training, validation = map(classifier.with_subwords, (data.training, data.validation))
     make = partial(make_updates, settings=config.optimizer, clip_norm=config.training.clip_norm)
     network = classifier.model
+    if network.wide is not None:
+        train_wide(network.wide, training, np.random.default_rng(config.seed))
+    training = replace(training, bags=None)
     if config.training.pretrain_epochs:
         pretrain(network, training, make, config.training, order)
     trainer = Trainer(make(network), training, validation, config.training, order)
