@@ -7,18 +7,20 @@ input that raised anything but the errors which are meant for users, and with th
 
 import contextlib
 import gzip
+import io
 import json
 import subprocess
 import sys
 import tarfile
 import tempfile
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import atheris
 import torch
 
-FUZZED = ["rnnclf", "hydra_study_sweeper", "csv", "yaml", "tarfile"]
+FUZZED = ["rnnclf", "hydra_study_sweeper", "csv", "yaml", "tarfile", "zipfile"]
 
 with atheris.instrument_imports(include=FUZZED):
     from hydra_study_sweeper.errors import StudyError
@@ -26,6 +28,7 @@ with atheris.instrument_imports(include=FUZZED):
     from hydra_study_sweeper.storage.journal import read_journal
     from project import composed
 
+    from rnnclf.bundles.submission.unpack import unpacked
     from rnnclf.data.archives import read_archive
     from rnnclf.data.tables.table import Reading, read_table
     from rnnclf.data.vocabulary import Vocabulary
@@ -85,6 +88,14 @@ def read_as_archive(content: bytes) -> None:
     path.write_bytes(gzip.compress(content, 1))
     with contextlib.suppress(DataError):
         read_archive(path)
+
+
+def read_as_submission(content: bytes) -> None:
+    """Reads the input as the zip file of a submission."""
+    path = FOLDER / "it.zip"
+    path.write_bytes(content)
+    with contextlib.suppress(DataError), unpacked(path):
+        pass
 
 
 def read_as_record(content: bytes) -> None:
@@ -187,6 +198,15 @@ def whole_checkpoint() -> list[bytes]:
     return [path.read_bytes()]
 
 
+def whole_submission() -> list[bytes]:
+    """A zip file with a report."""
+    with io.BytesIO() as file:
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("GROUP_7_PROJECT_PART2/REPORT.md", "# Group 7\n" * 9)
+            archive.writestr("GROUP_7_PROJECT_PART2/models/m/labels.txt", "a\nb\n")
+        return [file.getvalue()]
+
+
 TARGETS: dict[str, tuple[Callable[[bytes], None], Callable[[], list[bytes]]]] = {
     "archive": (read_as_archive, whole_archive),
     "bundle": (read_as_bundle, whole_bundle),
@@ -194,6 +214,7 @@ TARGETS: dict[str, tuple[Callable[[bytes], None], Callable[[], list[bytes]]]] = 
     "csv": (read_as_csv, whole_csv),
     "lines": (read_as_lines, whole_lines),
     "record": (read_as_record, whole_records),
+    "submission": (read_as_submission, whole_submission),
 }
 
 

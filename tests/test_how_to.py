@@ -152,7 +152,7 @@ def test_own_data(follow):
 
     in_group = project.composed("group=25")
     assert (in_group.search_space.dataset, in_group.model.cell) == ("sample,tickets", "gru")
-    group = read_group(int(project.arguments("submission")[-1]), project.folder)
+    group = read_group(int(project.arguments("submission")[-1]), project.folder / "conf")
     assert (group.datasets, group.cell) == (("sample", "tickets"), "gru")
 
 

@@ -79,7 +79,7 @@ def test_without_any_weights_nothing_is_picked(copied):
 
 
 def test_groups_are_those_of_the_project():
-    group = read_group(7, REPO)
+    group = read_group(7, REPO / "conf")
     assert (group.datasets, group.cell) == (("sentiment", "spam"), "gru")
 
 
@@ -87,7 +87,7 @@ def test_groups_are_those_of_the_project():
     ("arguments", "folder", "message"),
     [
         (["--group", "25"], REPO, "no group 25; there are 1 to 24"),
-        (["--group", "7"], Path("/"), "has no conf/group; go to a clone"),
+        (["--group", "7"], Path("/"), "conf has no group/; go to a clone"),
         (
             ["--group", "7"],
             REPO,

@@ -5,6 +5,7 @@ from hydra_study_sweeper.streams import open_streams
 
 from rnnclf import __version__
 from rnnclf.cli.data import baseline, data
+from rnnclf.cli.grade import grade
 from rnnclf.cli.models import ensemble, evaluate, export
 from rnnclf.cli.predict import predict
 from rnnclf.cli.project import init
@@ -14,7 +15,7 @@ from rnnclf.cli.train import sweep, train
 from rnnclf.errors import ConfigError, errors_in_one_line
 
 ON_MODELS = (ensemble, evaluate, export, predict)
-ON_RUNS = (baseline, compare, dashboard, data, pick, report, submission)
+ON_RUNS = (baseline, compare, dashboard, data, grade, pick, report, submission)
 TRAINING = (init, sweep, train)
 
 

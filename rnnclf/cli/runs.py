@@ -146,7 +146,7 @@ def submission(number: int, folders: tuple[Path, ...], to: Path, condition: str 
     """
     from rnnclf.bundles.submission.archive import choose_for, read_group, write_submission
 
-    group = read_group(number, Path())
+    group = read_group(number, Path("conf"))
     picks = choose_for(group, _find(folders, condition).runs)
     _show_better([one for chosen in picks for one in chosen.better])
     archive = write_submission(group, picks, Path(), to)

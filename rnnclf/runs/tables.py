@@ -26,6 +26,8 @@ NUMBERS = {
     "val_macro_f1": ACCURACY,
     "best": ACCURACY,
     "test_accuracy": ACCURACY,
+    "reported": ACCURACY,
+    "computed": ACCURACY,
     "seconds": ".1f",
     "parameters": ",",
 }

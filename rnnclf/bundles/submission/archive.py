@@ -32,19 +32,27 @@ class Group:
     cell: str
 
 
-def read_group(number: int, project: Path) -> Group:
+def read_group(number: int, conf: Path) -> Group:
     """Reads the assignment of a group from `conf/group/`.
 
     Raises:
-        SelectionError: If the folder is no clone, or there is no such group.
+        SelectionError: If the folder has no groups, or not this one.
     """
-    folder = project / "conf" / "group"
-    if not folder.is_dir():
-        raise SelectionError(f"{project} has no conf/group; go to a clone of rnnclf")
-    path = folder / f"{number}.yaml"
-    if not path.is_file():
-        numbers = sorted(int(p.stem) for p in folder.glob("*.yaml") if re.fullmatch(r"\d+", p.stem))
-        raise SelectionError(f"no group {number}; there are {numbers[0]} to {numbers[-1]}")
+    groups = read_groups(conf)
+    if not groups:
+        raise SelectionError(f"{conf} has no group/; go to a clone of rnnclf")
+    if number not in groups:
+        raise SelectionError(f"no group {number}; there are {min(groups)} to {max(groups)}")
+    return groups[number]
+
+
+def read_groups(conf: Path) -> dict[int, Group]:
+    """Reads the assignments of all groups in a `conf/`, by number and sorted."""
+    files = {int(p.stem): p for p in conf.glob("group/*.yaml") if re.fullmatch(r"\d+", p.stem)}
+    return {number: _group(number, files[number]) for number in sorted(files)}
+
+
+def _group(number: int, path: Path) -> Group:
     content = yaml.safe_load(path.read_text(encoding="utf-8"))
     (cell,) = (
         entry["override /cell"] for entry in content["defaults"] if "override /cell" in entry

@@ -17,6 +17,7 @@ from pathlib import Path
 import yaml
 
 HERE = Path(__file__).resolve().parent
+Row = tuple[str, str, str]
 # | questions | **0.7782** | 0.7564 to 0.7986 | 1488 | `models/questions-gru` |
 ROW = re.compile(
     r"^\| ([\w.-]+) \| \*\*(\d\.\d{4})\*\* \| [^|]+ \| (\d+) \| `(models/\w[\w.-]*)` \|$",
@@ -32,41 +33,51 @@ SPLIT = {
 def main(arguments: list[str]) -> int:
     """Grades each model of the report; returns the exit code."""
     try:
-        rows = ROW.findall(_read(HERE / "REPORT.md"))
+        rows = reported(HERE)
     except (OSError, ValueError) as error:
         print(f"no report here: {error}")
         return 1
-    reported = {row[-1]: row[:-1] for row in rows}
-    wrong = [model for model in reported if not _is_as_reported(model, reported[model], arguments)]
-    if not reported:
+    wrong = [model for model, row in rows.items() if not _is_as_reported(model, row, arguments)]
+    if not rows:
         print("REPORT.md reports no accuracy")
     elif wrong:
         print(f"\nnot as reported: {', '.join(wrong)}")
     else:
-        print(f"\nall {len(reported)} accuracies are as reported")
-    return 0 if reported and not wrong else 1
+        print(f"\nall {len(rows)} accuracies are as reported")
+    return 0 if rows and not wrong else 1
 
 
-def _is_as_reported(model: str, row: tuple[str, str, str], arguments: list[str]) -> bool:
-    """Compares the report with the model's record, and the record with the model's answers."""
-    print(f"\n{model}: {row[1]} in REPORT.md", flush=True)
+def reported(folder: Path) -> dict[str, Row]:
+    """Returns data set, accuracy and number of test texts in the report, by model."""
+    return {
+        model: (name, value, texts)
+        for name, value, texts, model in ROW.findall(_read(folder / "REPORT.md"))
+    }
+
+
+def contradiction(folder: Path, model: str, row: Row) -> str | None:
+    """Compares the report with the model's own record; returns in words what differs."""
     try:
-        result = json.loads(_read(HERE / model / "metrics.json"))["result"]
-        dataset = yaml.safe_load(_read(HERE / model / "config.yaml"))["dataset"]
+        result = json.loads(_read(folder / model / "metrics.json"))["result"]
+        dataset = yaml.safe_load(_read(folder / model / "config.yaml"))["dataset"]
         task = dataset["name"] + ("-coarse" if dataset["labels"] == "coarse" else "")
         found = (repr(task)[1:-1], f"{result['test_accuracy']:.4f}", str(result["texts"]["test"]))
         split = {key: dataset[key] for key in SPLIT}
     except (OSError, ValueError, KeyError, TypeError, RecursionError, yaml.YAMLError) as error:
-        print(f"no model here: {str(error)!r}")
-        return False
+        return f"no model here: {str(error)!r}"
     for name, claimed, there in zip(
         ("data set", "accuracy", "test texts"), row, found, strict=True
     ):
         if claimed != there:
-            print(f"{name}: {claimed} in REPORT.md, {there} in {model}")
-            return False
-    if split != SPLIT:
-        print(f"another split of the data: {split} in {model}")
+            return f"{name}: {claimed} in REPORT.md, {there} in {model}"
+    return None if split == SPLIT else f"another split of the data in {model}"
+
+
+def _is_as_reported(model: str, row: Row, arguments: list[str]) -> bool:
+    """Compares the report with the model's record, and the record with the model's answers."""
+    print(f"\n{model}: {row[1]} in REPORT.md", flush=True)
+    if problem := contradiction(HERE, model, row):
+        print(problem)
         return False
     packages = os.pathsep.join([str(HERE / "code"), str(HERE / "code" / "sweeper")])
     environment = os.environ | {"PYTHONPATH": packages}

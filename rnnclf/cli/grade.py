@@ -1,0 +1,41 @@
+"""The command that grades submissions."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from rnnclf.cli.models import DATA
+from rnnclf.cli.options import PRESENT_FOLDER, output_format
+from rnnclf.cli.output import echo
+from rnnclf.errors import SelectionError
+from rnnclf.files.command import packaged_conf
+
+
+@click.command()
+@click.argument("submissions", metavar="FOLDER", type=PRESENT_FOLDER)
+@DATA
+@output_format("table", "md", "csv", "json")
+def grade(submissions: Path, folder: Path | None, kind: str) -> None:
+    """Grades the submissions in a folder of zip files.
+
+    Each GROUP_N_PROJECT_PART2.zip below FOLDER has a row for each data set that the group was
+    assigned: the test accuracy in its report, the test accuracy of its model, computed again, and
+    the verdict. A submission that cannot be read costs its row. Submitted code is neither unpacked
+    nor run. The exit code is 1 if a verdict is not "as reported".
+    """
+    from rnnclf.bundles.submission.archive import read_groups
+    from rnnclf.bundles.submission.grading import AS_REPORTED, grade_archive
+    from rnnclf.runs.tables import render
+    from rnnclf.training.reproducibility import prepare_torch
+
+    archives = sorted(submissions.rglob("*.zip"))
+    if not archives:
+        raise SelectionError(f"{submissions} has no zip file")
+    prepare_torch()
+    groups = list(read_groups(packaged_conf()).values())
+    grades = [one for path in archives for one in grade_archive(path, groups, folder)]
+    grades.sort(key=lambda one: (one.group is None, one.group or 0))
+    echo(render({str(submissions): [asdict(one) for one in grades]}, kind, "folder"), nl=False)
+    if any(one.verdict != AS_REPORTED for one in grades):
+        raise SystemExit(1)

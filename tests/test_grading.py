@@ -1,0 +1,176 @@
+"""`rnnclf grade`: a table of submissions, whatever is in them, and nothing of theirs is run."""
+
+import csv
+import io
+import os
+import shutil
+import stat
+import zipfile
+from pathlib import Path
+
+import pytest
+from project import REPO
+
+from rnnclf.bundles.pick import write_picks
+from rnnclf.bundles.submission import unpack
+from rnnclf.bundles.submission.archive import Group, choose_for
+from rnnclf.bundles.submission.grading import Grade, grade_archive
+from rnnclf.bundles.submission.page import report
+from rnnclf.errors import DataError
+from rnnclf.runs.find import find_runs
+
+GROUP = Group(7, ("sample",), "gru")
+NAME = "GROUP_7_PROJECT_PART2"
+
+
+@pytest.fixture(scope="module")
+def handed_in(outputs, tmp_path_factory) -> Path:
+    """What a group hands in, unpacked; copy it before changing it."""
+    folder = tmp_path_factory.mktemp("handed-in") / NAME
+    picks = choose_for(GROUP, find_runs([outputs]).runs)
+    write_picks(picks, folder / "models")
+    (folder / "REPORT.md").write_text(report("Group 7", picks))
+    (folder / "code").mkdir()
+    (folder / "code" / "sitecustomize.py").write_text("raise SystemExit('run')")
+    return folder
+
+
+@pytest.fixture
+def folder(handed_in, tmp_path) -> Path:
+    return Path(shutil.copytree(handed_in, tmp_path / NAME))
+
+
+def graded(folder: Path, group: Group = GROUP) -> Grade:
+    shutil.make_archive(str(folder), "zip", folder.parent, folder.name)
+    (grade,) = grade_archive(folder.with_suffix(".zip"), [group], None)
+    return grade
+
+
+def replace(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+def test_an_honest_submission_is_as_reported(folder):
+    grade = graded(folder)
+    assert (grade.group, grade.dataset, grade.verdict) == (7, "sample", "as reported")
+    assert grade.computed == pytest.approx(grade.reported, abs=0.00005)
+
+
+def test_an_accuracy_that_the_model_does_not_have_is_found(folder):
+    honest = graded(folder)
+    claimed = honest.computed + 0.1
+    replace(folder / "REPORT.md", f"{honest.reported:.4f}", f"{claimed:.4f}")
+    assert graded(folder).verdict.startswith(f"accuracy: {claimed:.4f} in REPORT.md, ")
+    replace(folder / "models/sample-gru/metrics.json", str(honest.computed), str(claimed))
+    grade = graded(folder)
+    assert (grade.verdict, grade.computed) == ("NOT AS REPORTED", honest.computed)
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "verdict"),
+    [
+        ("REPORT.md", "| sample |", "| spam |", "not in REPORT.md"),
+        ("models/sample-gru/config.yaml", "split_seed: 0", "split_seed: 1", "another split of"),
+        ("models/sample-gru/config.yaml", "cell: gru", "cell: ${oc.env:HOME}", "an interpolation"),
+        (
+            "models/sample-gru/labels.txt",
+            "human",
+            "\x1b[2J",
+            "models/sample-gru/labels.txt",
+        ),
+    ],
+)
+def test_what_is_wrong_is_the_verdict(folder, file, old, new, verdict):
+    replace(folder / file, old, new)
+    assert graded(folder).verdict.startswith(verdict)
+
+
+def test_another_cell_than_the_groups_is_named(folder):
+    assert graded(folder, Group(7, ("sample",), "lstm")).verdict.startswith("a gru, where")
+
+
+def test_only_the_report_and_the_models_are_unpacked(folder):
+    (folder / "models/sample-gru/evil.py").touch()
+    shutil.make_archive(str(folder), "zip", folder.parent, folder.name)
+    with unpack.unpacked(folder.with_suffix(".zip")) as place:
+        names = {str(path.relative_to(place)) for path in place.rglob("*") if path.is_file()}
+    files = ("config.yaml", "labels.txt", "metrics.json", "model.safetensors", "vocabulary.txt")
+    assert names == {"REPORT.md", *(f"models/sample-gru/{name}" for name in files)}
+    assert not place.exists()
+
+
+def member(name: str, kind: int = stat.S_IFREG) -> zipfile.ZipInfo:
+    info = zipfile.ZipInfo(f"x/{name}")
+    info.external_attr = (kind | 0o644) << 16
+    return info
+
+
+def zipped(*members: tuple[str | zipfile.ZipInfo, str], how: int = zipfile.ZIP_DEFLATED) -> bytes:
+    with io.BytesIO() as file:
+        with zipfile.ZipFile(file, "w") as archive:
+            for name, content in members:
+                archive.writestr(name, content, how)
+        return file.getvalue()
+
+
+def changed(at: bytes, offset: int, new: bytes) -> bytes:
+    """A sound archive with other bytes at an offset behind the last place of a signature."""
+    content = bytearray(zipped((member("REPORT.md"), "a" * 9999)))
+    place = content.rindex(at) + offset
+    content[place : place + len(new)] = new
+    return bytes(content)
+
+
+OUTSIDE = ("../../outside", "/tmp/outside", "x/models/../../../outside")
+LINKED = member("REPORT.md", stat.S_IFLNK)
+HOSTILE = {
+    "text": b"nothing",
+    "outside": zipped(*((name, "theirs") for name in OUTSIDE)),
+    "linked report": zipped((LINKED, "/etc/passwd")),
+    "twice": zipped((member("REPORT.md"), "one"), ("y/REPORT.md", "two")),
+    "lzma": zipped((member("REPORT.md"), "a" * 999), how=zipfile.ZIP_LZMA),
+    "bomb": zipped((member("models/m/model.safetensors"), "0" * 2**22)),
+    "no models": zipped((member("REPORT.md"), "nothing")),
+    "encrypted": changed(b"PK\1\2", 8, b"\1"),
+    "truncated": zipped((member("REPORT.md"), "a" * 9999))[:-10],
+    "damaged": changed(b"PK\1\2", -14, b"\xff\xff"),
+    "many": changed(unpack.END, 12, (2**30).to_bytes(4, "little")),
+}
+
+
+@pytest.mark.parametrize("kind", ["pipe", "link", *HOSTILE])
+def test_a_broken_submission_costs_its_row(kind, tmp_path, monkeypatch):
+    monkeypatch.setattr(unpack, "LARGEST_CONTENT", 2**20)
+    path = tmp_path / "in" / f"{NAME}.zip"
+    path.parent.mkdir()
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "link":
+        path.symlink_to("/dev/zero")
+    else:
+        path.write_bytes(HOSTILE[kind])
+    (grade,) = grade_archive(path, [GROUP], None)
+    assert (grade.group, grade.computed) == (7, None)
+    assert grade.verdict not in ("", "as reported")
+    assert [one.name for one in tmp_path.iterdir()] == ["in"]
+    assert not Path("/tmp/outside").exists()
+    if kind not in ("outside", "no models"):
+        with pytest.raises((DataError, OSError)), unpack.unpacked(path):
+            pass
+
+
+def test_the_table_has_a_row_for_each_data_set(rnnclf, tmp_path):
+    for name in (NAME, "essay"):
+        (tmp_path / f"{name}.zip").write_text("nothing")
+    done = rnnclf("grade", str(tmp_path), "--format", "csv", cwd=REPO)
+    rows = list(csv.DictReader(done.stdout.splitlines()))
+    assert done.returncode == 1
+    assert [(row["group"], row["archive"]) for row in rows] == [
+        ("7", f"{NAME}.zip"),
+        ("", "essay.zip"),
+    ]
+    assert "its name has no GROUP_N_PROJECT_PART2" in rows[1]["verdict"]
+    done = rnnclf("grade", str(tmp_path), cwd=REPO)
+    assert "not a sound zip file" in done.stdout
