@@ -4,17 +4,24 @@ It is a safetensors file with numbered tensors; its metadata has the structure a
 """
 
 import json
+import logging
 from pathlib import Path
 from typing import Any
 
+import torch
 from hydra_study_sweeper.files import open_regular
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from rnnclf.errors import ModelError
+from rnnclf.configuration.identity import identity
+from rnnclf.configuration.schema import Config
+from rnnclf.errors import ConfigError, ModelError
+from rnnclf.files.paths import RunPaths
 from rnnclf.files.tensors import save_tensors
 
 STRUCTURE = "structure"
+
+log = logging.getLogger(__name__)
 
 
 def save_checkpoint(state: dict[str, Any], path: Path) -> None:
@@ -40,6 +47,35 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
             return dict(_put_in(structure, {name: file.get_tensor(name) for name in names}))
     except (SafetensorError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise ModelError(f"{path}: not a whole checkpoint; delete it to start again") from error
+
+
+def checkpoint_of(
+    config: Config, splits: str, device: torch.device, paths: RunPaths
+) -> dict[str, Any] | None:
+    """Reads the checkpoint that a run of a configuration left, if one did.
+
+    Raises:
+        ConfigError: If that run had other texts, or another kind of device.
+        ModelError: See `load_checkpoint`.
+    """
+    try:
+        checkpoint = load_checkpoint(paths.checkpoint)
+    except FileNotFoundError:
+        return None
+    if checkpoint.get("identity") != identity(config):
+        log.info("ignoring the checkpoint in %s: its configuration differs", paths.folder)
+        return None
+    if checkpoint.get("splits") != splits:
+        raise ConfigError(
+            f"{paths.folder}: the texts of {config.dataset.name} are not those with which this run "
+            "was begun; put them back, or train anew in another folder"
+        )
+    if checkpoint["device"] != device.type:
+        raise ConfigError(
+            f"{paths.checkpoint} was begun on {checkpoint['device']}, this is {device.type}; "
+            "continue there, or delete it to start again"
+        )
+    return checkpoint
 
 
 def _take_out(node: Any, tensors: dict[str, Tensor]) -> Any:

@@ -34,7 +34,7 @@ from rnnclf.model.evaluate import score
 from rnnclf.model.metrics import Scores
 from rnnclf.model.network import RecurrentClassifier
 from rnnclf.model.store import load, save_description
-from rnnclf.training.checkpoint import load_checkpoint, save_checkpoint
+from rnnclf.training.checkpoint import checkpoint_of, save_checkpoint
 from rnnclf.training.pretrain import pretrain
 from rnnclf.training.progress import EpochProgress, describe_epoch
 from rnnclf.training.record import predictions_of, result_of, summary
@@ -204,9 +204,9 @@ def _fit(
     weights = None
     if settings.class_weights:
         weights = balanced_weights(training.labels, len(classifier.classes))
-    checkpoint = _checkpoint_of(config, data.splits, network.device, paths)
+    checkpoint = checkpoint_of(config, data.splits, network.device, paths)
     if network.wide is not None and not checkpoint:
-        # In an order of its own, so that the rest is trained as without it.
+        # The order is one of its own, so that the rest is trained as without it.
         own_order = np.random.default_rng(config.seed)
         fit_wide = partial(train_wide, network.wide, training, own_order, weights)
         _train_before("wide path", EPOCHS, -(-len(training) // BATCH_SIZE), fit_wide)
@@ -233,30 +233,6 @@ def _train_before(what: str, epochs: int, steps: int, training: Callable[..., No
             announce(f"{what} {epoch} of {epochs}")
 
         training(on_step=progress.on_step, on_epoch=on_epoch, is_time_up=time_is_up)
-
-
-def _checkpoint_of(
-    config: Config, splits: str, device: torch.device, paths: RunPaths
-) -> dict[str, Any] | None:
-    """Reads the checkpoint that a run of this configuration left, if one did."""
-    try:
-        checkpoint = load_checkpoint(paths.checkpoint)
-    except FileNotFoundError:
-        return None
-    if checkpoint.get("identity") != identity(config):
-        log.info("ignoring the checkpoint in %s: its configuration differs", paths.folder)
-        return None
-    if checkpoint.get("splits") != splits:
-        raise ConfigError(
-            f"{paths.folder}: the texts of {config.dataset.name} are not those with which this run "
-            "was begun; put them back, or train anew in another folder"
-        )
-    if checkpoint["device"] != device.type:
-        raise ConfigError(
-            f"{paths.checkpoint} was begun on {checkpoint['device']}, this is {device.type}; "
-            "continue there, or delete it to start again"
-        )
-    return checkpoint
 
 
 def _go_on(
