@@ -84,16 +84,16 @@ release: $(VENV)/ready
 	$(BIN)/python -m build --outdir dist .
 	$(BIN)/twine check --strict dist/*
 
-# Writes the versions that the ranges in pyproject.toml resolve to today, in a fresh environment.
-lock:
-	rm -rf .venv-lock
-	$(PYTHON) -m venv .venv-lock
-	.venv-lock/bin/pip install --quiet torch==2.13.0
-	.venv-lock/bin/pip install --quiet ./sweeper '.[dev,docs,ray,postgres,release]'
-	{ sed -n '/^#/p' constraints.txt; \
-	  .venv-lock/bin/pip freeze --exclude rnnclf --exclude hydra-study-sweeper | sed 's/+cpu$$//'; } > constraints.new
-	mv constraints.new constraints.txt
-	rm -rf .venv-lock
+# Writes the versions that the ranges in pyproject.toml resolve to today. uv reads metadata alone and
+# installs nothing, which takes seconds. What torch pins by itself for GPUs is left out.
+lock: $(VENV)/ready
+	$(BIN)/pip install --quiet uv
+	printf '%s\n' './sweeper[figures,samplers,postgres]' '.[dev,docs,ray,postgres,release]' hatchling | \
+	    $(BIN)/uv pip compile - --quiet --upgrade --python-version 3.11 --no-header --no-annotate \
+	    --no-emit-package rnnclf --no-emit-package hydra-study-sweeper > constraints.new
+	{ sed -n '/^#/p' constraints.txt; grep -vE '^(cuda|nvidia|triton)' constraints.new; } > constraints.both
+	mv constraints.both constraints.txt
+	rm constraints.new
 
 $(VENV)/ready: pyproject.toml sweeper/pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.11 ...")'
