@@ -19,7 +19,7 @@ from make_schemas import FOLDER as SCHEMAS
 from make_schemas import schemas
 from omegaconf import DictConfig
 
-from rnnclf.cli import commands
+from rnnclf.cli.commands import commands
 from rnnclf.configuration import checks
 from rnnclf.configuration.composed import ComposedConfig, register_schema
 from rnnclf.configuration.schema import Config

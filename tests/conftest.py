@@ -18,7 +18,12 @@ from project import CHROMIUM, REAL_DATA, RNNCLF, RUN_PY
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 processes.preload(
-    *("rnnclf.cli", "rnnclf.training.run", "rnnclf.training.precheck", "rnnclf.report.page"),
+    *(
+        "rnnclf.cli.commands",
+        "rnnclf.training.run",
+        "rnnclf.training.precheck",
+        "rnnclf.report.page",
+    ),
     *("rnnclf.bundles.verify", "rnnclf.bundles.export", "rnnclf.bundles.submission.archive"),
     *("sklearn.svm", "sklearn.feature_extraction.text", "optuna.importance"),
     *("onnx", "onnxruntime"),

@@ -78,7 +78,7 @@ def test_without_runs_or_scikit_learn_it_says_what_to_do(place, rnnclf, tmp_path
     assert done.returncode == 1
     assert done.stderr == "error: no finished run below empty\n"
     (tmp_path / "without.py").write_text(
-        "import sys\nsys.modules['sklearn'] = None\nfrom rnnclf.cli import main\n"
+        "import sys\nsys.modules['sklearn'] = None\nfrom rnnclf.cli.commands import main\n"
         "sys.argv = ['rnnclf', 'baseline']\nmain()"
     )
     done = run_program(tmp_path / "without.py", cwd=place)

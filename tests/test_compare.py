@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 from hydra_study_sweeper.intervals import seed_values
 
-from rnnclf.cli import commands
+from rnnclf.cli.commands import commands
 from rnnclf.runs.find import find_runs
 from rnnclf.runs.query import Names, parse_condition
 from rnnclf.runs.tables import render
@@ -298,7 +298,7 @@ def test_ten_thousand_runs_take_seconds_and_no_longer_each_than_a_thousand(train
 def test_it_starts_without_the_heavy_libraries(write_run, tmp_path):
     write_run("a")
     code = (
-        "import sys\nfrom rnnclf.cli import commands\n"
+        "import sys\nfrom rnnclf.cli.commands import commands\n"
         f"commands(['compare', {str(tmp_path)!r}], standalone_mode=False)\n"
         "sys.exit(bool({'torch', 'numpy', 'omegaconf', 'hydra', 'optuna'} & sys.modules.keys()))"
     )

@@ -4,7 +4,7 @@ import pytest
 from omegaconf import OmegaConf
 from project import RUN_PY, compose_sweep
 
-from rnnclf.cli import main
+from rnnclf.cli.commands import main
 from rnnclf.configuration.complaints import usage_errors
 from rnnclf.configuration.composed import from_omegaconf
 from rnnclf.configuration.overrides import (

@@ -163,7 +163,7 @@ def test_the_command_says_how_well_it_answers(folder, rnnclf):
 
 def test_without_its_packages_it_says_what_to_install(folder, tmp_path):
     (tmp_path / "without.py").write_text(
-        "import sys\nsys.modules['onnxruntime'] = None\nfrom rnnclf.cli import main\n"
+        "import sys\nsys.modules['onnxruntime'] = None\nfrom rnnclf.cli.commands import main\n"
         f"sys.argv = ['rnnclf', 'export', {str(folder)!r}]\nmain()"
     )
     done = run_program(tmp_path / "without.py")

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from rnnclf.cli import main
+from rnnclf.cli.commands import main
 from rnnclf.data.cache import file_digest
 from rnnclf.data.tables.table import Reading, read_table
 from rnnclf.errors import DataError, ModelError
