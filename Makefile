@@ -88,8 +88,8 @@ release: $(VENV)/ready
 # installs nothing, which takes seconds. What torch pins by itself for GPUs is left out.
 lock: $(VENV)/ready
 	$(BIN)/pip install --quiet uv
-	printf '%s\n' './sweeper[figures,samplers,postgres]' '.[dev,docs,ray,postgres,release]' hatchling | \
-	    $(BIN)/uv pip compile - --quiet --upgrade --python-version 3.11 --no-header --no-annotate \
+	printf '%s\n' './sweeper[figures,samplers,postgres]' '.[dev,docs,notebook,ray,postgres,release]' hatchling | \
+	    $(BIN)/uv pip compile - --quiet --upgrade --python-version 3.11.9 --no-header --no-annotate \
 	    --no-emit-package rnnclf --no-emit-package hydra-study-sweeper > constraints.new
 	{ sed -n '/^#/p' constraints.txt; grep -vE '^(cuda|nvidia|triton)' constraints.new; } > constraints.both
 	mv constraints.both constraints.txt

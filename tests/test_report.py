@@ -200,7 +200,7 @@ def test_it_can_be_printed(browser, place):
 
 
 @pytest.mark.browser
-def test_its_commands_give_the_same_runs_again(page, place, run_py, tmp_path):
+def test_its_commands_give_the_same_runs_again(page, place, rnnclf, tmp_path):
     shutil.copytree(place / "mine", tmp_path / "mine")
     commands = [text.splitlines()[-1] for text in page.locator("pre").all_inner_texts()]
     assert len(commands) == 2, "of the study's winner, and of the best run with a GRU"
@@ -208,8 +208,8 @@ def test_its_commands_give_the_same_runs_again(page, place, run_py, tmp_path):
     winner = json.loads((place / STUDY / "study.json").read_text())["best"][0]["values"][0]
     for folder, command, accuracy in zip("ab", commands, (winner, best), strict=True):
         program, *arguments = shlex.split(command)[1:]
-        assert program == "run.py"
-        done = run_py(*arguments, f"hydra.run.dir={folder}")
+        assert program == "train"
+        done = rnnclf("train", *arguments, f"hydra.run.dir={folder}", cwd=tmp_path)
         assert done.returncode == 0, done.stderr
         again = json.loads((tmp_path / folder / "result.json").read_text())
         assert again["val_accuracy"] == accuracy
