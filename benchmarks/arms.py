@@ -5,15 +5,15 @@ from dataclasses import replace
 
 import numpy as np
 import optuna
+from hydra_plugins.hydra_optuna_sweeper.config import TPESamplerConfig
 from hydra_study_sweeper.options import PRUNERS, SAMPLERS
 from hydra_study_sweeper.workers.samplers import make_pruner, make_sampler
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from optuna.pruners import MedianPruner
 from optuna.samplers import RandomSampler, TPESampler
 from recordings import Space
 from simulator import Arm, Array
 
-STOCK = "stock sweeper"
 OURS = "ours"
 
 
@@ -50,9 +50,9 @@ class RayPruner(optuna.pruners.BasePruner):
 def arms_of(space: Space) -> dict[str, Arm]:
     """Returns the searches by name."""
     trial_0 = space.first[:1]
-    ours = Arm(_sampler("default"), _pruner("asha"), trial_0)
+    ours = Arm(_made_of(OmegaConf.create(SAMPLERS["default"])), _pruner("asha"), trial_0)
     return {
-        STOCK: Arm(_tpe, in_batches=True),
+        "stock sweeper": Arm(_made_of(OmegaConf.structured(TPESamplerConfig)), in_batches=True),
         "Optuna, median": Arm(_tpe, MedianPruner),
         "Ray Tune, ASHA": Arm(
             _random, lambda: RayPruner(space.epochs), value=last, keeps_pruned=True
@@ -74,8 +74,8 @@ def _random(seed: int) -> optuna.samplers.BaseSampler:
     return RandomSampler(seed=seed)
 
 
-def _sampler(name: str) -> Callable[[int], optuna.samplers.BaseSampler]:
-    return lambda seed: make_sampler(OmegaConf.create(SAMPLERS[name] | {"seed": seed}))
+def _made_of(config: DictConfig) -> Callable[[int], optuna.samplers.BaseSampler]:
+    return lambda seed: make_sampler(OmegaConf.merge(config, {"seed": seed}))
 
 
 def _pruner(name: str) -> Callable[[], optuna.pruners.BasePruner]:

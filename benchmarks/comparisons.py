@@ -14,10 +14,10 @@ RESAMPLES = 1000
 
 @dataclass(frozen=True)
 class Replays:
-    """All searches of a data set.
+    """All searches against recorded curves.
 
     Attributes:
-        dataset: Its name.
+        name: Of the curves.
         arms: The names of the searches.
         workers: The numbers of workers.
         quality: Of the winner so far (arms, workers, repetitions, steps of the time).
@@ -26,9 +26,11 @@ class Replays:
         runs: How many trainings are recorded.
         configurations: Of how many configurations.
         errors: For each smoother the error of its accuracies and of its logarithms of seconds.
+        checks: For some arms best value, pruned trials and seconds of the first trials of searches
+            by one worker (repetitions, 3).
     """
 
-    dataset: str
+    name: str
     arms: Sequence[str]
     workers: Sequence[int]
     quality: Array
@@ -37,6 +39,7 @@ class Replays:
     runs: int
     configurations: int
     errors: Mapping[str, tuple[float, float]]
+    checks: Mapping[str, Array]
 
     def of(self, arm: str, workers: int) -> Array:
         """Returns the quality of an arm's winners (repetitions, steps)."""
@@ -71,10 +74,10 @@ def interval(values: Array) -> tuple[Array, Array]:
 
 
 def p_values(replays: Sequence[Replays], arm: str, workers: int) -> dict[tuple[str, str], float]:
-    """Compares an arm with all others on all data sets, by Wilcoxon's signed-rank test.
+    """Compares an arm with all others on all curves, by Wilcoxon's signed-rank test.
 
     Returns:
-        By data set and other arm, the p-value with Holm's correction for all of them.
+        By curves and other arm, the p-value with Holm's correction for all of them.
     """
     raw = {}
     for one in replays:
@@ -83,7 +86,7 @@ def p_values(replays: Sequence[Replays], arm: str, workers: int) -> dict[tuple[s
             if other != arm:
                 differences = ours - one.of(other, workers)[:, -1]
                 differs = bool(np.any(differences))
-                raw[one.dataset, other] = float(wilcoxon(differences).pvalue) if differs else 1.0
+                raw[one.name, other] = float(wilcoxon(differences).pvalue) if differs else 1.0
     return holm(raw)
 
 

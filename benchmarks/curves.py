@@ -1,12 +1,13 @@
 """Records the learning curves of a search space, which `replay.py` searches again.
 
-    python benchmarks/curves.py questions [--minutes 60]
+    python benchmarks/curves.py questions-default [--minutes 60]
 
-Trains configurations of `sweeps/DATASET.yaml` (GRU), one after the other on one core: the defaults,
-a plain GRU, then a quasi-random design. Each 8th is trained with four validation parts and seeds.
-Texts are fewer than those of the studies (`REDUCED`).
-The curves go to `benchmarks/curves/DATASET.parquet` after each training, so an interrupted
-recording is continued by the same command. Needs the raw files of the data set in $RNNCLF_DATA.
+Trains configurations (GRU) one after the other on one core: the defaults, a plain GRU, then a
+quasi-random design. `questions-default` has the space of `sweeps=default`, and `questions` that of
+`sweeps=questions`. Each 8th configuration is trained with four validation parts and seeds. Texts
+are fewer than those of the studies (`REDUCED`). The curves go to `benchmarks/curves/NAME.parquet`
+after each training, so an interrupted recording is continued by the same command. Needs the raw
+files of the data set in $RNNCLF_DATA.
 """
 
 import argparse
@@ -19,11 +20,10 @@ import numpy as np
 import torch
 from hydra_study_sweeper.space.points import as_overrides
 from recordings import (
-    REDUCED,
+    SEARCHES,
     Run,
     composed,
     missing,
-    overrides_of,
     path_of,
     read_runs,
     space_of,
@@ -87,13 +87,13 @@ def train(config: Config) -> dict[str, list[float]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("dataset", choices=REDUCED)
+    parser.add_argument("name", choices=SEARCHES)
     parser.add_argument("--minutes", type=float, default=60)
     options = parser.parse_args()
     end = time.monotonic() + 60 * options.minutes
     prepare_torch()
-    path, fixed = path_of(options.dataset), overrides_of(options.dataset)
-    space, runs = space_of(options.dataset), read_runs(path)
+    path, fixed = path_of(options.name), SEARCHES[options.name]
+    space, runs = space_of(options.name), read_runs(path)
     about = f"{' '.join(fixed)}; {git_revision()}; torch {torch.__version__}"
     for number, repeat, point in missing(space, runs):
         if time.monotonic() > end:

@@ -22,18 +22,20 @@ from rnnclf.configuration.composed import register_schema
 FOLDER = Path(__file__).with_name("curves")
 # Fewer and shorter texts than those of the studies, with as many for validation.
 REDUCED = {
-    "questions": ["dataset.train_fraction=0.375", "dataset.validation_fraction=0.2"],
-    "sentiment": ["dataset.train_fraction=0.375", "dataset.validation_fraction=0.4"],
-    "spam": [
-        "dataset.train_fraction=0.4",
-        "dataset.validation_fraction=0.375",
-        "dataset.max_length=64",
-    ],
-    "newsgroups": [
-        "dataset.train_fraction=0.25",
-        "dataset.validation_fraction=0.3",
-        "dataset.max_length=40",
-    ],
+    "questions": "dataset.train_fraction=0.375 dataset.validation_fraction=0.2",
+    "sentiment": "dataset.train_fraction=0.375 dataset.validation_fraction=0.4",
+    "spam": "dataset.train_fraction=0.4 dataset.validation_fraction=0.375 dataset.max_length=64",
+    "newsgroups": "dataset.train_fraction=0.25 dataset.validation_fraction=0.3 "
+    "dataset.max_length=40",
+}
+# The searches of the studies: of four dimensions for any data set, and of some twelve for each.
+SEARCHES = {
+    name: f"{sweep} cell=gru {reduced}".split()
+    for dataset, reduced in REDUCED.items()
+    for name, sweep in (
+        (f"{dataset}-default", f"sweeps=default dataset={dataset}"),
+        (dataset, f"sweeps={dataset}"),
+    )
 }
 # What papers begin with: a plain GRU, and one after a language model (Dai and Le 2015).
 PLAIN = {
@@ -129,14 +131,9 @@ def composed(overrides: Sequence[str]) -> DictConfig:
         return compose("config", list(overrides))
 
 
-def overrides_of(dataset: str) -> list[str]:
-    """Returns the fixed overrides of all runs of a data set."""
-    return [f"sweeps={dataset}", "cell=gru", *REDUCED[dataset]]
-
-
-def space_of(dataset: str) -> Space:
-    """Returns what `sweeps/DATASET.yaml` searches."""
-    config = composed(overrides_of(dataset))
+def space_of(name: str) -> Space:
+    """Returns the space of one of the `SEARCHES`."""
+    config = composed(SEARCHES[name])
 
     def configured(groups: Sequence[str] = ()) -> DictConfig:
         return config
@@ -157,13 +154,13 @@ def _members(point: Point, dimensions: Sequence[Dimension], config: DictConfig) 
     return found
 
 
-def path_of(dataset: str) -> Path:
-    """Returns the file of a data set."""
-    return FOLDER / f"{dataset}.parquet"
+def path_of(name: str) -> Path:
+    """Returns the file of one of the `SEARCHES`."""
+    return FOLDER / f"{name}.parquet"
 
 
 def read_runs(path: Path) -> list[Run]:
-    """Reads the runs of a data set in the order of the design; none if there is no file."""
+    """Reads recorded runs in the order of the design; none if there is no file."""
     if not path.exists():
         return []
     rows = pq.read_table(path).to_pylist()
@@ -171,7 +168,7 @@ def read_runs(path: Path) -> list[Run]:
 
 
 def write_runs(path: Path, runs: Sequence[Run], about: str) -> None:
-    """Writes all runs of a data set, in place of those in the file.
+    """Writes all runs of a search, in place of those in the file.
 
     Args:
         path: The file.

@@ -1,6 +1,6 @@
 """Compares searches in the world of the recorded curves, and writes docs/search.md.
 
-    python benchmarks/replay.py [--repetitions 200] [--datasets questions sentiment]
+    python benchmarks/replay.py [--repetitions 40] [--names questions-default]
 
 Repeats each search of `arms.py` on a simulated clock with 1, 2, 4 and 16 workers, for as long as 40
 full trainings take. Writes the pictures and the part of the page below its mark. Trains nothing:
@@ -16,9 +16,9 @@ from functools import lru_cache, partial
 
 import numpy as np
 import optuna
-from arms import arms_of
+from arms import OURS, arms_of
 from comparisons import Replays
-from recordings import REDUCED, Space, path_of, read_runs, space_of
+from recordings import SEARCHES, Space, path_of, read_runs, space_of
 from replay_page import write_page
 from scipy.stats import qmc
 from simulator import Array, World, means_and_noise, search, winner
@@ -26,8 +26,9 @@ from smoothers import gaussian_process, nearest, targets_of
 
 WORKERS = (1, 2, 4, 16)
 FULL_TRIALS = 40
-STEPS = 20  # of the time, at which the winner so far is looked at
-CONFIGURATIONS = 30  # recorded ones without which nothing is replayed
+STEPS = 12  # of the time, at which the winner so far is looked at
+CHECKED = (OURS, "ours, no pruner")
+CONFIGURATIONS = 40  # recorded ones without which nothing is replayed
 SAMPLED = 4096  # points, of which the best is what could be found
 FOLDS = 8
 
@@ -52,10 +53,10 @@ class Scene:
 
 
 @lru_cache
-def scene_of(dataset: str) -> Scene:
-    """Returns the scene of a data set."""
-    space = space_of(dataset)
-    points, recorded, noise = means_and_noise(read_runs(path_of(dataset)))
+def scene_of(name: str) -> Scene:
+    """Returns the scene of recorded curves."""
+    space = space_of(name)
+    points, recorded, noise = means_and_noise(read_runs(path_of(name)))
     smoothed = partial(gaussian_process, points, space.dimensions)
     accuracy, speed = map(smoothed, targets_of(recorded))
     world = World(recorded, noise, accuracy, speed)
@@ -73,12 +74,12 @@ def replay(job: tuple[str, str, int, int]) -> Array:
     A search without a complete trial has the quality of trial 0, which needs no search.
 
     Args:
-        job: Data set, arm, number of workers, and seed.
+        job: Names of the curves and of the arm, number of workers, and seed.
     """
-    dataset, name, workers, seed = job
+    name, arm_name, workers, seed = job
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    scene = scene_of(dataset)
-    arm, dimensions = arms_of(scene.space)[name], scene.space.dimensions
+    scene = scene_of(name)
+    arm, dimensions = arms_of(scene.space)[arm_name], scene.space.dimensions
     random = np.random.default_rng(seed)
     train = partial(scene.world.train, random=random)
     seconds = FULL_TRIALS * scene.seconds / workers
@@ -90,14 +91,32 @@ def replay(job: tuple[str, str, int, int]) -> Array:
     return np.array([scene.default if point is None else next(qualities) for point in won])
 
 
-def errors_of(dataset: str) -> dict[str, tuple[float, float]]:
+def check(job: tuple[str, str, int]) -> Array:
+    """Runs the first trials of a search by one worker, which a real study can be compared with.
+
+    Args:
+        job: Names of the curves and of the arm, and seed.
+
+    Returns:
+        The best value, how many trials were pruned, and the seconds.
+    """
+    name, arm_name, seed = job
+    scene = scene_of(name)
+    train = partial(scene.world.train, random=np.random.default_rng(seed))
+    arm, seconds = arms_of(scene.space)[arm_name], 2 * FULL_TRIALS * scene.seconds
+    trials = search(arm, scene.space.dimensions, train, 1, seconds, seed)[:FULL_TRIALS]
+    values = [trial.value for trial in trials if trial.value is not None]
+    return np.array([max(values), len(trials) - len(values), trials[-1].seconds])
+
+
+def errors_of(name: str) -> dict[str, tuple[float, float]]:
     """Returns for each smoother its error on configurations that it has not seen.
 
-    These are mean absolute differences: of the test accuracy at the end, and of the logarithm of
-    the seconds.
+    These are mean absolute differences: of the highest test accuracy, and of the logarithm of the
+    seconds.
     """
-    dimensions = space_of(dataset).dimensions
-    points, recorded, _ = means_and_noise(read_runs(path_of(dataset)))
+    dimensions = space_of(name).dimensions
+    points, recorded, _ = means_and_noise(read_runs(path_of(name)))
     targets = targets_of(recorded)
     fold_of = np.arange(len(points)) % FOLDS
     found: dict[str, list[tuple[float, float]]] = {"nearest": [], "Gaussian process": []}
@@ -107,25 +126,25 @@ def errors_of(dataset: str) -> dict[str, tuple[float, float]]:
         at = [points[index] for index in held]
         both = [nearest(known, dimensions)] * 2
         processes = [gaussian_process(known, dimensions, target[seen]) for target in targets]
-        for name, smoothers in zip(found, (both, processes), strict=True):
+        for between, smoothers in zip(found, (both, processes), strict=True):
             wrong = [
                 np.abs(smooth(at) @ target[seen, -1] - target[held, -1]).mean()
                 for smooth, target in zip(smoothers, targets, strict=True)
             ]
-            found[name].append((float(wrong[0]), float(wrong[1])))
-    return {name: tuple(np.mean(values, axis=0)) for name, values in found.items()}
+            found[between].append((float(wrong[0]), float(wrong[1])))
+    return {between: tuple(np.mean(values, axis=0)) for between, values in found.items()}
 
 
-def replays_of(dataset: str, repetitions: int, pool: ProcessPoolExecutor) -> Replays:
-    """Runs all searches of a data set."""
-    scene = scene_of(dataset)
+def replays_of(name: str, repetitions: int, pool: ProcessPoolExecutor) -> Replays:
+    """Runs all searches against recorded curves."""
+    scene = scene_of(name)
     names = list(arms_of(scene.space))
-    jobs = [(dataset, *job) for job in itertools.product(names, WORKERS, range(repetitions))]
+    jobs = [(name, *job) for job in itertools.product(names, WORKERS, range(repetitions))]
     qualities = np.array(list(pool.map(replay, jobs, chunksize=8)))
     shape = (len(names), len(WORKERS), repetitions, STEPS)
-    runs = read_runs(path_of(dataset))
+    runs = read_runs(path_of(name))
     return Replays(
-        dataset,
+        name,
         names,
         WORKERS,
         qualities.reshape(shape),
@@ -133,20 +152,24 @@ def replays_of(dataset: str, repetitions: int, pool: ProcessPoolExecutor) -> Rep
         default=scene.default,
         runs=len(runs),
         configurations=len({run.configuration for run in runs}),
-        errors=errors_of(dataset),
+        errors=errors_of(name),
+        checks={
+            arm: np.array(list(pool.map(check, [(name, arm, seed) for seed in range(repetitions)])))
+            for arm in CHECKED
+        },
     )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--repetitions", type=int, default=200)
-    parser.add_argument("--datasets", nargs="+", default=list(REDUCED))
+    parser.add_argument("--repetitions", type=int, default=40)
+    parser.add_argument("--names", nargs="+", default=list(SEARCHES))
     options = parser.parse_args()
     with ProcessPoolExecutor(len(os.sched_getaffinity(0))) as pool:
         replays = [
-            replays_of(dataset, options.repetitions, pool)
-            for dataset in options.datasets
-            if len({run.configuration for run in read_runs(path_of(dataset))}) >= CONFIGURATIONS
+            replays_of(name, options.repetitions, pool)
+            for name in options.names
+            if len({run.configuration for run in read_runs(path_of(name))}) >= CONFIGURATIONS
         ]
     write_page(replays)
 

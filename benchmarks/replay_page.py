@@ -23,7 +23,7 @@ def write_page(replays: Sequence[Replays]) -> None:
     """Writes the part of the page below its mark, and the pictures beside it."""
     text, mark, _ = PAGE.read_text(encoding="utf-8").partition(MARK)
     PAGE.write_text(text + mark + "\n".join(lines(replays)) + "\n", encoding="utf-8")
-    figures = {one.dataset: regret(one) for one in replays}
+    figures = {one.name: regret(one) for one in replays}
     draw({PAGE.with_name(f"search-{name}.png"): figure for name, figure in figures.items()})
 
 
@@ -34,7 +34,7 @@ def lines(replays: Sequence[Replays]) -> Iterator[str]:
         ["", "trainings", "configurations", "test accuracy of trial 0", "best", "repetitions"],
         [
             [
-                one.dataset,
+                one.name,
                 str(one.runs),
                 str(one.configurations),
                 f"{one.default:.4f}",
@@ -48,15 +48,29 @@ def lines(replays: Sequence[Replays]) -> Iterator[str]:
     yield from table(
         ["", "between them", "test accuracy", "logarithm of the seconds"],
         [
-            [one.dataset, name, f"{accuracy:.4f}", f"{seconds:.3f}"]
+            [one.name, name, f"{accuracy:.4f}", f"{seconds:.3f}"]
             for one in replays
             for name, (accuracy, seconds) in one.errors.items()
         ],
     )
+    yield from ["", "### The first 40 trials by one worker, in the world", ""]
+    yield from table(
+        ["", "search", "best validation accuracy (quartiles)", "pruned", "seconds"],
+        [
+            [
+                one.name,
+                arm,
+                "{1:.4f} ({0:.4f} to {2:.4f})".format(*np.percentile(checks[:, 0], [25, 50, 75])),
+                *(f"{column.mean():.0f}" for column in checks.T[1:]),
+            ]
+            for one in replays
+            for arm, checks in one.checks.items()
+        ],
+    )
     corrected = p_values(replays, OURS, SHOWN)
     for one in replays:
-        yield from ["", f"### {one.dataset.capitalize()}", ""]
-        yield f"![Points of test accuracy lost over the time](search-{one.dataset}.png)"
+        yield from ["", f"### {one.name}", ""]
+        yield f"![Points of test accuracy lost over the time](search-{one.name}.png)"
         yield ""
         yield from accuracies(one)
         yield ""
@@ -85,7 +99,7 @@ def certainty(one: Replays, corrected: Mapping[tuple[str, str], float]) -> Itera
     rows = []
     for arm in one.arms:
         share, time = one.reached(arm, SHOWN)
-        p = corrected.get((one.dataset, arm))
+        p = corrected.get((one.name, arm))
         rows.append(
             [
                 arm,

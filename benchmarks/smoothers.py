@@ -1,12 +1,15 @@
 """What lies between recorded configurations: the nearest one, or a Gaussian process."""
 
+import operator
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
 
 import numpy as np
 from hydra_study_sweeper.space.dimensions import Dimension
 from hydra_study_sweeper.space.points import Point
-from optuna.distributions import CategoricalDistribution, FloatDistribution
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 from simulator import Array, Curves, Smoother
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.gaussian_process import GaussianProcessRegressor
@@ -14,30 +17,31 @@ from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 
 
 def encode(points: Sequence[Point], dimensions: Sequence[Dimension]) -> Array:
-    """Returns coordinates (points, width): a number from 0 to 1, a choice in a column for each.
+    """Returns coordinates (points, width) from 0 to 1.
 
-    Of a dimension that does not apply, a number is in the middle and a choice is all zeros.
+    A number has a column, also if it is one of a few; of those, the place in the list counts. Other
+    choices have a column each. Where a dimension does not apply, a number is in the middle and
+    every choice is 0.
     """
-    columns: list[list[float]] = []
-    for key, distribution in ((d.key, d.distribution) for d in dimensions):
-        if isinstance(distribution, CategoricalDistribution):
-            columns += [
-                [float(key in point and point[key] == choice) for point in points]
-                for choice in distribution.choices
-            ]
-            continue
-        assert isinstance(distribution, FloatDistribution), "the spaces have no other kind"
-        low, high = distribution.low, distribution.high
-        scale = np.log if distribution.log else float
-        columns.append(
-            [
-                (scale(point[key]) - scale(low)) / (scale(high) - scale(low))
-                if key in point
-                else 0.5
-                for point in points
-            ]
-        )
+    columns = [
+        [column(point[dimension.key]) if dimension.key in point else absent for point in points]
+        for dimension in dimensions
+        for column, absent in _columns(dimension.distribution)
+    ]
     return np.array(columns, dtype=float).T
+
+
+def _columns(distribution: BaseDistribution) -> list[tuple[Callable[[Any], float], float]]:
+    """Returns what gives a value its coordinates, with that of a value that is not there."""
+    if isinstance(distribution, CategoricalDistribution):
+        choices = distribution.choices
+        if all(type(choice) in (int, float) for choice in choices):
+            return [(lambda value: choices.index(value) / (len(choices) - 1), 0.5)]
+        return [(partial(operator.eq, choice), 0.0) for choice in choices]
+    assert isinstance(distribution, FloatDistribution), "the spaces have no other kind"
+    scale = np.log if distribution.log else float
+    low, high = scale(distribution.low), scale(distribution.high)
+    return [(lambda value: (scale(value) - low) / (high - low), 0.5)]
 
 
 def nearest(points: Sequence[Point], dimensions: Sequence[Dimension]) -> Smoother:
@@ -62,8 +66,8 @@ def gaussian_process(
         targets: What the kernel is fitted to (configurations, targets).
     """
     recorded = encode(points, dimensions)
-    scales = np.ones(recorded.shape[1])
-    signal = ConstantKernel() * Matern(scales, (0.2, 100), nu=2.5)
+    # One length scale for all: one for each dimension made errors on unseen points no smaller.
+    signal = ConstantKernel() * Matern(1.0, (0.2, 100), nu=2.5)
     process = GaussianProcessRegressor(signal + WhiteKernel(0.1), normalize_y=True)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # a dimension may not matter at all
@@ -81,8 +85,8 @@ def gaussian_process(
 def targets_of(recorded: Curves) -> tuple[Array, Array]:
     """Returns what processes of accuracy and of speed are fitted to.
 
-    These are the accuracies after the last epoch (validation, test), and the logarithm of the
-    seconds (configurations, 1).
+    These are the highest accuracies (validation, test), and the logarithm of all seconds
+    (configurations, 1).
     """
-    accuracies = np.stack([recorded.value[:, -1], recorded.test[:, -1]], axis=1)
+    accuracies = np.stack([recorded.value.max(1), recorded.test.max(1)], axis=1)
     return accuracies, np.log(recorded.seconds[:, -1:])
