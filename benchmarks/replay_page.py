@@ -110,7 +110,13 @@ def certainty(one: Replays, corrected: Mapping[tuple[str, str], float]) -> Itera
                 "" if p is None else f"{p:.2g}",
             ]
         )
-    head = ["search", "mean rank", "within half a point of the best", "median time for it", "worse than trial 0"]
+    head = [
+        "search",
+        "mean rank",
+        "within half a point of the best",
+        "median time for it",
+        "worse than trial 0",
+    ]
     return table([*head, f"p against `{OURS}`"], rows)
 
 
