@@ -38,6 +38,22 @@ def test_the_half_of_a_line_is_left_out_by_readers_and_cut_by_the_next_writer(st
     assert [trial.value for trial in read_journal(tmp_path).trials] == [0.1, 0.2]
 
 
+def test_a_writer_begins_no_new_journal_where_the_folder_was_moved(tmp_path, monkeypatch):
+    """Another process makes the folder anew, for a lock, in the moment before a line is written."""
+    folder, moved = tmp_path / "study", tmp_path / "moved"
+    folder.mkdir()
+    study = optuna.create_study(storage=open_journal(StudyPaths(folder)))
+
+    def move(*arguments: object) -> None:
+        folder.rename(moved)
+        folder.mkdir()
+
+    monkeypatch.setattr("hydra_study_sweeper.storage.journal._cut_torn_line", move)
+    with pytest.raises(OSError, match=r"study\.journal"):
+        study.ask()
+    assert not StudyPaths(folder).journal.exists()
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

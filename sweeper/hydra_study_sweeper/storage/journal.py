@@ -1,5 +1,6 @@
 """Optuna's journal of a study: opened for its workers, or read without being touched."""
 
+import io
 import json
 import os
 import warnings
@@ -9,7 +10,7 @@ from typing import Any
 
 import optuna
 from optuna.storages import JournalStorage
-from optuna.storages.journal import BaseJournalBackend, JournalFileBackend, JournalFileOpenLock
+from optuna.storages.journal import BaseJournalBackend, JournalFileBackend
 
 from hydra_study_sweeper.errors import StudyError
 from hydra_study_sweeper.files import open_regular
@@ -21,28 +22,33 @@ LONGEST_LINE = 2**24  # bytes
 ODD = (ValueError, LookupError, TypeError, ArithmeticError, AssertionError, RecursionError)
 
 
-class _WriterLock(JournalFileOpenLock):
-    """A lock that the kernel releases; Optuna's own stays behind when its holder is killed.
+class _ForWriting(JournalFileBackend):
+    """A journal file to which several processes append.
 
-    Whoever gets it appends to whole lines, also after a writer whose disk was full.
+    Optuna's own lock stays behind when its holder is killed; this one is released by the kernel.
+    Optuna's way to append begins a new file where the folder was moved away meanwhile, in which
+    the study would go on without its beginning; here it fails.
     """
 
     def __init__(self, paths: StudyPaths) -> None:
-        self._lock = brief_lock(paths.journal_lock)
+        self._writing = brief_lock(paths.journal_lock)
         self._journal = paths.journal
+        super().__init__(str(paths.journal))
 
-    def acquire(self) -> bool:
-        self._lock.acquire()
-        _cut_torn_line(self._journal)
-        return True
-
-    def release(self) -> None:
-        self._lock.release()
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        """Appends entries to whole lines, also after a writer whose disk was full."""
+        lines = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs)
+        with self._writing, self._journal.open("rb+") as file:
+            _cut_torn_line(file)
+            file.seek(0, os.SEEK_END)
+            file.write(lines.encode())
+            file.flush()
+            os.fsync(file.fileno())
 
 
 def open_journal(paths: StudyPaths) -> JournalStorage:
     """Opens the journal of a study for reading and writing; it is made if it is missing."""
-    return _storage(JournalFileBackend(str(paths.journal), lock_obj=_WriterLock(paths)))
+    return _storage(_ForWriting(paths))
 
 
 def journal_for_reading(folder: Path) -> JournalStorage:
@@ -114,11 +120,10 @@ def _storage(backend: BaseJournalBackend) -> JournalStorage:
         return JournalStorage(backend)
 
 
-def _cut_torn_line(journal: Path) -> None:
+def _cut_torn_line(file: io.BufferedRandom) -> None:
     """Removes the half of a line that a full disk left; what it says was never confirmed."""
-    with journal.open("rb+") as file:
-        size = file.seek(0, os.SEEK_END)
-        if size == 0 or os.pread(file.fileno(), 1, size - 1) == b"\n":
-            return
-        tail = min(size, 1 << 20)
-        file.truncate(size - tail + os.pread(file.fileno(), tail, size - tail).rfind(b"\n") + 1)
+    size = file.seek(0, os.SEEK_END)
+    if size == 0 or os.pread(file.fileno(), 1, size - 1) == b"\n":
+        return
+    tail = min(size, 1 << 20)
+    file.truncate(size - tail + os.pread(file.fileno(), tail, size - tail).rfind(b"\n") + 1)
