@@ -107,7 +107,9 @@ def member(name: str, kind: int = stat.S_IFREG) -> zipfile.ZipInfo:
     return info
 
 
-def zipped(*members: tuple[str | zipfile.ZipInfo, str], how: int = zipfile.ZIP_DEFLATED) -> bytes:
+def zipped(
+    *members: tuple[str | zipfile.ZipInfo, str | bytes], how: int = zipfile.ZIP_DEFLATED
+) -> bytes:
     with io.BytesIO() as file:
         with zipfile.ZipFile(file, "w") as archive:
             for name, content in members:
@@ -133,6 +135,8 @@ HOSTILE = {
     "lzma": zipped((member("REPORT.md"), "a" * 999), how=zipfile.ZIP_LZMA),
     "bomb": zipped((member("models/m/model.safetensors"), "0" * 2**22)),
     "no models": zipped((member("REPORT.md"), "nothing")),
+    "no report": zipped((member("models/m/labels.txt"), "nothing")),
+    "UTF-16": zipped((member("REPORT.md"), "nothing".encode("utf-16"))),
     "encrypted": changed(b"PK\1\2", 8, b"\1"),
     "truncated": zipped((member("REPORT.md"), "a" * 9999))[:-10],
     "damaged": changed(b"PK\1\2", -14, b"\xff\xff"),
@@ -156,19 +160,20 @@ def test_a_broken_submission_costs_its_row(kind, tmp_path, monkeypatch):
     assert grade.verdict not in ("", "as reported")
     assert [one.name for one in tmp_path.iterdir()] == ["in"]
     assert not Path("/tmp/outside").exists()
-    if kind not in ("outside", "no models"):
+    if kind not in ("outside", "no models", "no report", "UTF-16"):
         with pytest.raises((DataError, OSError)), unpack.unpacked(path):
             pass
 
 
 def test_the_table_has_a_row_for_each_data_set(rnnclf, tmp_path):
-    for name in (NAME, "essay"):
-        (tmp_path / f"{name}.zip").write_text("nothing")
+    for name in (f"late/{NAME}.ZIP", "essay.zip"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("nothing")
     done = rnnclf("grade", str(tmp_path), "--format", "csv", cwd=REPO)
     rows = list(csv.DictReader(done.stdout.splitlines()))
     assert done.returncode == 1
     assert [(row["group"], row["archive"]) for row in rows] == [
-        ("7", f"{NAME}.zip"),
+        ("7", f"late/{NAME}.ZIP"),
         ("", "essay.zip"),
     ]
     assert "its name has no GROUP_N_PROJECT_PART2" in rows[1]["verdict"]

@@ -1,6 +1,6 @@
 """The command that grades submissions."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import click
@@ -29,12 +29,16 @@ def grade(submissions: Path, folder: Path | None, kind: str) -> None:
     from rnnclf.runs.tables import render
     from rnnclf.training.reproducibility import prepare_torch
 
-    archives = sorted(submissions.rglob("*.zip"))
+    archives = sorted(path for path in submissions.rglob("*") if path.suffix.lower() == ".zip")
     if not archives:
         raise SelectionError(f"{submissions} has no zip file")
     prepare_torch()
     groups = list(read_groups(packaged_conf()).values())
-    grades = [one for path in archives for one in grade_archive(path, groups, folder)]
+    grades = [
+        replace(one, archive=str(path.relative_to(submissions)))
+        for path in archives
+        for one in grade_archive(path, groups, folder)
+    ]
     grades.sort(key=lambda one: (one.group is None, one.group or 0))
     echo(render({str(submissions): [asdict(one) for one in grades]}, kind, "folder"), nl=False)
     if any(one.verdict != AS_REPORTED for one in grades):

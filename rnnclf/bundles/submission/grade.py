@@ -87,9 +87,14 @@ def _is_as_reported(model: str, row: Row, arguments: list[str]) -> bool:
 
 def _read(path: Path) -> str:
     """Reads a file of a submission, which may be anything."""
-    if not path.is_file() or path.is_symlink() or path.stat().st_size > LARGEST:
-        raise OSError(f"{path.name} is no file of at most {LARGEST} bytes")
-    return path.read_text(encoding="utf-8")
+    if not path.is_file() or path.is_symlink():
+        raise OSError(f"it has no {path.name}")
+    if path.stat().st_size > LARGEST:
+        raise OSError(f"{path.name} has more than {LARGEST} bytes")
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise OSError(f"{path.name} is not in UTF-8") from error
 
 
 if __name__ == "__main__":
