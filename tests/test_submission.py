@@ -84,6 +84,24 @@ def test_groups_are_those_of_the_project():
 
 
 @pytest.mark.parametrize(
+    ("written", "datasets"),
+    [("choice(spam)", ("spam",)), ("spam, questions", ("spam", "questions"))],
+)
+def test_a_group_has_the_data_sets_of_its_search_space(written, datasets, tmp_path):
+    (tmp_path / "group").mkdir()
+    assigned = f"defaults: [override /cell: gru]\nsearch_space: {{dataset: '{written}'}}\n"
+    (tmp_path / "group/25.yaml").write_text(assigned)
+    assert read_group(25, tmp_path).datasets == datasets
+
+
+def test_a_group_without_a_cell_is_named(tmp_path):
+    (tmp_path / "group").mkdir()
+    (tmp_path / "group/25.yaml").write_text("search_space: {dataset: 'spam,questions'}")
+    with pytest.raises(SelectionError, match=r"25\.yaml: a group needs `override /cell: CELL`"):
+        read_group(25, tmp_path)
+
+
+@pytest.mark.parametrize(
     ("arguments", "folder", "message"),
     [
         (["--group", "25"], REPO, "no group 25; there are 1 to 24"),

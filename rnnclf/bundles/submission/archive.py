@@ -54,10 +54,18 @@ def read_groups(conf: Path) -> dict[int, Group]:
 
 def _group(number: int, path: Path) -> Group:
     content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    (cell,) = (
-        entry["override /cell"] for entry in content["defaults"] if "override /cell" in entry
-    )
-    return Group(number, tuple(content["search_space"]["dataset"].split(",")), cell)
+    try:
+        (cell,) = (
+            entry["override /cell"] for entry in content["defaults"] if "override /cell" in entry
+        )
+        datasets = content["search_space"]["dataset"]
+    except (KeyError, TypeError, ValueError):
+        raise SelectionError(
+            f"{path}: a group needs `override /cell: CELL` in its defaults, and `dataset` in its "
+            "search_space"
+        ) from None
+    names = datasets.removeprefix("choice(").removesuffix(")").split(",")
+    return Group(number, tuple(name.strip() for name in names), cell)
 
 
 def choose_for(group: Group, runs: Sequence[Run]) -> list[Pick]:
