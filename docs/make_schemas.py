@@ -34,16 +34,17 @@ BOUNDS = (
 )
 INTERPOLATION = {"type": "string", "pattern": r"\$\{.+\}"}
 
-_NUMBER = r"-?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?"
-_INTERVAL = rf"interval\({_NUMBER}, *{_NUMBER}\)"
-_NUMERIC = rf"({_INTERVAL}|range\({_NUMBER}(, *{_NUMBER}){{1,2}}\))"
+_NUMBER = r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?"
+_BOUND = rf" *(\w+ *= *)?{_NUMBER} *"
+_INTERVAL = rf"interval\({_BOUND},{_BOUND}\)"
+_NUMERIC = rf"({_INTERVAL}|range\({_BOUND}(,{_BOUND}){{0,2}}\))"
 # Hydra's sweep syntax; tests/test_schemas.py holds it against Hydra's own parser.
 _FORMS = (
     r"choice\(.+\)",
     r"glob\(.+\)",
     _NUMERIC,
     rf"(int|float)\({_NUMERIC}\)",
-    rf"tag\(\w+, *({_NUMERIC}|int\({_NUMERIC}\))\)",
+    rf"tag\(log, *({_NUMERIC}|int\({_NUMERIC}\))\)",
     r"[^(),]+(,[^(),]+)+",  # several values; one is nothing to search
 )
 SWEEP = f"^({'|'.join(_FORMS)})$"

@@ -61,6 +61,7 @@ def test_every_file_names_its_schema_and_follows_it(path):
         ("global", "search_space: {optimizer.lr: 'interval(low, high)'}"),
         ("global", "search_space: {optimizer.lr: 'choose(0.1, 0.2)'}"),  # no such function
         ("global", "search_space: {optimizer.lr: 'tag(log, interval(0.1, 1)'}"),  # a lost bracket
+        ("global", "search_space: {optimizer.lr: 'tag(lgo, interval(0.1, 1))'}"),  # no such tag
         ("global", "search_space: {optimizer.lr: 0.1}"),  # nothing to search
         ("global", "search_space: {model.dropout: {if: {cell: gru}, space: 'choice(0, 1)'}}"),
         ("global", "search_space: {model.dropout: {when: {cel: gru}, space: 'choice(0, 1)'}}"),
@@ -83,6 +84,9 @@ def test_a_mistake_is_flagged(schema, mistake):
         "tag(log, interval(3e-4, 0.03))",
         "tag(log, int(interval(8, 64)))",
         "interval(-1, .5)",
+        "interval( start=-1, end=+.5 )",
+        "range(0.0, 0.5, step=0.1)",
+        "range(4)",
         "a,b",
         "glob(*)",
         "choice(${low},${high})",
