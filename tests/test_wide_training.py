@@ -91,14 +91,12 @@ def test_texts_that_are_all_alike_do_not_make_it_diverge(sample):
     assert max(losses) < 1.5 * losses[0]
 
 
-@pytest.mark.parametrize("steps", [1, 13 * 5 + 1])
-def test_a_budget_that_ends_in_it_or_just_after_it_gives_a_tested_model(
-    steps, tmp_path, monkeypatch
-):
+@pytest.mark.parametrize("epochs", [1, 5])
+def test_a_budget_that_ends_in_it_or_with_it_gives_a_tested_model(epochs, tmp_path, monkeypatch):
     """The first model is the linear one: the recurrent layers have taken one step."""
     asked = itertools.count(1)
-    monkeypatch.setattr("rnnclf.training.run.time_is_up", lambda: next(asked) >= steps)
+    monkeypatch.setattr("rnnclf.training.run.time_is_up", lambda: next(asked) >= epochs)
     train(composed(*SETTINGS), tmp_path)
     result = result_of(tmp_path)
     assert (result["epochs"], len(read_epochs(tmp_path / "metrics.jsonl"))) == (1, 1)
-    assert result["test_accuracy"] > (0.3 if steps == 1 else 0.8)
+    assert result["test_accuracy"] > (0.6 if epochs == 1 else 0.8)

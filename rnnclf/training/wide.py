@@ -38,7 +38,8 @@ def train_wide(
             counts all texts alike.
         on_step: Is called after each step with its number in the epoch, from 1.
         on_epoch: Is called after each epoch with its number, from 1, and its mean loss.
-        is_time_up: Ends the training after the step in which it is true.
+        is_time_up: Ends the training after the epoch in which it is true, since a part of one
+            would be worse than nothing.
     """
     assert texts.bags is not None, "the model has a wide path"
     num_classes, device = wide.weight.shape[1], wide.weight.device
@@ -57,9 +58,9 @@ def train_wide(
             rates = rate * torch.where(is_class, weights, 1).to(device)
             losses.append(_step(wide, texts.bags.of(batch).to(device), targets, rates))
             on_step(step + 1)
-            if is_time_up():
-                return
         on_epoch(epoch + 1, sum(losses) / len(losses))
+        if is_time_up():
+            return
 
 
 def _step(wide: WideLayer, bags: BatchBags, targets: Tensor, rates: Tensor) -> float:

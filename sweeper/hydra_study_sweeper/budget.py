@@ -35,17 +35,19 @@ class Budget:
         """Returns when the search must end, so that the refit has its time.
 
         Args:
-            complete: The times of the complete trials.
+            complete: The times of the complete trials, those of the best first.
         """
         if not self.seeds:
             return self.ends
         if not complete:
             return self.ends - (1 - UNTRIED_SHARE) * self.seconds
-        in_full = median(trial.in_full for trial in complete)
+        # The best one is the winner unless a better one comes, which is likely as long as most.
+        in_full = max(complete[0].in_full, median(trial.in_full for trial in complete))
         seeds = self._fitting(in_full, REFIT_SHARE * self.seconds)
         if seeds:
             return self.ends - self._of_seeds(seeds, in_full)
-        return self.ends - FINAL_RUN * median(trial.seconds for trial in complete) / self.repeats
+        seconds = max(complete[0].seconds, median(trial.seconds for trial in complete))
+        return self.ends - FINAL_RUN * seconds / self.repeats
 
     def fitting_seeds(self, winner: "Took") -> int:
         """Returns how many seeds the refit can have now; 0 if there is time for a final run only.

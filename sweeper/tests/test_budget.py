@@ -35,6 +35,8 @@ def test_the_search_leaves_time_for_as_many_seeds_as_a_third_of_it_has_room_for(
         assert budget.search_ends([Took(trial, trial)]) == pytest.approx(1600 - refit)
     usual = Took(10, 10)
     assert budget.search_ends([usual, usual, Took(999, 999)]) == budget.search_ends([usual])
+    cut_off = Took(1, 1)
+    assert budget.search_ends([usual, cut_off, cut_off]) == budget.search_ends([usual])
     # A final run is as long as the winner, which had no time for its last steps.
     assert budget.search_ends([Took(50, 900)]) == pytest.approx(1600 - FINAL_RUN * 50)
 

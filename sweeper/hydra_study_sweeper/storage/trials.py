@@ -114,7 +114,7 @@ class Trials:
         budget = self.spec.budget
         if budget is None:
             return None
-        return budget.search_ends([took(trial) for trial in self.in_state(TrialState.COMPLETE)])
+        return budget.search_ends([took(trial) for trial in self.ranked()])
 
     def mean_seconds(self, *states: TrialState) -> float:
         """Returns how long the trials in some states took on average; 0 if there are none."""
