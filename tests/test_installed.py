@@ -90,6 +90,11 @@ def test_a_project_has_a_configuration_of_its_own_on_top(rnnclf, tmp_path):
     assert "test accuracy of the final model" in done.stdout
     done = rnnclf("init", "project", cwd=tmp_path)
     assert "project/run.py exists already; name another folder" in done.stderr
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other/conf").touch()
+    done = rnnclf("init", "other", cwd=tmp_path)
+    assert "other/conf exists already; name another folder" in done.stderr
+    assert [path.name for path in (tmp_path / "other").iterdir()] == ["conf"]
 
 
 def test_it_searches(rnnclf, tmp_path):
@@ -104,6 +109,7 @@ def test_it_searches(rnnclf, tmp_path):
     [
         ("run.py", "clone", "python run.py", "python run.py -m"),
         ("../clone/run.py", "elsewhere", "python ../clone/run.py", "python ../clone/run.py -m"),
+        ("-x/run.py", "elsewhere", "python ./-x/run.py", "python ./-x/run.py -m"),
         ("/bin/rnnclf", "clone", "python run.py", "python run.py -m"),
         ("/bin/rnnclf", "elsewhere", "rnnclf train", "rnnclf sweep"),
         ("/bin/rnnclf", "theirs", "rnnclf train", "rnnclf sweep"),

@@ -250,6 +250,7 @@ def test_a_wrong_file_is_one_line_and_leaves_no_output(content, message, model, 
         (["text", "--file", "in.csv"], "texts as arguments or --file, not both"),
         (["-oh no"], "a text that begins with - comes after --"),
         (["--file", "in.csv", "-o", "out.xlsx"], "must end in .csv, .tsv, .jsonl, .parquet"),
+        (["--file", "a.parquet", "-o", "./a.parquet"], "its columns would become text"),
     ],
 )
 def test_options_that_do_not_go_together(arguments, message, model, rnnclf):

@@ -1,5 +1,7 @@
 """The command that grades submissions."""
 
+import os
+from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -29,7 +31,7 @@ def grade(submissions: Path, folder: Path | None, kind: str) -> None:
     from rnnclf.runs.tables import render
     from rnnclf.training.reproducibility import prepare_torch
 
-    archives = sorted(path for path in submissions.rglob("*") if path.suffix.lower() == ".zip")
+    archives = sorted(_archives(submissions))
     if not archives:
         raise SelectionError(f"{submissions} has no zip file")
     prepare_torch()
@@ -43,3 +45,11 @@ def grade(submissions: Path, folder: Path | None, kind: str) -> None:
     echo(render({str(submissions): [asdict(one) for one in grades]}, kind, "folder"), nl=False)
     if any(one.verdict != AS_REPORTED for one in grades):
         raise SystemExit(1)
+
+
+def _archives(folder: Path) -> Iterator[Path]:
+    def refuse(error: OSError) -> None:
+        raise error  # otherwise the submissions in such a folder are missing without a word
+
+    for place, _, names in os.walk(folder, onerror=refuse):
+        yield from (Path(place, name) for name in names if name.lower().endswith(".zip"))

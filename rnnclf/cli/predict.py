@@ -92,6 +92,8 @@ def predict(
         )
     if output:
         check_output(output)
+        if output.suffix.lower() == ".parquet" and file and output.resolve() == file.resolve():
+            raise click.UsageError(f"{output} is read; written over, its columns would become text")
     if file:
         table = _table_of(file, columns, encoding, keep=output is not None)
         answers = _answers(model, table.texts, BATCH, 1 if output else top, threshold)

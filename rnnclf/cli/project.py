@@ -75,9 +75,12 @@ def init(folder: Path) -> None:
     contents = FILES | {"requirements.txt": f"rnnclf=={__version__}\n"}
     for schema in sorted(packaged_conf().glob("schema/*.json")):
         contents[f"conf/schema/{schema.name}"] = schema.read_text(encoding="utf-8")
-    there = [name for name in (*contents, str(LINK)) if os.path.lexists(folder / name)]
+    files = [folder / name for name in (*contents, str(LINK))]
+    folders = {parent for path in files for parent in path.parents if folder in parent.parents}
+    there = [path for path in files if os.path.lexists(path)]
+    there += [path for path in sorted(folders) if os.path.lexists(path) and not path.is_dir()]
     if there:
-        raise SelectionError(f"{folder / there[0]} exists already; name another folder")
+        raise SelectionError(f"{there[0]} exists already; name another folder")
     for name, content in contents.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)

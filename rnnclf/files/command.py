@@ -28,7 +28,9 @@ def as_typed_here(message: str) -> str:
     run_py = _run_py()
     if run_py is None:
         return message.replace("python run.py -m", SWEEP).replace("python run.py", TRAIN)
-    return message.replace("python run.py", f"python {shlex.quote(str(shown(run_py)))}")
+    place = str(shown(run_py))
+    place = f"./{place}" if place.startswith("-") else place
+    return message.replace("python run.py", f"python {shlex.quote(place)}")
 
 
 def _run_py() -> Path | None:

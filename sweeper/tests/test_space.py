@@ -38,6 +38,7 @@ def test_hydras_sweep_syntax_becomes_optunas_distributions(definition, distribut
         ("interval(a, 1)", "interval"),
         ("interval(1)", "interval"),
         ("interval(0, inf)", "not finite"),
+        ("tag(lgo, interval(0.1, 1))", "the tag lgo is not known; there is log"),
         ("tag(log, interval(0, 1))", "log"),
         ("choice(1, 1)", "twice"),
         ("choice()", "choice"),

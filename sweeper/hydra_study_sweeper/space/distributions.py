@@ -26,6 +26,8 @@ from hydra_study_sweeper.records import Value
 from hydra_study_sweeper.space.overrides import parse_override
 from hydra_study_sweeper.versions import is_plain
 
+LOG = "log"  # the tag of an interval that is searched by its logarithm
+
 
 def parse_distribution(
     key: str, definition: object, loader: ConfigLoader | None = None
@@ -73,7 +75,9 @@ def _distribution_of(override: Override) -> BaseDistribution:
 
 
 def _interval(sweep: IntervalSweep) -> BaseDistribution:
-    low, high, log = sweep.start, sweep.end, "log" in sweep.tags
+    if unknown := sweep.tags - {LOG}:
+        raise ValueError(f"the tag {min(unknown)} is not known; there is {LOG}")
+    low, high, log = sweep.start, sweep.end, LOG in sweep.tags
     if isinstance(low, int) and isinstance(high, int):
         return IntDistribution(low, high, log=log)
     if low is None or high is None or not (math.isfinite(low) and math.isfinite(high)):
