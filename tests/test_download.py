@@ -262,6 +262,16 @@ def keys(first: int, count: int) -> bytes:
 
 
 @pytest.mark.parametrize(
+    "record", [b"9" * 30 + b" a=b\n", b"24 GNU.sparse.map=0,one\n", b"23 GNU.sparse.size=one\n"]
+)
+def test_an_odd_number_in_a_header_is_damage(tmp_path, record):
+    blocks = [header("x", tarfile.XHDTYPE, record), header("a")]
+    (tmp_path / "a.tar.gz").write_bytes(gzip.compress(b"".join(blocks)))
+    with pytest.raises(DataError, match="damaged archive"):
+        read_archive(tmp_path / "a.tar.gz")
+
+
+@pytest.mark.parametrize(
     ("blocks", "message"),
     [
         ([header(f"a/{number}") for number in range(200)], "more members or headers"),

@@ -12,6 +12,7 @@ from typing import BinaryIO
 
 from hydra_study_sweeper.files import open_regular
 
+from rnnclf.data.archives import ODD
 from rnnclf.errors import DataError
 
 LARGEST_CONTENT = 2**30  # bytes of a submission's models; those of the hand-out have 100 million
@@ -41,7 +42,7 @@ def unpacked(path: Path) -> Iterator[Path]:
                 _check_directory(file)
                 with zipfile.ZipFile(file) as archive:
                     _unpack(archive, folder)
-        except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, RuntimeError) as error:
+        except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, *ODD) as error:
             raise DataError(f"not a sound zip file ({error})") from error
         yield folder
 
@@ -63,6 +64,8 @@ def _unpack(archive: zipfile.ZipFile, folder: Path) -> None:
             continue
         if stat.S_IFMT(member.external_attr >> 16) not in (0, stat.S_IFREG):
             raise DataError(f"{wanted[1]} is not a regular file")
+        if member.header_offset < 0:
+            raise DataError(f"{wanted[1]} would begin before the archive")
         if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise DataError(f"{wanted[1]} is compressed in a way that is not read")
         to = folder / wanted[1]
