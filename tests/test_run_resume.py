@@ -124,6 +124,7 @@ def test_a_trial_whose_worker_was_killed_goes_on_in_its_folder(start_run_py, tmp
 def test_a_run_has_its_folder_for_itself(run_py, start_run_py, tmp_path):
     process = start_run_py(*SETTINGS)
     wait_for_epochs(tmp_path / "run", 1)
+    process.send_signal(signal.SIGSTOP)  # it cannot end before the second begins
     second = run_py("resume=run")
     process.kill()
     assert second.returncode == 2
