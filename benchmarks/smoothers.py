@@ -32,7 +32,7 @@ def encode(points: Sequence[Point], dimensions: Sequence[Dimension]) -> Array:
 
 
 def _columns(distribution: BaseDistribution) -> list[tuple[Callable[[Any], float], float]]:
-    """Returns what gives a value its coordinates, with that of a value that is not there."""
+    """Returns for each column a function of the value, and the coordinate of a missing value."""
     if isinstance(distribution, CategoricalDistribution):
         choices = distribution.choices
         if all(type(choice) in (int, float) for choice in choices):

@@ -128,37 +128,52 @@ def changed(at: bytes, offset: int, new: bytes) -> bytes:
 OUTSIDE = ("../../outside", "/tmp/outside", "x/models/../../../outside")
 LINKED = member("REPORT.md", stat.S_IFLNK)
 HOSTILE = {
-    "text": b"nothing",
-    "outside": zipped(*((name, "theirs") for name in OUTSIDE)),
-    "linked report": zipped((LINKED, "/etc/passwd")),
-    "twice": zipped((member("REPORT.md"), "one"), ("y/REPORT.md", "two")),
-    "lzma": zipped((member("REPORT.md"), "a" * 999), how=zipfile.ZIP_LZMA),
-    "bomb": zipped((member("models/m/model.safetensors"), "0" * 2**22)),
-    "no models": zipped((member("REPORT.md"), "nothing")),
-    "no report": zipped((member("models/m/labels.txt"), "nothing")),
-    "UTF-16": zipped((member("REPORT.md"), "nothing".encode("utf-16"))),
-    "encrypted": changed(b"PK\1\2", 8, b"\1"),
-    "truncated": zipped((member("REPORT.md"), "a" * 9999))[:-10],
-    "beheaded": zipped((member("REPORT.md"), "a" * 9999))[5:],
-    "damaged": changed(b"PK\1\2", -14, b"\xff\xff"),
-    "many": changed(unpack.END, 12, (2**30).to_bytes(4, "little")),
+    "text": (b"nothing", "not a sound zip file"),
+    "outside": (zipped(*((name, "theirs") for name in OUTSIDE)), "it has no REPORT.md"),
+    "linked report": (zipped((LINKED, "/etc/passwd")), "REPORT.md is not a regular file"),
+    "twice": (
+        zipped((member("REPORT.md"), "one"), ("y/REPORT.md", "two")),
+        "REPORT.md is there twice",
+    ),
+    "lzma": (
+        zipped((member("REPORT.md"), "a" * 999), how=zipfile.ZIP_LZMA),
+        "REPORT.md is compressed in a way",
+    ),
+    "bomb": (zipped((member("models/m/model.safetensors"), "0" * 2**22)), "its models are larger"),
+    "no models": (zipped((member("REPORT.md"), "nothing")), "not in REPORT.md"),
+    "no report": (zipped((member("models/m/labels.txt"), "nothing")), "it has no REPORT.md"),
+    "UTF-16": (
+        zipped((member("REPORT.md"), "nothing".encode("utf-16"))),
+        "REPORT.md is not in UTF-8",
+    ),
+    "encrypted": (changed(b"PK\1\2", 8, b"\1"), "not a sound zip file"),
+    "truncated": (zipped((member("REPORT.md"), "a" * 9999))[:-10], "not a sound zip file"),
+    "beheaded": (zipped((member("REPORT.md"), "a" * 9999))[5:], "REPORT.md would begin before"),
+    "damaged": (changed(b"PK\1\2", -14, b"\xff\xff"), "not a sound zip file"),
+    "many": (
+        changed(unpack.END, 12, (2**30).to_bytes(4, "little")),
+        "not a zip file of a submission",
+    ),
 }
 
 
 @pytest.mark.parametrize("kind", ["pipe", "link", *HOSTILE])
-def test_a_broken_submission_costs_its_row(kind, tmp_path, monkeypatch):
+def test_a_broken_submission_has_a_row_that_says_why(kind, tmp_path, monkeypatch):
     monkeypatch.setattr(unpack, "LARGEST_CONTENT", 2**20)
     path = tmp_path / "in" / f"{NAME}.zip"
     path.parent.mkdir()
+    verdict = "not a regular file"
     if kind == "pipe":
         os.mkfifo(path)
     elif kind == "link":
+        verdict = "a symbolic link"
         path.symlink_to("/dev/zero")
     else:
-        path.write_bytes(HOSTILE[kind])
+        content, verdict = HOSTILE[kind]
+        path.write_bytes(content)
     (grade,) = grade_archive(path, [GROUP], None)
     assert (grade.group, grade.computed) == (7, None)
-    assert grade.verdict not in ("", "as reported")
+    assert grade.verdict.startswith(verdict)
     assert [one.name for one in tmp_path.iterdir()] == ["in"]
     assert not Path("/tmp/outside").exists()
     if kind not in ("outside", "no models", "no report", "UTF-16"):

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import optuna
 import pytest
+import torch
 from arms import RayPruner
 from comparisons import Replays, holm
 from hydra_study_sweeper.space.dimensions import Dimension
@@ -187,6 +188,13 @@ def test_the_design_begins_with_the_defaults_and_is_continued(tmp_path: Path):
         next(missing(changed, runs))
 
 
+@pytest.fixture
+def denormals():
+    yield
+    torch.set_flush_denormal(False)  # which a run sets for its process
+
+
+@pytest.mark.usefixtures("denormals")
 def test_the_recorded_curve_is_that_of_a_run(tmp_path: Path):
     from curves import train as record
 

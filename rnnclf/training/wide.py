@@ -64,22 +64,23 @@ def train_wide(
 
 
 def _step(wide: WideLayer, bags: BatchBags, targets: Tensor, rates: Tensor) -> float:
-    """Moves the logits of texts towards targets, and returns the mean loss before that.
+    """Takes a gradient step on a batch, and returns the mean loss before it.
 
     Args:
         wide: The wide path.
         bags: The features of the texts.
-        targets: The logits that suffice (texts, classes); those that lie beyond them stay.
-        rates: The share of the way that a text with features of length one goes (likewise).
+        targets: The margins (texts, classes); a logit beyond its margin has no loss.
+        rates: The learning rates (texts, classes), before they are bounded.
     """
-    sides = targets.sign()
-    ways = sides * (sides * (targets - wide(bags))).clamp(min=0)
+    signs = targets.sign()
+    residuals = signs * (signs * (targets - wide(bags))).clamp(min=0)
     values, texts = wide.values(bags), bags.owners // BAGS
-    # Texts that are alike move each other. Their inner products are at least 0, so that nothing
-    # goes too far at a rate that is the inverse of their sum.
+    # A step on one text changes the logits of all texts that share features with it, by the inner
+    # product. None of these is negative, so a rate of at most the inverse of their sum over the
+    # batch cannot overshoot.
     _, features = torch.unique(bags.buckets, return_inverse=True)
     sums = torch.zeros_like(values).index_add(0, features, values)
     products = torch.zeros_like(rates[:, 0]).index_add(0, texts, values * sums[features])
-    moves = torch.minimum(rates, 1 / products.clamp(min=TINY).unsqueeze(1)) * ways
-    wide.weight.index_add_(0, bags.buckets, values.unsqueeze(1) * moves[texts])
-    return float(ways.square().sum(1).mean())
+    updates = torch.minimum(rates, 1 / products.clamp(min=TINY).unsqueeze(1)) * residuals
+    wide.weight.index_add_(0, bags.buckets, values.unsqueeze(1) * updates[texts])
+    return float(residuals.square().sum(1).mean())

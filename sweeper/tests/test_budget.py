@@ -37,6 +37,8 @@ def test_the_search_leaves_time_for_as_many_seeds_as_a_third_of_it_has_room_for(
     assert budget.search_ends([usual, usual, Took(999, 999)]) == budget.search_ends([usual])
     cut_off = Took(1, 1)
     assert budget.search_ends([usual, cut_off, cut_off]) == budget.search_ends([usual])
+    long = Took(300, 300)
+    assert budget.search_ends([long, cut_off, cut_off]) == budget.search_ends([long])
     # A final run is as long as the winner, which had no time for its last steps.
     assert budget.search_ends([Took(50, 900)]) == pytest.approx(1600 - FINAL_RUN * 50)
 
@@ -66,6 +68,17 @@ def test_time_counts_once_for_trials_that_ran_at_once_and_not_for_lost_workers(t
     trials = [ran(0, 10), ran(5, 15), ran(6, 8), ran(100, 110), ran(120, 9999, "WorkerLost: x")]
     Trials(spec).study.add_trials(trials)
     assert seconds_spent(spec) == 25
+
+
+def test_the_search_leaves_the_winner_its_time_whenever_it_came(tmp_path):
+    budget = Budget(600, time.time() + 600, seeds=1, workers=1, repeats=1)
+    spec = StudySpec("study", tmp_path, None, ("maximize",), 9, 9, budget=budget)
+    start = datetime(2026, 1, 1, 12)
+    trials = [optuna.trial.create_trial(value=value) for value in (0.1, 0.9, 0.1)]
+    for trial, seconds in zip(trials, (1, 20, 1), strict=True):
+        trial.datetime_start, trial.datetime_complete = start, start + timedelta(seconds=seconds)
+    Trials(spec).study.add_trials(trials)
+    assert Trials(spec).end_of_trials() == budget.search_ends([Took(20, 20)])
 
 
 @pytest.mark.parametrize(("asks", "complete"), [(False, 1), (False, 0), (True, 1)])

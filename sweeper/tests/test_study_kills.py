@@ -119,7 +119,7 @@ def test_a_dead_server_of_the_workers_is_replaced(tmp_path):
 
 
 def has_completed(study: Path, number: int) -> bool:
-    """Whether trials of a study have begun, and so many have completed."""
+    """Whether a study has begun, and at least `number` of its trials are complete."""
     return any(study.glob("*/.hydra")) and states_of(study).get("COMPLETE", 0) >= number
 
 

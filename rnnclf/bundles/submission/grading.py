@@ -16,6 +16,7 @@ from rnnclf.files.paths import BundlePaths
 
 NAME = re.compile(r"GROUP_(\d{1,4})_PROJECT_PART2")
 AS_REPORTED = "as reported"
+REFUSED = (UserError, OSError, RuntimeError)  # the last is torch's, of weights of another network
 
 
 @dataclass(frozen=True)
@@ -48,14 +49,15 @@ def grade_archive(path: Path, groups: Sequence[Group], data_folder: Path | None)
         data_folder: As for `verify`.
     """
     found = NAME.search(path.name)
-    group = next((one for one in groups if found and one.number == int(found[1])), None)
+    number = int(found[1]) if found else None
+    group = next((one for one in groups if one.number == number), None)
     if group is None:
-        why = f"no group {found[1]}" if found else "its name has no GROUP_N_PROJECT_PART2"
-        return [Grade(None, None, None, None, why, path.name)]
+        why = f"no group {number}" if found else "its name has no GROUP_N_PROJECT_PART2"
+        return [Grade(number, None, None, None, why, path.name)]
     try:
         with unpacked(path) as folder:
             return list(_grades(folder, group, data_folder, path.name))
-    except (UserError, OSError) as error:
+    except REFUSED as error:
         return [Grade(group.number, None, None, None, _in_words(error), path.name)]
 
 
@@ -70,7 +72,7 @@ def _grades(folder: Path, group: Group, data: Path | None, archive: str) -> Iter
         claimed, computed = float(rows[models[0]][1]), None
         try:
             computed, verdict = _test(folder, models[0], rows[models[0]], group, data)
-        except (UserError, OSError, RuntimeError) as error:
+        except REFUSED as error:
             verdict = _in_words(error).replace(f"{folder}/", "")
         yield Grade(group.number, name, claimed, computed, verdict, archive)
 
