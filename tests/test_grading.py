@@ -41,8 +41,12 @@ def folder(handed_in, tmp_path) -> Path:
 
 
 def graded(folder: Path, group: Group = GROUP) -> Grade:
-    shutil.make_archive(str(folder), "zip", folder.parent, folder.name)
-    (grade,) = grade_archive(folder.with_suffix(".zip"), [group], None)
+    packed = shutil.make_archive(str(folder), "zip", folder.parent, folder.name)
+    return graded_zip(Path(packed), group)
+
+
+def graded_zip(path: Path, group: Group = GROUP) -> Grade:
+    (grade,) = grade_archive(path, {group.number: group}, None)
     return grade
 
 
@@ -72,6 +76,8 @@ def test_an_accuracy_that_the_model_does_not_have_is_found(folder):
     ("file", "old", "new", "verdict"),
     [
         ("REPORT.md", "| sample |", "| spam |", "not in REPORT.md"),
+        ("REPORT.md", " | 150 | ", " | 15 | ", "test texts: 15 in REPORT.md, 150 in models/sample"),
+        ("models/sample-gru/config.yaml", "name: sample", "name: spam", "data set: sample in"),
         ("models/sample-gru/config.yaml", "split_seed: 0", "split_seed: 1", "another split of"),
         ("models/sample-gru/config.yaml", "cell: gru", "cell: ${oc.env:HOME}", "an interpolation"),
         (
@@ -139,7 +145,10 @@ HOSTILE = {
         zipped((member("REPORT.md"), "a" * 999), how=zipfile.ZIP_LZMA),
         "REPORT.md is compressed in a way",
     ),
-    "bomb": (zipped((member("models/m/model.safetensors"), "0" * 2**22)), "its models are larger"),
+    "bomb": (
+        zipped((member("REPORT.md"), ""), (member("models/m/model.safetensors"), "0" * 2**22)),
+        "its models are larger",
+    ),
     "no models": (zipped((member("REPORT.md"), "nothing")), "not in REPORT.md"),
     "no report": (zipped((member("models/m/labels.txt"), "nothing")), "it has no REPORT.md"),
     "UTF-16": (
@@ -162,16 +171,16 @@ def test_a_broken_submission_has_a_row_that_says_why(kind, tmp_path, monkeypatch
     monkeypatch.setattr(unpack, "LARGEST_CONTENT", 2**20)
     path = tmp_path / "in" / f"{NAME}.zip"
     path.parent.mkdir()
-    verdict = "not a regular file"
+    verdict = f"{path.name}: not a regular file"
     if kind == "pipe":
         os.mkfifo(path)
     elif kind == "link":
-        verdict = "a symbolic link"
+        verdict = f"{path.name}: a symbolic link"
         path.symlink_to("/dev/zero")
     else:
         content, verdict = HOSTILE[kind]
         path.write_bytes(content)
-    (grade,) = grade_archive(path, [GROUP], None)
+    grade = graded_zip(path)
     assert (grade.group, grade.computed) == (7, None)
     assert grade.verdict.startswith(verdict)
     assert [one.name for one in tmp_path.iterdir()] == ["in"]
@@ -182,17 +191,60 @@ def test_a_broken_submission_has_a_row_that_says_why(kind, tmp_path, monkeypatch
             pass
 
 
+@pytest.mark.parametrize(
+    "content", [b"a" * 2**21, b"[" * 100_000, b"\xff", b'{"name": "\x1b]0;x\x07"}']
+)
+@pytest.mark.parametrize(
+    "file", ["REPORT.md", "models/sample-gru/metrics.json", "models/sample-gru/config.yaml"]
+)
+def test_a_damaged_file_is_the_verdict(file, content, folder):
+    (folder / file).write_bytes(content)
+    grade = graded(folder)
+    assert (grade.group, grade.computed) == (7, None)
+    assert grade.verdict.isprintable()
+
+
+@pytest.mark.parametrize(
+    "renamed",
+    [
+        "{}",  # the files themselves
+        "a/GROUP_7/{}",  # a folder that was zipped with its folder
+        "./a/b/c/{}",
+        "a\\GROUP_7\\{}",  # by a program that writes the names of Windows
+    ],
+)
+def test_the_folders_around_a_submission_do_not_matter(renamed, handed_in, tmp_path):
+    packed = tmp_path / f"{NAME}.zip"
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr(f"__MACOSX/{NAME}/._REPORT.md", "of macOS")
+        archive.writestr(renamed.format("code/REPORT.md"), "deeper than the report")
+        for path in handed_in.rglob("*.*"):
+            name = str(path.relative_to(handed_in))
+            archive.write(path, renamed.format(name.replace("/", "\\" * ("\\" in renamed) or "/")))
+    assert graded_zip(packed).verdict == "as reported"
+
+
 def test_the_table_has_a_row_for_each_data_set(rnnclf, tmp_path):
-    for name in (f"late/{NAME}.ZIP", "essay.zip"):
+    for name in ("late/GROUP_99_PROJECT_PART2.ZIP", "essay.zip"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("nothing")
     done = rnnclf("grade", str(tmp_path), "--format", "csv", cwd=REPO)
     rows = list(csv.DictReader(done.stdout.splitlines()))
     assert done.returncode == 1
-    assert [(row["group"], row["archive"]) for row in rows] == [
-        ("7", f"late/{NAME}.ZIP"),
-        ("", "essay.zip"),
+    assert [(row["group"], row["archive"], row["verdict"]) for row in rows] == [
+        ("99", "late/GROUP_99_PROJECT_PART2.ZIP", "no group 99"),
+        ("", "essay.zip", "its name has no GROUP_N_PROJECT_PART2"),
     ]
-    assert "its name has no GROUP_N_PROJECT_PART2" in rows[1]["verdict"]
     done = rnnclf("grade", str(tmp_path), cwd=REPO)
-    assert "not a sound zip file" in done.stdout
+    assert "late/GROUP_99_PROJECT_PART2.ZIP" in done.stdout
+
+
+def test_without_the_raw_files_nothing_is_graded(rnnclf, tmp_path):
+    (tmp_path / f"{NAME}.zip").touch()
+    raw = tmp_path / "rt-polaritydata.tar.gz"
+    raw.touch()  # a damaged one, so that nothing is downloaded
+    done = rnnclf("grade", f"{NAME}.zip", "--data", str(tmp_path), cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    told = "error: sentiment is graded with its raw files, in the folder that --data or RNNCLF_DATA"
+    assert done.stderr.startswith(f"{told} names: {raw}: not the published file")
+    assert done.stderr.count("\n") == 1

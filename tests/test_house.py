@@ -53,7 +53,6 @@ OPENING = {
     "rnnclf/bundles/export.py": "a file of the package",
     "rnnclf/bundles/onnx_page.py": "a script by itself, beside its graph",
     "rnnclf/bundles/submission/archive.py": "the project's own code",
-    "rnnclf/bundles/submission/grade.py": "a script by itself, in a submission",
     "rnnclf/bundles/submission/unpack.py": "members of a checked zip file",
     "rnnclf/cli/project.py": "files of the package, written where no file was",
     "rnnclf/data/archives.py": "checked archives, member by member",

@@ -8,36 +8,45 @@ from pathlib import Path
 import click
 
 from rnnclf.cli.models import DATA
-from rnnclf.cli.options import PRESENT_FOLDER, output_format
+from rnnclf.cli.options import output_format
 from rnnclf.cli.output import echo
 from rnnclf.errors import SelectionError
 from rnnclf.files.command import packaged_conf
 
 
 @click.command()
-@click.argument("submissions", metavar="FOLDER", type=PRESENT_FOLDER)
+@click.argument("submissions", metavar="PATH", type=click.Path(exists=True, path_type=Path))
 @DATA
 @output_format("table", "md", "csv", "json")
 def grade(submissions: Path, folder: Path | None, kind: str) -> None:
-    """Grades the submissions in a folder of zip files.
+    """Grades a submission, or all of them in a folder of zip files.
 
-    Each GROUP_N_PROJECT_PART2.zip below FOLDER has a row for each data set that the group was
-    assigned: the test accuracy in its report, the test accuracy of its model, computed again, and
-    the verdict. A submission that cannot be read costs its row. Submitted code is neither unpacked
-    nor run. The exit code is 1 if a verdict is not "as reported".
+    Each GROUP_N_PROJECT_PART2.zip, which is PATH or below it, has a row for each data set that the
+    group was assigned: the test accuracy in its report, the test accuracy of its model, computed
+    again, and the verdict. A submission that cannot be read costs its row. Submitted code is
+    neither unpacked nor run. The exit code is 1 if a verdict is not "as reported".
     """
     from rnnclf.bundles.submission.archive import read_groups
-    from rnnclf.bundles.submission.grading import AS_REPORTED, grade_archive
+    from rnnclf.bundles.submission.grading import (
+        AS_REPORTED,
+        check_raw_files,
+        grade_archive,
+        group_in,
+    )
     from rnnclf.runs.tables import render
     from rnnclf.training.reproducibility import prepare_torch
 
-    archives = sorted(_archives(submissions))
+    is_folder = submissions.is_dir()
+    archives = sorted(_archives(submissions)) if is_folder else [submissions]
     if not archives:
         raise SelectionError(f"{submissions} has no zip file")
+    groups = read_groups(packaged_conf())
+    numbers = {group_in(path.name) for path in archives}
+    check_raw_files([groups[number] for number in groups.keys() & numbers], folder)
     prepare_torch()
-    groups = list(read_groups(packaged_conf()).values())
+    around = submissions if is_folder else submissions.parent
     grades = [
-        replace(one, archive=str(path.relative_to(submissions)))
+        replace(one, archive=str(path.relative_to(around)))
         for path in archives
         for one in grade_archive(path, groups, folder)
     ]

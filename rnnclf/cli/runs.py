@@ -141,8 +141,7 @@ def submission(number: int, folders: tuple[Path, ...], to: Path, condition: str 
     """Writes the zip file that a group hands in.
 
     GROUP_N_PROJECT_PART2.zip has the best tested models of the group's two data sets and cell, a
-    report with their accuracies, the code, and a script that computes the accuracies again. Run it
-    in a clone.
+    report with their accuracies, and the code. Run it in a clone.
     """
     from rnnclf.bundles.submission.archive import choose_for, read_group, write_submission
 
@@ -151,7 +150,7 @@ def submission(number: int, folders: tuple[Path, ...], to: Path, condition: str 
     _show_better([one for chosen in picks for one in chosen.better])
     archive = write_submission(group, picks, Path(), to)
     echo(archive)
-    echo(f"next: unzip -q {shlex.quote(str(archive))} -d grading", err=True)
+    echo(f"next: rnnclf grade {shlex.quote(str(archive))}", err=True)
 
 
 def _show_better(passed_over: Iterable[tuple[Run, str]]) -> None:

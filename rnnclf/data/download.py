@@ -112,8 +112,8 @@ def _download(raw_file: RawFile, path: Path) -> None:
         shutil.rmtree(staging, ignore_errors=True)
     raise DataError(
         f"{raw_file.name} is not in {path.parent.resolve()} and could not be downloaded from "
-        f"{', '.join(failures)}; put the file there by hand, or use dataset=sample, "
-        "which needs no download"
+        f"{', '.join(failures)}; put the file there by hand, or set RNNCLF_DATA to the folder that "
+        "has it; dataset=sample needs no download"
     )
 
 

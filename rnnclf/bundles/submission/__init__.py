@@ -1,1 +1,1 @@
-"""What a group of the course hands in: a zip with models, code, report and a grading script."""
+"""What a group of the course hands in: a zip with models, code and report."""

@@ -1,4 +1,4 @@
-"""The zip that a group hands in: models, search records, code, report, grading script."""
+"""The zip that a group hands in: models, search records, code, report."""
 
 import re
 import shutil
@@ -12,7 +12,7 @@ from hydra_study_sweeper import StudyPaths
 from hydra_study_sweeper.files import LARGEST_RECORD, read_bounded, write_text
 
 from rnnclf.bundles.pick import Pick, choose, write_picks
-from rnnclf.bundles.submission import grade
+from rnnclf.bundles.submission.claims import REPORT, SPLIT_OF_HANDOUT
 from rnnclf.bundles.submission.page import report
 from rnnclf.errors import SelectionError
 from rnnclf.files.command import as_typed_here
@@ -90,7 +90,7 @@ def choose_for(group: Group, runs: Sequence[Run]) -> list[Pick]:
 
 
 def _has_split_of_handout(run: Run) -> bool:
-    return {key: run.value(f"dataset.{key}") for key in grade.SPLIT} == grade.SPLIT
+    return {key: run.value(f"dataset.{key}") for key in SPLIT_OF_HANDOUT} == SPLIT_OF_HANDOUT
 
 
 def write_submission(group: Group, picks: Sequence[Pick], project: Path, to: Path) -> Path:
@@ -115,9 +115,8 @@ def write_submission(group: Group, picks: Sequence[Pick], project: Path, to: Pat
         for pick in picks:
             _copy_search(pick, folder / "search" / pick.name)
         _copy_code(project, folder / "code")
-        shutil.copyfile(grade.__file__, folder / "grade.py")
         title = f"Group {group.number}: {' and '.join(group.datasets)} with {group.cell.upper()}"
-        write_text(folder / "REPORT.md", report(title, picks))
+        write_text(folder / REPORT, report(title, picks))
         packed = shutil.make_archive(str(folder), "zip", temporary, name)
         return Path(packed).replace(to / f"{name}.zip")
 

@@ -1,17 +1,22 @@
 """Submissions graded by their models; the code in them is neither unpacked nor run."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from rnnclf.bundles.submission import grade
+from hydra_study_sweeper.printable import one_line
+
+from rnnclf.bundles.bundle import reported
 from rnnclf.bundles.submission.archive import Group
+from rnnclf.bundles.submission.claims import Claim, contradiction, read_claims
 from rnnclf.bundles.submission.unpack import unpacked
 from rnnclf.bundles.verify import verify
 from rnnclf.configuration.composed import load as load_config
+from rnnclf.data.download import fetch
 from rnnclf.data.own import is_own
-from rnnclf.errors import DataError, UserError
+from rnnclf.data.sources import SOURCES, default_data_folder
+from rnnclf.errors import ConfigError, DataError, UserError
 from rnnclf.files.paths import BundlePaths
 
 NAME = re.compile(r"GROUP_(\d{1,4})_PROJECT_PART2")
@@ -40,61 +45,83 @@ class Grade:
     archive: str
 
 
-def grade_archive(path: Path, groups: Sequence[Group], data_folder: Path | None) -> list[Grade]:
+def group_in(name: str) -> int | None:
+    """Returns the number of the group in the name of a zip file; None if it has none."""
+    found = NAME.search(name)
+    return int(found[1]) if found else None
+
+
+def check_raw_files(groups: Iterable[Group], data_folder: Path | None) -> None:
+    """Has the raw files of the data sets of groups there, downloaded if they are missing.
+
+    Raises:
+        ConfigError: If they are not to be had.
+    """
+    for name in sorted({name for group in groups for name in group.datasets} & SOURCES.keys()):
+        try:
+            for raw_file in SOURCES[name].raw_files:
+                fetch(raw_file, data_folder or default_data_folder())
+        except DataError as error:
+            raise ConfigError(
+                f"{name} is graded with its raw files, in the folder that --data or RNNCLF_DATA "
+                f"names: {error}"
+            ) from error
+
+
+def grade_archive(path: Path, groups: Mapping[int, Group], data_folder: Path | None) -> list[Grade]:
     """Grades a submission: a `Grade` for each data set of its group.
 
     Args:
         path: The zip file, which may be anything.
-        groups: The groups and what they were assigned.
+        groups: The groups and what they were assigned, by number.
         data_folder: As for `verify`.
     """
-    found = NAME.search(path.name)
-    number = int(found[1]) if found else None
-    group = next((one for one in groups if one.number == number), None)
-    if group is None:
-        why = f"no group {number}" if found else "its name has no GROUP_N_PROJECT_PART2"
+    number = group_in(path.name)
+    if number is None or number not in groups:
+        no_number = "its name has no GROUP_N_PROJECT_PART2"
+        why = no_number if number is None else f"no group {number}"
         return [Grade(number, None, None, None, why, path.name)]
+    group = groups[number]
     try:
         with unpacked(path) as folder:
             return list(_grades(folder, group, data_folder, path.name))
     except REFUSED as error:
-        return [Grade(group.number, None, None, None, _in_words(error), path.name)]
+        return [Grade(number, None, None, None, _in_words(error, path.parent), path.name)]
 
 
 def _grades(folder: Path, group: Group, data: Path | None, archive: str) -> Iterator[Grade]:
-    rows = grade.reported(folder)
+    claims = read_claims(folder)
     for name in group.datasets:
-        models = [model for model, row in rows.items() if row[0] == name]
-        if len(models) != 1:
-            said = "not in REPORT.md" if not models else "in REPORT.md more than once"
-            yield Grade(group.number, name, None, None, said, archive)
+        found = [claim for claim in claims if claim.dataset == name]
+        if len(found) != 1:
+            why = "not in REPORT.md" if not found else "in REPORT.md more than once"
+            yield Grade(group.number, name, None, None, why, archive)
             continue
-        claimed, computed = float(rows[models[0]][1]), None
+        claimed, computed = float(found[0].accuracy), None
         try:
-            computed, verdict = _test(folder, models[0], rows[models[0]], group, data)
+            computed, verdict = _test(folder, found[0], group, data)
         except REFUSED as error:
-            verdict = _in_words(error).replace(f"{folder}/", "")
+            verdict = _in_words(error, folder)
         yield Grade(group.number, name, claimed, computed, verdict, archive)
 
 
-def _test(
-    folder: Path, model: str, row: tuple[str, str, str], group: Group, data: Path | None
-) -> tuple[float | None, str]:
+def _test(folder: Path, claim: Claim, group: Group, data: Path | None) -> tuple[float | None, str]:
     """Returns the accuracy of a model, and the verdict on it."""
-    if problem := grade.contradiction(folder, model, row):
+    model = folder / claim.model
+    config = load_config(BundlePaths(model).config)
+    if problem := contradiction(claim, config, reported(model)):
         return None, problem
-    config = load_config(BundlePaths(folder / model).config)
     if config.model.cell != group.cell:
         return None, f"a {config.model.cell}, where the group has the {group.cell}"
     if is_own(config.dataset) and data is None:  # a path that somebody else has chosen
         raise DataError("not one of the published data sets: set --data FOLDER")
-    for part in verify(folder / model, data):
-        if part.part == "test":
-            return part.computed, AS_REPORTED if part.agrees else "NOT AS REPORTED"
-    return None, "its model was never tested"
+    (test,) = (part for part in verify(model, data) if part.part == "test")
+    return test.computed, AS_REPORTED if test.agrees else "NOT AS REPORTED"
 
 
-def _in_words(error: Exception) -> str:
-    if isinstance(error, OSError):
-        return error.strerror or str(error)
-    return str(error)
+def _in_words(error: Exception, folder: Path) -> str:
+    """Returns in a line what is wrong, with paths as they are in a folder."""
+    told = str(error)
+    if isinstance(error, OSError) and error.filename:
+        told = f"{error.filename}: {error.strerror}"
+    return one_line(told.replace(f"{folder}/", ""))

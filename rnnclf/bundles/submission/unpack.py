@@ -12,6 +12,7 @@ from typing import BinaryIO
 
 from hydra_study_sweeper.files import open_regular
 
+from rnnclf.bundles.submission.claims import REPORT
 from rnnclf.data.archives import ODD
 from rnnclf.errors import DataError
 
@@ -20,10 +21,10 @@ LARGEST_DIRECTORY = 2**24  # bytes; zipfile makes an object of every 50
 BLOCK = 2**20
 TAIL = 2**16 + 100  # bytes in which the end of a zip file is looked for
 END, ZIP64 = b"PK\5\6", b"PK\6\7"
-# Code is not even unpacked. The folder around them may have any name, or be missing.
+# Code is not even unpacked.
 WANTED = re.compile(
-    r"(?:[^/]+/)?(REPORT\.md|models/\w[\w.-]*/"
-    r"(?:config\.yaml|model\.safetensors|vocabulary\.txt|labels\.txt|metrics\.json))"
+    r"REPORT\.md|models/\w[\w.-]*/"
+    r"(?:config\.yaml|model\.safetensors|vocabulary\.txt|labels\.txt|metrics\.json)"
 )
 
 
@@ -58,19 +59,23 @@ def _check_directory(file: BinaryIO) -> None:
 
 
 def _unpack(archive: zipfile.ZipFile, folder: Path) -> None:
+    # Some programs write the backslashes of Windows; each name is checked below.
+    members = [(member.filename.replace("\\", "/"), member) for member in archive.infolist()]
+    around = _around([name for name, _ in members])
     left = LARGEST_CONTENT
-    for member in archive.infolist():
-        if not (wanted := WANTED.fullmatch(member.filename)):
+    for path, member in members:
+        name = path.removeprefix(around)
+        if not path.startswith(around) or not WANTED.fullmatch(name):
             continue
         if stat.S_IFMT(member.external_attr >> 16) not in (0, stat.S_IFREG):
-            raise DataError(f"{wanted[1]} is not a regular file")
+            raise DataError(f"{name} is not a regular file")
         if member.header_offset < 0:
-            raise DataError(f"{wanted[1]} would begin before the archive")
+            raise DataError(f"{name} would begin before the archive")
         if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise DataError(f"{wanted[1]} is compressed in a way that is not read")
-        to = folder / wanted[1]
+            raise DataError(f"{name} is compressed in a way that is not read")
+        to = folder / name
         if to.exists():
-            raise DataError(f"{wanted[1]} is there twice")
+            raise DataError(f"{name} is there twice")
         to.parent.mkdir(parents=True, exist_ok=True)
         with archive.open(member) as source, to.open("xb") as copy:
             while block := source.read(BLOCK):
@@ -78,3 +83,13 @@ def _unpack(archive: zipfile.ZipFile, folder: Path) -> None:
                 if left < 0:  # counted, whatever the archive says of itself
                     raise DataError("its models are larger than those of a submission")
                 copy.write(block)
+
+
+def _around(names: list[str]) -> str:
+    """Returns the folders around the outermost report, however many were zipped with it."""
+    found = [name.removesuffix(REPORT) for name in names if name.rpartition("/")[2] == REPORT]
+    depth = min((one.count("/") for one in found), default=0)
+    outermost = {one for one in found if one.count("/") == depth}
+    if len(outermost) > 1:
+        raise DataError(f"{REPORT} is there twice")
+    return outermost.pop() if outermost else ""
