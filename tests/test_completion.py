@@ -43,6 +43,13 @@ def completions(line: str, words: str) -> set[str]:
         ("rnnclf train dataset=qu", "rnnclf train dataset = qu", {"questions"}),
         ("rnnclf sweep lr=1 cell=", "rnnclf sweep lr = 1 cell =", {"gru", "lstm", "rnn"}),
         ("rnnclf train model.hid", "rnnclf train model.hid", {"model.hidden_size="}),
+        ("rnnclf train epo", "rnnclf train epo", {"epochs="}),
+        ("rnnclf sweep +gr", "rnnclf sweep +gr", {"+group="}),
+        (
+            "rnnclf sweep hydra.sweeper.refit.s",
+            "rnnclf sweep hydra.sweeper.refit.s",
+            {"hydra.sweeper.refit.seeds="},
+        ),
         ("rnnclf train cell=l", "rnnclf train cell=l", {"cell=lstm"}),  # as other shells cut it
         ("python run.py dataset=qu", "python run.py dataset=qu", {"dataset=questions"}),
         ("python run.py model.hid", "python run.py model.hid", {"model.hidden_size="}),

@@ -55,6 +55,7 @@ OPENING = {
     "rnnclf/bundles/submission/archive.py": "the project's own code",
     "rnnclf/bundles/submission/unpack.py": "members of a checked zip file",
     "rnnclf/cli/project.py": "files of the package, written where no file was",
+    "rnnclf/cli/train.py": "a file of the package",
     "rnnclf/data/archives.py": "checked archives, member by member",
     "rnnclf/data/cache.py": "the user's own cache",
     "rnnclf/data/download.py": "raw files in the user's own folder",

@@ -10,10 +10,13 @@ AS_TYPED = {"ignore_unknown_options": True, "help_option_names": []}  # Hydra ha
 
 
 def complete(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
-    """Completes an override: groups and keys, and after a group's `=` its options.
+    """Completes an override: groups, short names and keys, and after a group's `=` its options.
 
     Bash cuts words at `=`: of `cell=gr` it has the third word completed. Other shells do not.
     """
+    import yaml
+    from hydra_study_sweeper.options import StudySweeperConf
+
     from rnnclf.configuration.schema import Config, keys
 
     words = list(context.params.get(parameter.name or "") or ())
@@ -26,7 +29,11 @@ def complete(context: click.Context, parameter: click.Parameter, incomplete: str
         found = [f"{group}={path.stem}" for path in (conf / group.lstrip("+")).glob("*.yaml")]
     else:
         groups = [path.name for path in conf.iterdir() if any(path.glob("*.yaml"))]
-        found = [f"{name}=" for name in (*groups, *keys(Config))]
+        groups += ["+experiment", "+group"]  # they are not in the defaults list
+        text = (conf / "config.yaml").read_text(encoding="utf-8")
+        short = yaml.safe_load(text)["hydra"]["aliases"]
+        full = [*keys(Config), *keys(StudySweeperConf, "hydra.sweeper.")]
+        found = [f"{name}=" for name in (*groups, *short, *full)]
     return [one.removeprefix(cut_off) for one in sorted(found) if one.startswith(typed)]
 
 
