@@ -10,6 +10,7 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra_study_sweeper import options
 from in_markdown import attributes
 
@@ -38,16 +39,20 @@ _NUMBER = r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?"
 _BOUND = rf" *(\w+ *= *)?{_NUMBER} *"
 _INTERVAL = rf"interval\({_BOUND},{_BOUND}\)"
 _NUMERIC = rf"({_INTERVAL}|range\({_BOUND}(,{_BOUND}){{0,2}}\))"
-# Hydra's sweep syntax; tests/test_schemas.py holds it against Hydra's own parser.
+# Hydra's sweep syntax; tests/test_schemas.py holds it against the sweeper's own parser.
 _FORMS = (
     r"choice\(.+\)",
     r"glob\(.+\)",
     _NUMERIC,
-    rf"(int|float)\({_NUMERIC}\)",
-    rf"tag\(log, *({_NUMERIC}|int\({_NUMERIC}\))\)",
+    rf"tag\( *log *, *({_NUMERIC}|(int|float)\({_NUMERIC}\)) *\)",
     r"[^(),]+(,[^(),]+)+",  # several values; one is nothing to search
 )
-SWEEP = f"^({'|'.join(_FORMS)})$"
+_FORM = f"({'|'.join(_FORMS)})"
+# The other functions of Hydra change what is in their brackets, which may be another of them.
+_OWN = {"choice", "glob", "interval", "range", "tag", "extend_list"}
+_CHANGES = "|".join(sorted(OverridesParser.create().functions.functions.keys() - _OWN))
+_CHANGED = rf"\( *{_FORM} *(, *reverse *= *(true|false) *)?\)"
+SWEEP = rf"^({_FORM}|({_CHANGES})({_CHANGED}|\( *({_CHANGES}){_CHANGED} *\)))$"
 
 
 def value(hint: Any, key: str) -> dict[str, Any]:
@@ -106,12 +111,18 @@ def search_space() -> dict[str, Any]:
 
 def defaults() -> dict[str, Any]:
     """Returns the schema of a defaults list."""
-    name = r"^(optional |override )*/?[\w/-]+(@[\w.]+)?$"
+    groups = f"({'|'.join(GROUPS)}|hydra/.+)"
+    name = rf"^((optional )?/?[\w/-]+|override /?{groups})(@[\w.]+)?$"
+    closed = {"cell": (ModelConfig, "cell"), "optimizer": (OptimizerConfig, "name")}
     of_group = {
         "type": "object",
         "minProperties": 1,
         "maxProperties": 1,
         "propertyNames": {"pattern": name},
+        "patternProperties": {  # a project may have more options of the other groups
+            rf"^(override )?/?{group}$": value(get_type_hints(schema)[key], group)
+            for group, (schema, key) in closed.items()
+        },
         "additionalProperties": {"type": ["string", "integer", "null"]},
     }
     return {

@@ -3,9 +3,12 @@
 import functools
 import json
 import re
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
+from hydra_study_sweeper.errors import ConfigError
+from hydra_study_sweeper.space.distributions import parse_distribution
 from jsonschema import Draft202012Validator
 from omegaconf import OmegaConf
 from project import REPO
@@ -56,13 +59,10 @@ def test_every_file_names_its_schema_and_follows_it(path):
         ("global", "hydra: {mode: SWEEP}"),
         ("global", "defaults: {override /cell: gru}"),  # a mapping for a list
         ("global", "defaults: [{override /cell: gru, override /dataset: spam}]"),  # two in one
+        ("global", "defaults: [override /cell: gruu]"),
+        ("global", "defaults: [override /optimizer: adma]"),
+        ("global", "defaults: [override /cel: gru]"),
         ("global", "search_space: {model.hiden_size: 'choice(8, 16)'}"),
-        ("global", "search_space: {optimizer.lr: 'interval(0.1)'}"),  # one bound
-        ("global", "search_space: {optimizer.lr: 'interval(low, high)'}"),
-        ("global", "search_space: {optimizer.lr: 'choose(0.1, 0.2)'}"),  # no such function
-        ("global", "search_space: {optimizer.lr: 'tag(log, interval(0.1, 1)'}"),  # a lost bracket
-        ("global", "search_space: {optimizer.lr: 'tag(lgo, interval(0.1, 1))'}"),  # no such tag
-        ("global", "search_space: {optimizer.lr: 0.1}"),  # nothing to search
         ("global", "search_space: {model.dropout: {if: {cell: gru}, space: 'choice(0, 1)'}}"),
         ("global", "search_space: {model.dropout: {when: {cel: gru}, space: 'choice(0, 1)'}}"),
         ("dataset", "{name: mine, files: mine.csv}"),
@@ -75,27 +75,52 @@ def test_a_mistake_is_flagged(schema, mistake):
     assert complaints(REPO / f"conf/schema/{schema}.json", mistake)
 
 
+SPACES = {
+    "choice(16, 32, 64)": True,
+    "range(1, 4)": True,
+    "int(interval(32, 512))": True,
+    "tag(log, interval(3e-4, 0.03))": True,
+    "tag(log, int(interval(8, 64)))": True,
+    "interval(-1, .5)": True,
+    "interval( start=-1, end=+.5 )": True,
+    "range(0.0, 0.5, step=0.1)": True,
+    "range(4)": True,
+    "a,b": True,
+    "shuffle(choice(1, 2))": True,
+    "sort(3,1,2, reverse=true)": True,
+    "sort(range(1, 5), reverse=true)": True,
+    "int(choice(1.0, 2.5))": True,
+    "str(choice(1, 2))": True,
+    "shuffle(int(choice(1.0, 2.5)))": True,
+    "interval(0.1)": False,  # one bound
+    "interval(low, high)": False,
+    "choose(0.1, 0.2)": False,  # no such function
+    "shufle(choice(1, 2))": False,
+    "tag(log, interval(0.1, 1)": False,  # a lost bracket
+    "int(choice(1, 2)": False,
+    "tag(lgo, interval(0.1, 1))": False,  # no such tag
+    "0.1": False,  # nothing to search
+    "int(0.1)": False,
+}
+
+
+@pytest.mark.parametrize("space", SPACES)
+def test_the_sweep_syntax_is_what_the_sweeper_reads(space):
+    with nullcontext() if SPACES[space] else pytest.raises(ConfigError):
+        parse_distribution("model.dropout", space)
+    found = complaints(
+        REPO / "conf/schema/global.json", f"search_space: {{model.dropout: '{space}'}}"
+    )
+    assert bool(found) != SPACES[space]
+
+
 @pytest.mark.parametrize(
-    "space",
+    "text",
     [
-        "choice(16, 32, 64)",
-        "range(1, 4)",
-        "int(interval(32, 512))",
-        "tag(log, interval(3e-4, 0.03))",
-        "tag(log, int(interval(8, 64)))",
-        "interval(-1, .5)",
-        "interval( start=-1, end=+.5 )",
-        "range(0.0, 0.5, step=0.1)",
-        "range(4)",
-        "a,b",
-        "glob(*)",
-        "choice(${low},${high})",
+        "search_space: {model.dropout: 'choice(${low},${high})'}",
+        "search_space: {cell: glob(*)}",
+        "defaults: [override /dataset: mine, override /hydra/sweeper: study, optional space: mine]",
     ],
 )
-def test_the_sweep_syntax_is_known(space):
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-
-    assert OverridesParser.create().parse_override(f"model.dropout={space}").is_sweep_override()
-    text = f"search_space: {{model.dropout: '{space}'}}"
-    schema = REPO / "conf/schema/global.json"
-    assert complaints(schema, text) == []
+def test_what_only_a_run_knows_is_not_flagged(text):
+    assert complaints(REPO / "conf/schema/global.json", text) == []
