@@ -101,6 +101,13 @@ def test_a_wrong_command_is_told_in_one_line_what_to_type(command, message):
     assert message in complaint(command)
 
 
+def test_what_hydra_says_of_one_of_several_studies_is_told_as_of_a_run(run_py):
+    done = run_py("-m", "sweeps=auto", "cell=gru", "dataset=sampel,spam", "dry_run=true")
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: There is no dataset=sampel; there are csv, ")
+    assert "Did you mean dataset=sample?" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("command", "message"),
     [

@@ -94,9 +94,17 @@ def test_a_group_has_the_data_sets_of_its_search_space(written, datasets, tmp_pa
     assert read_group(25, tmp_path).datasets == datasets
 
 
-def test_a_group_without_a_cell_is_named(tmp_path):
+@pytest.mark.parametrize(
+    "assigned",
+    [
+        "search_space: {dataset: 'spam,questions'}",
+        "{defaults: [override /cell: gru], search_space: {dataset: [spam, questions]}}",
+        "defaults: [",
+    ],
+)
+def test_a_group_that_is_not_assigned_as_it_should_is_named(assigned, tmp_path):
     (tmp_path / "group").mkdir()
-    (tmp_path / "group/25.yaml").write_text("search_space: {dataset: 'spam,questions'}")
+    (tmp_path / "group/25.yaml").write_text(assigned)
     with pytest.raises(SelectionError, match=r"25\.yaml: a group needs `override /cell: CELL`"):
         read_group(25, tmp_path)
 

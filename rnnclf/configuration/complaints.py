@@ -79,7 +79,9 @@ def usage_errors() -> Iterator[None]:
     """Turns what Hydra, its sweeper and OmegaConf raise into a `UserError` with one clear line."""
     try:
         yield
-    except SweeperError as error:  # it says what is wrong already
+    except SweeperError as error:  # it says what is wrong already, unless Hydra said it
+        if _NO_OPTION.search(str(error)):
+            raise ConfigError(_explain(error)) from error
         told = UserError(str(error))
         told.exit_code = ExitCode(error.exit_code)
         raise told from error

@@ -133,6 +133,12 @@ def test_a_separate_key_that_the_command_line_fixes_is_not_swept():
     assert sweep.studies == [["dataset=a"]]
 
 
+@pytest.mark.parametrize("one", ["a", ["a", "b"]])
+def test_a_separate_key_with_one_value_is_nothing_to_search(one):
+    with pytest.raises(ConfigError, match=r"search space: dataset: .*a.* is one value, nothing"):
+        take_apart([], definitions_of({"dataset": one}), {"dataset"})
+
+
 @pytest.mark.parametrize(
     ("arguments", "fixed", "searched"),
     [

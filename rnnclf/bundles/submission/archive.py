@@ -36,7 +36,7 @@ def read_group(number: int, conf: Path) -> Group:
     """Reads the assignment of a group from `conf/group/`.
 
     Raises:
-        SelectionError: If the folder has no groups, or not this one.
+        SelectionError: If the folder has no groups, or not this one, or one that is wrong.
     """
     groups = read_groups(conf)
     if not groups:
@@ -53,18 +53,18 @@ def read_groups(conf: Path) -> dict[int, Group]:
 
 
 def _group(number: int, path: Path) -> Group:
-    content = yaml.safe_load(path.read_text(encoding="utf-8"))
     try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
         (cell,) = (
             entry["override /cell"] for entry in content["defaults"] if "override /cell" in entry
         )
         datasets = content["search_space"]["dataset"]
-    except (KeyError, TypeError, ValueError):
+        names = datasets.removeprefix("choice(").removesuffix(")").split(",")
+    except (AttributeError, KeyError, TypeError, ValueError, yaml.YAMLError):
         raise SelectionError(
             f"{path}: a group needs `override /cell: CELL` in its defaults, and `dataset` in its "
             "search_space"
         ) from None
-    names = datasets.removeprefix("choice(").removesuffix(")").split(",")
     return Group(number, tuple(name.strip() for name in names), cell)
 
 

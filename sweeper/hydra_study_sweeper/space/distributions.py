@@ -23,7 +23,7 @@ from optuna.distributions import (
 
 from hydra_study_sweeper.errors import ConfigError
 from hydra_study_sweeper.records import Value
-from hydra_study_sweeper.space.overrides import parse_override
+from hydra_study_sweeper.space.overrides import parse_sweep
 from hydra_study_sweeper.versions import is_plain
 
 LOG = "log"  # the tag of an interval that is searched by its logarithm
@@ -43,17 +43,11 @@ def parse_distribution(
     Raises:
         ConfigError: If it cannot be parsed, or has nothing to choose from.
     """
-    where = f"search space: {key}: {definition}"
-    override = parse_override(f"{key}={definition}", loader)
-    if not override.is_sweep_override():
-        raise ConfigError(
-            f"{where} is one value, nothing to search; "
-            "write choice(...), range(...) or interval(...), or set it as a plain key"
-        )
+    override = parse_sweep(key, definition, loader)
     try:
         return _distribution_of(override)
     except (ValueError, AssertionError, TypeError, HydraException) as error:
-        raise ConfigError(f"{where}: {error}") from error
+        raise ConfigError(f"search space: {key}: {definition}: {error}") from error
 
 
 def _distribution_of(override: Override) -> BaseDistribution:

@@ -122,8 +122,7 @@ def take_apart(
             searched.pop(key, None)
     taken = {plain(override.get_key_element()) for override in parsed} - searched.keys()
     for key in (key for key in params if key in separate and key not in taken | searched.keys()):
-        line = f"{params[key].prefix}{key}={params[key].space}"
-        searched[key] = parse_override(line, loader)
+        searched[key] = parse_sweep(f"{params[key].prefix}{key}", params[key].space, loader)
     choices = [
         [f"{override.get_key_element()}={text}" for text in override.sweep_string_iterator()]
         for key, override in searched.items()
@@ -157,3 +156,18 @@ def parse_override(override: str, loader: ConfigLoader | None = None) -> Overrid
     except HydraException as error:
         detail = str(error).splitlines()[0]
         raise ConfigError(f"search space: {override} cannot be parsed: {detail}") from error
+
+
+def parse_sweep(key: str, definition: object, loader: ConfigLoader | None = None) -> Override:
+    """Parses what a search space has for a key.
+
+    Raises:
+        ConfigError: If it cannot be parsed, or is no sweep.
+    """
+    override = parse_override(f"{key}={definition}", loader)
+    if not override.is_sweep_override():
+        raise ConfigError(
+            f"search space: {key}: {definition} is one value, nothing to search; "
+            "write choice(...), range(...) or interval(...), or set it as a plain key"
+        )
+    return override
