@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from enum import IntEnum
 from typing import NoReturn
 
-from hydra_study_sweeper.printable import one_line
+from hydra_study_sweeper.printable import one_line, told
 from hydra_study_sweeper.signals import Terminated
 from hydra_study_sweeper.streams import end_output
 
@@ -101,8 +101,7 @@ def errors_in_one_line() -> Iterator[None]:
         end_output()
         raise SystemExit(ExitCode.FAILED) from None
     except OSError as error:
-        place = error.filename2 or error.filename
-        _exit(f"{place}: {error.strerror}" if place else str(error), ExitCode.FAILED)
+        _exit(told(error), ExitCode.FAILED)
     except (ImportError, MemoryError, RuntimeError) as error:
         if not _lacks_memory(error):
             traceback.print_exc()

@@ -3,6 +3,7 @@
 import csv
 import multiprocessing
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -72,6 +73,28 @@ def test_a_command_without_a_reader_ends_without_a_word(trained, rnnclf, command
     reader.close()
     done = rnnclf(*command, cwd=trained, stdout=writer)
     assert (done.returncode, done.stderr) == (1, "")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "train epochs=1 paths.outputs=file/x",
+        "sweep sweeps=smoke n_trials=1 workers=1 paths.outputs=file/x",
+        "init file/x",
+        "pick TRAINED --to file/x",
+        "report TRAINED -o file/x.html",
+        "export TRAINED -o file/x.onnx",
+        "predict TRAINED --file in.csv -o file/x.csv",
+    ],
+)
+def test_a_place_where_nothing_can_be_written_is_one_line(command, trained, rnnclf, tmp_path):
+    for name in ("file", "in.csv"):  # in the place of a folder, which stops root as well
+        (tmp_path / name).write_text("text\nWho was it?\n")
+    done = rnnclf(*command.replace("TRAINED", str(trained)).split(), cwd=tmp_path)
+    why = "(Not a directory|File exists); change its rights, or choose another place"
+    told = rf"error: \S*file(/x\S*)?: {why}.*\n"
+    assert (done.returncode, bool(re.fullmatch(told, done.stderr))) == (1, True), done.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "in.csv"]
 
 
 def test_a_terminal_of_no_columns(rnnclf):

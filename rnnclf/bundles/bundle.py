@@ -1,11 +1,10 @@
 """A bundle: a trained model with its accuracies and a page about it, without the run."""
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from hydra_study_sweeper.files import RecordError, read_record, write_record, write_text
+from hydra_study_sweeper.files import RecordError, beside, read_record, write_record, write_text
 from hydra_study_sweeper.records import RefitRecord
 
 from rnnclf.bundles.card import model_card
@@ -46,7 +45,7 @@ def save_bundle(
     check_replaceable(to)
     config = _without_places(classifier.config)
     to.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=to.parent, prefix=f".{to.name}-") as temporary:
+    with beside(to) as temporary:
         new = BundlePaths(Path(temporary) / "new")
         new.folder.mkdir()
         save_description(config, classifier.vocabulary, classifier.classes, new)

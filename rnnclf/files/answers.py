@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from hydra_study_sweeper.files import replacing
+from hydra_study_sweeper.files import beside, replacing
 
 from rnnclf.errors import ConfigError
 
@@ -21,11 +21,12 @@ Answer = tuple[str | None, float]
 
 
 def check_output(path: Path) -> None:
-    """Raises a `ConfigError` unless the name of a file tells a format that can be written."""
+    """Raises an error unless the name of a file tells a format, and its folder can be written."""
     if path.suffix.lower() not in SUFFIXES:
         raise ConfigError(f"{path}: the name of the output must end in {', '.join(SUFFIXES)}")
     if path.suffix.lower() == ".parquet" and find_spec("pyarrow") is None:
         raise ConfigError(f"{path}: Parquet needs pyarrow: pip install 'rnnclf[parquet]'")
+    beside(path).cleanup()  # otherwise a long computation would tell it at its end
 
 
 def write_answers(

@@ -53,7 +53,7 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
     """
     if path.exists() and not path.is_file():
         raise OSError(errno.EINVAL, "not a regular file", str(path))
-    with tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=path.parent) as folder:
+    with beside(path) as folder:
         temporary = Path(folder) / f"unfinished{path.suffix}"
         yield temporary
         temporary.chmod(0o666 & ~_umask())
@@ -61,6 +61,18 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
             with temporary.open("rb") as file:
                 os.fsync(file.fileno())
         temporary.replace(path)
+
+
+def beside(path: Path) -> "tempfile.TemporaryDirectory[str]":
+    """Makes a temporary folder beside `path`, in which what replaces it is made.
+
+    Raises:
+        OSError: If that cannot be; it names `path`, since the temporary name says nothing.
+    """
+    try:
+        return tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=path.parent)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def discard_unfinished(folder: Path) -> None:

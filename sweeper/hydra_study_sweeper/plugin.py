@@ -8,6 +8,7 @@ from omegaconf import DictConfig
 
 from hydra_study_sweeper.errors import StudyError
 from hydra_study_sweeper.options import register
+from hydra_study_sweeper.printable import told
 from hydra_study_sweeper.records import StudyRecord
 from hydra_study_sweeper.streams import open_streams, outlive_readers
 
@@ -50,4 +51,6 @@ class StudySweeper(Sweeper):
         try:
             return run_studies(self.config, arguments, self.hydra_context, self.task_function)
         except OSError as error:
-            raise StudyError(f"{error}; what ended is kept, the same command continues") from error
+            raise StudyError(
+                f"{told(error)}; what ended is kept, the same command continues"
+            ) from error

@@ -2,14 +2,13 @@
 
 import re
 import shutil
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 from hydra_study_sweeper import StudyPaths
-from hydra_study_sweeper.files import LARGEST_RECORD, read_bounded, write_text
+from hydra_study_sweeper.files import LARGEST_RECORD, beside, read_bounded, write_text
 
 from rnnclf.bundles.pick import Pick, choose, write_picks
 from rnnclf.bundles.submission.claims import REPORT, SPLIT_OF_HANDOUT
@@ -108,7 +107,7 @@ def write_submission(group: Group, picks: Sequence[Pick], project: Path, to: Pat
     if lacking := [name for name in (*FOLDERS, *FILES) if not (project / name).exists()]:
         raise SelectionError(f"{project} is no clone of rnnclf: it has no {lacking[0]}; go to one")
     name = f"GROUP_{group.number}_PROJECT_PART2"
-    with tempfile.TemporaryDirectory(dir=to, prefix=f".{name}-") as temporary:
+    with beside(to / name) as temporary:
         folder = Path(temporary) / name
         folder.mkdir()
         write_picks(picks, folder / "models")

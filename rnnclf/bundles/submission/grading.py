@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from hydra_study_sweeper.printable import one_line
+from hydra_study_sweeper.printable import one_line, told
 
 from rnnclf.bundles.bundle import reported
 from rnnclf.bundles.submission.archive import Group
@@ -121,7 +121,5 @@ def _test(folder: Path, claim: Claim, group: Group, data: Path | None) -> tuple[
 
 def _in_words(error: Exception, folder: Path) -> str:
     """Returns in a line what is wrong, with paths as they are in a folder."""
-    told = str(error)
-    if isinstance(error, OSError) and error.filename:
-        told = f"{error.filename}: {error.strerror}"
-    return one_line(told.replace(f"{folder}/", ""))
+    text = told(error) if isinstance(error, OSError) else str(error)
+    return one_line(text.replace(f"{folder}/", ""))
