@@ -1,14 +1,19 @@
 """What is not a finished run: named, left out, and never fatal."""
 
+import errno
 import json
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from hydra_study_sweeper import StudyRecord, TrialRecord
 from hydra_study_sweeper.files import write_record
 
+from rnnclf.cli.report import report
+from rnnclf.cli.runs import compare
 from rnnclf.errors import SelectionError
 from rnnclf.runs.find import find_runs, read_run
 
@@ -37,6 +42,34 @@ def test_unfinished_failed_and_foreign_folders_are_named_and_never_fatal(
     for name in ("unfinished", "torn", "future", "foreign", "other", "hollow"):
         assert name in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("command", [compare, report])
+def test_a_folder_that_cannot_be_read_is_named_or_counted_and_the_rest_is_shown(
+    command, write_run, tmp_path, monkeypatch
+):
+    """As it is for users without the right to read it; root has that right."""
+    write_run("good")
+    locked = write_run("locked")
+    scandir = os.scandir
+
+    def refuse(folder):
+        if str(folder) == str(locked):
+            raise PermissionError(errno.EACCES, "Permission denied", str(folder))
+        return scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(command, [str(tmp_path)], catch_exceptions=False)
+    assert done.exit_code == 0
+    if command is compare:
+        assert (
+            f"left out: 1 in {tmp_path} (cannot be read: Permission denied): locked" in done.stderr
+        )
+        assert "good" in done.stdout
+    else:
+        assert done.stdout == "report.html: 1 run, 0 studies, 1 folder left out\n"
+        assert "cannot be read: Permission denied" in Path("report.html").read_text()
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,9 @@
 
 import itertools
 import json
+import os
 import random
+import signal
 import subprocess
 import sys
 
@@ -121,6 +123,18 @@ def test_the_written_page_answers_every_text_as_the_model_does(tmp_path):
         f"{label}\t{text}"
         for text, label in zip(["it was", "-x"], original.predict(["it was", "-x"]), strict=True)
     ]
+
+
+def test_the_written_page_has_help_and_ends_without_a_word_when_nobody_reads(tmp_path):
+    export_onnx(classifier(), tmp_path / "model.onnx")
+    page = [sys.executable, tmp_path / "model.py"]
+    done = subprocess.run([*page, "-h"], capture_output=True, text=True, check=True)
+    assert "python model.py TEXT..." in done.stdout
+    reader, writer = os.pipe()
+    os.close(reader)  # as `| head` does
+    done = subprocess.run([*page, "word1"], stdout=writer, stderr=subprocess.PIPE, check=False)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (-signal.SIGPIPE, b"")
 
 
 def test_the_written_page_lets_no_name_rule_the_terminal_and_reports_to_nobody(tmp_path):

@@ -9,6 +9,7 @@ It needs onnxruntime, and NumPy, which comes with it. Words and classes are in t
 import json
 import os
 import re
+import signal
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -136,6 +137,11 @@ def _ngram_hashes(word: str) -> Iterator[int]:
 
 
 if __name__ == "__main__":
+    if hasattr(signal, "SIGPIPE"):
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # ends it without a word after `| head`
+    if sys.argv[1:] in (["-h"], ["--help"]):
+        print(__doc__)
+        sys.exit()
     model = Model(Path(__file__).with_suffix(".onnx"))
     asked = sys.argv[1:] or [line.rstrip("\r\n") for line in sys.stdin]
     for text, row in zip(asked, model.predict_proba(asked), strict=True):
