@@ -34,7 +34,8 @@ def check_promises(folder: Path, n_trials: int) -> None:
     assert retried == lost, "each lost trial is queued again, once"
     for trial in trials:
         if trial.state is TrialState.FAIL:
-            assert trial.user_attrs["reason"].startswith(("WorkerLost: ", "Interrupted: "))
+            reason = trial.user_attrs["reason"]
+            assert reason.startswith(("WorkerLost: ", "Interrupted: ")), reason
             assert trial.number in lost or trial.user_attrs[LOSSES] == 1
         else:
             assert trial.values == [trial.params["x"]]

@@ -107,8 +107,10 @@ def test_a_database_that_lost_the_study_is_not_begun_over(tmp_path):
 @pytest.mark.parametrize("storage", [None, "sqlite:///{}/studies.db"])
 def test_a_study_that_is_gone_is_not_made_again(storage, tmp_path):
     spec = make_study(tmp_path / "study", storage and storage.format(tmp_path))
-    Trials(spec, begun=True)
+    trials = Trials(spec, begun=True)
     spec.folder.rename(tmp_path / "moved")
+    with pytest.raises(FileNotFoundError):
+        trials.claim()
     gone = replace(spec, storage=storage and f"sqlite:///{tmp_path}/empty.db")
     with pytest.raises(StudyError, match=r"mine is no longer in .*; put it back"):
         Trials(gone, begun=True)

@@ -54,6 +54,28 @@ def test_a_writer_begins_no_new_journal_where_the_folder_was_moved(tmp_path, mon
     assert not StudyPaths(folder).journal.exists()
 
 
+def test_nobody_goes_on_in_the_journal_of_another_study(tmp_path):
+    folder = tmp_path / "study"
+    folder.mkdir()
+    old = optuna.create_study(storage=open_journal(StudyPaths(folder)))
+    trial = old.ask()
+    folder.rename(tmp_path / "moved")
+    folder.mkdir()
+    new = optuna.create_study(storage=open_journal(StudyPaths(folder)))
+    new.ask()
+    content = StudyPaths(folder).journal.read_bytes()
+    for use in (lambda: trial.report(0.5, step=0), lambda: old.trials):
+        with pytest.raises(StudyError, match="of another study now; put the old one back"):
+            use()
+    assert StudyPaths(folder).journal.read_bytes() == content
+
+
+def test_the_journal_of_a_study_that_has_begun_is_not_made(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        open_journal(StudyPaths(tmp_path), begun=True)
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

@@ -1,13 +1,18 @@
 """The pool of worker processes: which trial belongs to which process, and who is to blame."""
 
+import contextlib
+import multiprocessing
+from pathlib import Path
+
 import pytest
 from hydra_study_sweeper.options import StudySpec
 from hydra_study_sweeper.storage.heartbeat import process_identity
 from hydra_study_sweeper.storage.trials import LOSSES, LOST, WORKER, Trials
 from hydra_study_sweeper.workers import pool
-from hydra_study_sweeper.workers.process import Report
+from hydra_study_sweeper.workers.process import Order, Report
 from hydra_study_sweeper.workers.slot import FORKSERVER, Exit, Slot
 from optuna.trial import TrialState
+from processes import start_server
 
 
 @pytest.fixture
@@ -37,6 +42,25 @@ def test_a_report_is_not_overlooked_because_its_process_has_ended_since():
     slot._orders, theirs = FORKSERVER.Pipe()
     slot._process = EndsNow(theirs)
     assert slot.look() == Report(None, is_last=True)
+
+
+def test_a_process_is_not_forgotten_because_its_start_was_interrupted(monkeypatch):
+    """The command would wait for it at its end: it takes no order, and is not told to end."""
+
+    @contextlib.contextmanager
+    def interrupted():
+        yield
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("hydra_study_sweeper.workers.slot._main_left_out", interrupted)
+    slot = Slot(0)
+    start_server()  # with all that other tests need of it
+    with pytest.raises(KeyboardInterrupt):
+        slot.give(Order(None, Path()), {})
+    assert slot.pid is not None
+    slot.dismiss()
+    slot.clear()
+    assert not multiprocessing.active_children()
 
 
 @pytest.mark.parametrize(("host", "is_lost"), [("elsewhere", False), (None, True)])

@@ -172,6 +172,8 @@ def kill_everything(chaos: Chaos, command: Command) -> None:
         for process in reversed(processes):
             process.kill()
         one.wait(processes)
+    # Also for workers of which nothing was heard yet: they would write on in a torn journal.
+    assert not psutil.wait_procs(chaos.commands[0].program.workers(), timeout=PATIENCE)[1]
 
 
 def press_ctrl_c(chaos: Chaos, command: Command) -> None:

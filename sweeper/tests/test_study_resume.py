@@ -135,6 +135,17 @@ def test_a_study_that_is_moved_before_its_turn_is_not_begun_anew(sweep, start_sw
     assert not (tmp_path / "study-b").exists()
 
 
+def test_a_study_that_is_moved_during_a_trial_ends_and_leaves_nothing_there(sweep, tmp_path):
+    done = sweep("outcome=move_once")
+    assert done.returncode == 1
+    assert "study.journal'; what ended is kept, the same command continues" in done.stdout
+    assert "Traceback" not in done.stdout
+    assert not (tmp_path / "study").exists(), "or moving it back would move it into this one"
+    (tmp_path / "moved").rename(tmp_path / "study")
+    assert sweep("outcome=move_once").returncode == 0
+    assert states_of(tmp_path / "study") == {"COMPLETE": 4}, "no trial failed because of that"
+
+
 def test_a_folder_with_other_files_is_left_as_it_is(sweep, tmp_path):
     (tmp_path / "precious").mkdir()
     (tmp_path / "precious" / "result.json").write_text("{}")

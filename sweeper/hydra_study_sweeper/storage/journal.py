@@ -10,7 +10,7 @@ from typing import Any
 
 import optuna
 from optuna.storages import JournalStorage
-from optuna.storages.journal import BaseJournalBackend, JournalFileBackend
+from optuna.storages.journal import BaseJournalBackend
 
 from hydra_study_sweeper.errors import StudyError
 from hydra_study_sweeper.files import open_regular
@@ -22,32 +22,18 @@ LONGEST_LINE = 2**24  # bytes
 ODD = (ValueError, LookupError, TypeError, ArithmeticError, AssertionError, RecursionError)
 
 
-class _ForWriting(JournalFileBackend):
-    """A journal file to which several processes append.
+def open_journal(paths: StudyPaths, *, begun: bool = False) -> JournalStorage:
+    """Opens the journal of a study for reading and writing.
 
-    Optuna's own lock stays behind when its holder is killed; this one is released by the kernel.
-    Optuna's way to append begins a new file where the folder was moved away meanwhile, in which
-    the study would go on without its beginning; here it fails.
+    Args:
+        paths: Of the study.
+        begun: Whether the journal must be there already; otherwise it is made if it is not.
+
+    Raises:
+        FileNotFoundError: If it must be there and is not.
     """
-
-    def __init__(self, paths: StudyPaths) -> None:
-        self._writing = brief_lock(paths.journal_lock)
-        self._journal = paths.journal
-        super().__init__(str(paths.journal))
-
-    def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        """Appends entries to whole lines, also after a writer whose disk was full."""
-        lines = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs)
-        with self._writing, self._journal.open("rb+") as file:
-            _cut_torn_line(file)
-            file.seek(0, os.SEEK_END)
-            file.write(lines.encode())
-            file.flush()
-            os.fsync(file.fileno())
-
-
-def open_journal(paths: StudyPaths) -> JournalStorage:
-    """Opens the journal of a study for reading and writing; it is made if it is missing."""
+    if not begun:
+        paths.journal.touch()
     return _storage(_ForWriting(paths))
 
 
@@ -87,31 +73,69 @@ def read_journal(folder: Path) -> optuna.Study:
 
 
 class _ForReading(BaseJournalBackend):
-    """A journal file of which new lines are read as they come, and none is written."""
+    """A journal file of which new lines are read as they come, and none is written.
+
+    It is known by its first line, which no other journal has: where the folder of a study was moved
+    away or its journal was lost, another study may begin while workers of the old one still run.
+    Optuna's own backend would go on in that one, or make a journal without a beginning.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._first = b""
         self._position = 0
-        self._entries: list[dict[str, Any]] = []
+        self._entries = 0
         self.line = 0  # that is being read or applied
 
     def read_logs(self, log_number_from: int) -> Iterator[dict[str, Any]]:
+        assert log_number_from == self._entries, "each line is read once"
         with open_regular(self._path) as file:
+            self._check(file)
+            size = os.fstat(file.fileno()).st_size
             file.seek(self._position)
             for line in iter(lambda: file.readline(LONGEST_LINE), b""):
-                self.line = len(self._entries) + 1
+                self.line = self._entries + 1
                 if len(line) == LONGEST_LINE:
                     raise ValueError(f"longer than {LONGEST_LINE} bytes")
-                if not line.endswith(b"\n"):
-                    break  # it is being written, or was torn
-                self._entries.append(json.loads(line))
+                if not line.endswith(b"\n") or self._position + len(line) > size:
+                    break  # it is being written, or was torn, and then it may be replaced just now
+                entry = json.loads(line)
+                self._entries += 1
                 self._position += len(line)
-        for number, entry in enumerate(self._entries[log_number_from:], log_number_from + 1):
-            self.line = number
-            yield entry
+                yield entry
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         raise StudyError("the study is open for reading only")
+
+    def _check(self, file: io.BufferedIOBase) -> None:
+        """Makes sure that the file is the journal that was read before."""
+        first = file.readline(LONGEST_LINE)
+        if self._first not in (b"", first):
+            raise StudyError(f"{self._path} is of another study now; put the old one back")
+        if first.endswith(b"\n"):
+            self._first = first
+
+
+class _ForWriting(_ForReading):
+    """A journal file to which several processes append.
+
+    Optuna's own lock stays behind when its holder is killed; this one is released by the kernel.
+    """
+
+    def __init__(self, paths: StudyPaths) -> None:
+        super().__init__(paths.journal)
+        self._writing = brief_lock(paths.journal_lock)
+
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        """Appends entries to whole lines, also after a writer whose disk was full."""
+        lines = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs)
+        with self._writing, self._path.open("rb+") as file:
+            self._check(file)
+            _cut_torn_line(file)
+            file.seek(0, os.SEEK_END)
+            file.write(lines.encode())
+            file.flush()
+            os.fsync(file.fileno())
 
 
 def _storage(backend: BaseJournalBackend) -> JournalStorage:

@@ -14,6 +14,19 @@ from hydra_study_sweeper.paths import StudyPaths
 POLL_SECONDS = 0.002  # filelock's own 50 ms would be longer than all else that a trial costs
 
 
+class FolderLock(FileLock):
+    """A `FileLock` that does not make its folder, since that was moved away if it is missing."""
+
+    def acquire(self, *arguments: Any, **options: Any) -> Any:
+        """Does what `FileLock.acquire` does.
+
+        Raises:
+            FileNotFoundError: If the folder is missing.
+        """
+        Path(self.lock_file).parent.stat()
+        return super().acquire(*arguments, **options)
+
+
 class Lock(Protocol):
     """What a `FileLock` and the lock of a database server have in common."""
 
@@ -28,9 +41,9 @@ class Lock(Protocol):
     def __exit__(self, *problem: Any) -> None: ...
 
 
-def brief_lock(path: Path) -> FileLock:
+def brief_lock(path: Path) -> FolderLock:
     """Returns a lock that is held for milliseconds."""
-    return FileLock(path, poll_interval=POLL_SECONDS, preserve_lock_file=True)
+    return FolderLock(path, poll_interval=POLL_SECONDS, preserve_lock_file=True)
 
 
 def claim_lock(spec: StudySpec) -> Lock:
@@ -40,7 +53,7 @@ def claim_lock(spec: StudySpec) -> Lock:
 
 def owner_lock(spec: StudySpec) -> Lock:
     """Returns the lock of the process that runs a study to its end."""
-    return _server_lock(spec, "owner") or FileLock(StudyPaths(spec.folder).owner_lock)
+    return _server_lock(spec, "owner") or FolderLock(StudyPaths(spec.folder).owner_lock)
 
 
 def _server_lock(spec: StudySpec, purpose: str) -> Lock | None:

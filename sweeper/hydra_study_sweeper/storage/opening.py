@@ -17,9 +17,10 @@ def open_storage(spec: StudySpec, *, begun: bool = False) -> BaseStorage:
     """
     if spec.storage is None:
         paths = StudyPaths(spec.folder)
-        if begun and not paths.journal.exists():
-            raise StudyError(_gone(spec, str(paths.journal)))
-        return open_journal(paths)
+        try:
+            return open_journal(paths, begun=begun)
+        except FileNotFoundError as error:
+            raise StudyError(_gone(spec, str(paths.journal))) from error
     # SQLAlchemy takes a tenth of a second to import, for which other studies need not wait.
     from hydra_study_sweeper.storage.database import is_server, open_server
 

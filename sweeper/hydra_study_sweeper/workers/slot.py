@@ -80,16 +80,17 @@ class Slot:
     def _start(self, environment: dict[str, str]) -> None:
         _ensure_server(environment)
         ours, theirs = FORKSERVER.Pipe()
-        process = FORKSERVER.Process(target=serve, args=(theirs, self.number))
+        # First: who is interrupted when the process has started must know it, or waits for its end.
+        self._process = FORKSERVER.Process(target=serve, args=(theirs, self.number))
+        self._orders = ours
         try:
             with _main_left_out():
-                process.start()
+                self._process.start()
         except (EOFError, OSError) as error:
-            ours.close()
+            self.kill()
             raise ServerGone(f"their server is gone ({error})") from error
         finally:
             theirs.close()
-        self._process, self._orders = process, ours
 
     def look(self) -> Report | Exit | None:
         """Returns what has happened, if something has: its order or its process has ended."""
@@ -125,20 +126,19 @@ class Slot:
 
     def clear(self) -> None:
         """Waits a while for the end of its process, and kills it if that does not come."""
-        if self._process is not None:
+        if self._process is not None and self._process.pid is not None:
             self._process.join(UNTIL_CLOSED)
         self.kill()
 
     def kill(self) -> None:
         """Ends its process, if it has not ended, and all that its trial has started."""
-        process, self._process, self.is_busy = self._process, None, False
         self.dismiss()
-        if process is None or process.pid is None:
-            return
-        # Also the process itself: multiprocessing takes it for ended when its server was killed.
-        kill_family(process.pid)
-        process.kill()
-        process.join()
+        if self._process is not None and self._process.pid is not None:
+            kill_family(self._process.pid)
+            # Also itself: multiprocessing takes it for ended when its server was killed.
+            self._process.kill()
+            self._process.join()
+        self._process, self.is_busy = None, False
 
 
 def prepare_server(preload: Sequence[str]) -> None:

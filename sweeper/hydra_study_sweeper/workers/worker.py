@@ -153,10 +153,11 @@ class Worker:
             trials.prune(trial, str(pruned))
         except (Exception, SystemExit) as error:  # of the composition as well
             reason = describe_error(error)
-            _write_failed(replace(record, state="failed", reason=reason), folder)
+            _write_failed(replace(record, state="failed", reason=reason), folder, trials.paths)
             trials.fail(trial, reason)
         except BaseException:
-            _write_failed(replace(record, state="interrupted", reason=INTERRUPTED), folder)
+            record = replace(record, state="interrupted", reason=INTERRUPTED)
+            _write_failed(record, folder, trials.paths)
             trials.interrupt(trial)
             raise
         else:
@@ -187,7 +188,8 @@ def _write(record: TrialRecord, folder: Path) -> None:
     write_record(trial_record(folder), record)
 
 
-def _write_failed(record: TrialRecord, folder: Path) -> None:
+def _write_failed(record: TrialRecord, folder: Path, paths: StudyPaths) -> None:
+    paths.presence.stat()  # raises where the study was moved away: no trial is to blame for that
     with contextlib.suppress(OSError):  # that there is no such folder may be the failure
         _write(record, folder)
 

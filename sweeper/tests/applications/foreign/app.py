@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from pathlib import Path
 
 import hydra
 from hydra_study_sweeper import report
@@ -44,6 +45,14 @@ def wait_once(cfg):
     return time.sleep(3600) if is_first("waited") else cfg.x
 
 
+def move_once(cfg):
+    """Moves the study away and fails, unless it did so before."""
+    if is_first("moved-once"):
+        Path("study").rename("moved")
+        fail(cfg)
+    return cfg.x
+
+
 class UnreadableError(Exception):
     def __str__(self):
         raise AttributeError("message")
@@ -78,6 +87,7 @@ OUTCOMES = {
     "die_once": die_once,
     "die_once_at_size_1": lambda cfg: die_once(cfg) if cfg.size == 1 else cfg.x,
     "wait_once": wait_once,
+    "move_once": move_once,
     "gpu": lambda cfg: int(os.environ["CUDA_VISIBLE_DEVICES"]),
     "hang": lambda cfg: time.sleep(60),
 }
