@@ -42,8 +42,8 @@ from hydra_study_sweeper.space.points import as_overrides
 from hydra_study_sweeper.storage.existing import (
     INSTEAD,
     existing_study,
+    has_other_files,
     has_records,
-    refuse_other_files,
 )
 from hydra_study_sweeper.storage.locks import Lock, owner_lock
 from hydra_study_sweeper.storage.opening import check_storage, open_storage
@@ -226,9 +226,13 @@ def _continuing(plan: StudyPlan) -> StudyPlan:
         raise ConfigError(f"{error.filename} is {error.strerror}; delete it first") from error
     if plan.options.restart:
         return plan
+    has_others = has_other_files(plan.spec)  # first: another command may just begin the study
     study = existing_study(plan.spec, plan.options.study_name)
     if study is None:
-        refuse_other_files(plan.spec)
+        if has_others:
+            raise ConfigError(
+                f"{shown(plan.spec.folder)} has files but no study; choose another hydra.sweep.dir"
+            )
         return plan
     _refuse_differences(plan, study.user_attrs.get(FINGERPRINT))
     return replace(plan.with_spec(name=study.study_name), continues=True)

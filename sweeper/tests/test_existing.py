@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hydra_study_sweeper import StudyPaths, TrialRecord, read_study
+from hydra_study_sweeper import StudyPaths, TrialRecord, read_study, study
 from hydra_study_sweeper.errors import ConfigError, StudyError
 from hydra_study_sweeper.files import write_record
 from hydra_study_sweeper.options import StudySpec
@@ -14,6 +14,7 @@ from hydra_study_sweeper.output.outcome import write_study, write_trials
 from hydra_study_sweeper.paths import trial_record
 from hydra_study_sweeper.storage.existing import existing_study
 from hydra_study_sweeper.storage.trials import Trials
+from planning import STUDY, make_plans_of
 
 
 def make_study(folder: Path, storage: str | None = None, name: str = "mine") -> StudySpec:
@@ -136,3 +137,21 @@ def test_trials_of_a_database_are_found_where_they_ran(tmp_path):
     first.folder.rename(tmp_path / "moved")
     moved = Trials(replace(first, folder=tmp_path / "moved"))
     assert moved.folder_of(moved.all()[0]) == tmp_path / "moved" / "0"
+
+
+@pytest.mark.parametrize("moment", ["made", "written"])
+def test_a_study_that_another_command_just_begins_is_joined(moment, tmp_path, monkeypatch):
+    (plan,) = make_plans_of(tmp_path / "conf", {"config": {**STUDY, "x": 1}}, "x=interval(0,1)")
+    plan = plan.with_spec(folder=tmp_path / "study")
+    paths = StudyPaths(plan.spec.folder)
+
+    def existing(spec: StudySpec, name: str | None) -> None:
+        """Is asked before the other command has written its first line, which it does then."""
+        paths.folder.mkdir(exist_ok=True)
+        paths.journal.write_text("{}\n")
+
+    if moment == "made":
+        paths.folder.mkdir()
+        paths.journal.touch()
+    monkeypatch.setattr(study, "existing_study", existing)
+    assert study._continuing(plan) == plan

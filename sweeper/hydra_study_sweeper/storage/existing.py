@@ -12,7 +12,7 @@ import optuna
 from hydra_study_sweeper.errors import ConfigError, StudyError
 from hydra_study_sweeper.files import RecordError
 from hydra_study_sweeper.options import StudySpec
-from hydra_study_sweeper.paths import StudyPaths, shown, trial_record
+from hydra_study_sweeper.paths import StudyPaths, trial_record
 from hydra_study_sweeper.printable import counted
 from hydra_study_sweeper.records import read_study, read_trial
 from hydra_study_sweeper.storage.journal import read_journal
@@ -90,26 +90,21 @@ def refit_spec(search: StudySpec, folder: Path) -> StudySpec:
     return replace(search, name=name, folder=folder, n_trials=None, trial_timeout=None, budget=None)
 
 
-def refuse_other_files(spec: StudySpec) -> None:
-    """Makes sure that a new study begins in a folder that is not used for something else.
-
-    Raises:
-        ConfigError: If it has files.
-    """
-    if spec.storage is None and _has_files(spec.folder):
-        raise ConfigError(
-            f"{shown(spec.folder)} has files but no study; choose another hydra.sweep.dir"
-        )
+def has_other_files(spec: StudySpec) -> bool:
+    """Tells whether the folder of a study has more than a study begins with."""
+    paths = StudyPaths(spec.folder)
+    if spec.storage is not None:
+        return False
+    return paths.folder.is_file() or any(
+        not path.name.startswith(".")  # as the locks
+        and not (path == paths.journal and path.is_file() and path.stat().st_size == 0)
+        for path in paths.folder.glob("*")
+    )
 
 
 def has_records(paths: StudyPaths) -> bool:
     """Tells whether a folder has records of a study or its trials."""
     return paths.record.exists() or _recorded(paths)[1] > 0
-
-
-def _has_files(folder: Path) -> bool:
-    """Tells whether there is more than the locks with which a study begins."""
-    return folder.is_file() or any(not path.name.startswith(".") for path in folder.glob("*"))
 
 
 def _recorded(paths: StudyPaths) -> tuple[str | None, int]:
