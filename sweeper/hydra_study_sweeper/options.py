@@ -116,6 +116,8 @@ class StudySweeperConf(StockOptions):
         repeats: See `RepeatsConf`.
         refit: See `RefitConf`.
         names: What the screen calls the application's numbers.
+        tracking: Where the study is also recorded: `tensorboard`, `mlflow`, `wandb`, or the dotted
+            path of a class like `hydra_study_sweeper.tracking.entry.Tracker`; null for nowhere.
         next: Commands to suggest when the studies have ended. `{folder}` is that of the study,
             `{model}` that of its final model; a command with one of them is for a single study.
         dry_run: Print the studies, their spaces, first points and samples; run nothing.
@@ -150,6 +152,7 @@ class StudySweeperConf(StockOptions):
     repeats: RepeatsConf = field(default_factory=RepeatsConf)
     refit: RefitConf = field(default_factory=RefitConf)
     names: NamesConf = field(default_factory=NamesConf)
+    tracking: str | None = None
     next: list[str] = field(default_factory=list)
     dry_run: bool = False
     restart: bool = False

@@ -60,6 +60,11 @@ def trial_record(folder: Path) -> Path:
     return folder / "trial.json"
 
 
+def tracking_record(folder: Path, tracker: str) -> Path:
+    """What a tracker has of the study or the run in a folder: a `TrackingRecord`."""
+    return folder / f".tracking-{tracker}.json"
+
+
 def host_lock(name: str) -> Path:
     """A file that processes of this user on this machine lock, and no others.
 

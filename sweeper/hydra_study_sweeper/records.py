@@ -12,6 +12,9 @@ from hydra_study_sweeper.paths import StudyPaths, trial_record
 Value = str | int | float | bool | None
 """The value of a hyperparameter."""
 
+State = Literal["running", "complete", "pruned", "failed", "interrupted"]
+"""How far a trial has come; `running` also after its worker was lost, until that is noticed."""
+
 Role = Literal["validation", "final"]
 """What a run of the refit is for: to measure the winner as the search did, or to be used."""
 
@@ -31,7 +34,7 @@ class TrialRecord:
     """
 
     number: int
-    state: Literal["running", "complete", "pruned", "failed", "interrupted"]
+    state: State
     values: list[float] | None
     params: dict[str, Value]
     runs: list[str]

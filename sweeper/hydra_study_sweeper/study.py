@@ -48,6 +48,8 @@ from hydra_study_sweeper.storage.existing import (
 from hydra_study_sweeper.storage.locks import Lock, owner_lock
 from hydra_study_sweeper.storage.opening import check_storage, open_storage
 from hydra_study_sweeper.storage.trials import Trials
+from hydra_study_sweeper.tracking.mirror import Mirror, tracker_class
+from hydra_study_sweeper.tracking.studies import StudyEntries
 from hydra_study_sweeper.workers.launch import run_trials, wait_for_others
 from hydra_study_sweeper.workers.pool import Pool
 
@@ -75,6 +77,8 @@ def run_studies(
         _log_lines(line for plan in plans for line in plan.lines())
         log.info("next: the same command without dry_run")
         return []
+    if master.hydra.sweeper.tracking is not None:
+        tracker_class(master.hydra.sweeper.tracking)  # a missing library is said before anything
     plans = [_continuing(plan) for plan in plans]
     queue = Queue([plan.queued for plan in plans])
     preload = dict.fromkeys(module for plan in plans for module in plan.options.preload)
@@ -119,12 +123,21 @@ def run_study(plan: StudyPlan, pool: Pool, queue: Queue) -> StudyRecord:
         wait_for_others(trials)
         if is_alone:
             trials.resume()
-        with _telling_how_far(trials, restarted=plan.options.restart):
+        told = _telling_how_far(trials, restarted=plan.options.restart)
+        with told, _tracked(plan):
             record = _search_and_refit(plan, trials, pool, queue, joined=not is_alone)
     finally:
         owner.release()
     _log_lines(describe_outcome(trials, record))
     return record
+
+
+def _tracked(plan: StudyPlan) -> contextlib.AbstractContextManager[object]:
+    """Mirrors the study into its tracker while the block runs, if it has one."""
+    name = plan.options.tracking
+    if name is None:
+        return contextlib.nullcontext()
+    return Mirror(name, plan.spec.folder, StudyEntries(plan.spec))
 
 
 def _open(plan: StudyPlan) -> Trials:

@@ -1,0 +1,1 @@
+"""Trackers such as MLflow: a thread of the command mirrors what the records say into one."""

@@ -1,0 +1,72 @@
+"""MLflow: nested runs, wherever MLFLOW_TRACKING_URI and MLFLOW_EXPERIMENT_NAME say."""
+
+import logging
+import os
+import time
+from pathlib import Path
+
+from hydra_study_sweeper.records import State
+from hydra_study_sweeper.tracking.entry import Entry, Point
+
+KEY = "hydra_study_sweeper.key"
+BATCH = 500  # metrics in a request, of which MLflow takes 1,000
+STATUS: dict[State, str] = {
+    "running": "RUNNING",
+    "complete": "FINISHED",
+    "pruned": "KILLED",
+    "failed": "FAILED",
+    "interrupted": "KILLED",
+}
+
+
+class Tracker:
+    """Writes a run for each entry; the runs of trials are below that of their study."""
+
+    def __init__(self, folder: Path) -> None:
+        import mlflow
+        from mlflow import entities
+
+        for chatty in ("mlflow", "alembic"):
+            logging.getLogger(chatty).setLevel(logging.WARNING)
+        self._client, self._entities = mlflow.MlflowClient(), entities
+        name = os.environ.get("MLFLOW_EXPERIMENT_NAME", "Default")
+        found = self._client.get_experiment_by_name(name)
+        self._experiment = found.experiment_id if found else self._client.create_experiment(name)
+        self._runs: dict[str, str] = {}
+
+    def begin(self, entry: Entry) -> set[Point]:
+        """Finds the run with the key of an entry, or makes it."""
+        points: set[Point] = set()
+        runs = self._client.search_runs([self._experiment], f"tags.`{KEY}` = '{entry.key}'")
+        if runs:
+            run = runs[0]
+            for name in run.data.metrics:
+                history = self._client.get_metric_history(run.info.run_id, name)
+                points |= {(name, metric.step) for metric in history}
+        else:
+            above = {"mlflow.parentRunId": self._runs[entry.parent]} if entry.parent else {}
+            tags = {KEY: entry.key, **above}
+            run = self._client.create_run(self._experiment, run_name=entry.name, tags=tags)
+        self._runs[entry.key] = run.info.run_id
+        return points
+
+    def update(self, entry: Entry, points: dict[Point, float]) -> None:
+        """Writes points, parameters, results, notes, files and the state."""
+        run, now = self._runs[entry.key], int(time.time() * 1000)
+        make = self._entities
+        metrics = [make.Metric(name, v, now, step) for (name, step), v in points.items()]
+        metrics += [make.Metric(f"result/{name}", v, now, 0) for name, v in entry.values.items()]
+        params = [make.Param(name, str(value)) for name, value in entry.params.items()]
+        tags = [make.RunTag(k, v) for k, v in {"state": entry.state, **entry.notes}.items()]
+        self._client.log_batch(run, metrics[:BATCH], params, tags)
+        for start in range(BATCH, len(metrics), BATCH):
+            self._client.log_batch(run, metrics[start : start + BATCH])
+        for file in entry.files:
+            self._client.log_artifact(run, str(file))
+        if entry.state == "running":
+            self._client.update_run(run, status=STATUS[entry.state])
+        else:
+            self._client.set_terminated(run, STATUS[entry.state])
+
+    def close(self) -> None:
+        """Does nothing: MLflow has everything."""

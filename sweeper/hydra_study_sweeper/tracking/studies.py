@@ -1,0 +1,88 @@
+"""The entries of a study: itself, its trials, and the runs of its refits."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from hydra_study_sweeper.files import RecordError
+from hydra_study_sweeper.options import StudySpec
+from hydra_study_sweeper.paths import StudyPaths
+from hydra_study_sweeper.records import State, Value, as_values, read_study
+from hydra_study_sweeper.storage.existing import existing_study, refit_spec
+from hydra_study_sweeper.storage.trials import FOLDER, LOST, REASON, ROLE, SEED
+from hydra_study_sweeper.tracking.entry import Entry
+
+STATES: dict[TrialState, State] = {
+    TrialState.RUNNING: "running",
+    TrialState.COMPLETE: "complete",
+    TrialState.PRUNED: "pruned",
+    TrialState.FAIL: "failed",
+}
+
+
+class StudyEntries:
+    """Reads the entries of a study from its storage, through a connection of its own."""
+
+    def __init__(self, spec: StudySpec) -> None:
+        self._spec = spec
+        self._studies: dict[Path, optuna.Study] = {}
+
+    def __call__(self, key: str, state: State) -> Iterator[Entry]:
+        """Yields the study, whose state is given, and then its trials."""
+        yield self._study(key, state)
+        trials = self._trials(self._spec)
+        yield from (self._trial(trial, key, f"trial-{trial.number}", {}) for trial in trials)
+        for folder in sorted(self._spec.folder.glob(StudyPaths(Path()).refit("*").name)):
+            winner = trials[int(folder.name.rpartition("-")[2])].params if trials else {}
+            for run in self._trials(refit_spec(self._spec, folder)):
+                yield self._trial(run, key, f"{folder.name}-{run.number}", winner)
+
+    def _study(self, key: str, state: State) -> Entry:
+        paths, names = StudyPaths(self._spec.folder), self._spec.names
+        values, notes = {}, {"folder": str(paths.folder)}
+        with suppress(RecordError):
+            record = read_study(paths.folder)
+            notes |= {"overrides": " ".join(record.overrides), "states": str(record.states)}
+            if len(record.best) == 1:
+                values[f"best {names.value}"] = record.best[0].values[0]
+            if record.refit:
+                values[f"refit {names.final}"] = record.refit.final.mean
+            if record.stopped:
+                state, notes["reason"] = "failed", record.stopped
+        files = (paths.record, paths.best, paths.trials) if state != "running" else ()
+        present = tuple(path for path in files if path.exists())
+        return Entry(key, self._spec.name, None, state, {}, {}, values, notes, present)
+
+    def _trial(
+        self, trial: FrozenTrial, parent: str, name: str, winner: dict[str, Value]
+    ) -> Entry:
+        notes = {"folder": "/".join(trial.user_attrs.get(FOLDER, ()))}
+        for attribute in (REASON, ROLE, SEED):
+            if attribute in trial.user_attrs:
+                notes[attribute] = str(trial.user_attrs[attribute])
+        names = self._spec.names
+        is_final = trial.user_attrs.get(ROLE) == "final"
+        value = names.final if is_final else names.value
+        values = trial.values or []
+        return Entry(
+            f"{parent}-{name}",
+            name,
+            parent,
+            "interrupted" if LOST in trial.user_attrs else STATES[trial.state],
+            as_values(winner | trial.params),
+            {value: dict(trial.intermediate_values)} if trial.intermediate_values else {},
+            {value if len(values) == 1 else f"{value} {n}": v for n, v in enumerate(values)},
+            notes,
+        )
+
+    def _trials(self, spec: StudySpec) -> list[FrozenTrial]:
+        if spec.folder not in self._studies:
+            study = existing_study(spec, None)
+            if study is None:
+                return []
+            self._studies[spec.folder] = study
+        trials = self._studies[spec.folder].get_trials(deepcopy=False)
+        return [trial for trial in trials if trial.state in STATES]
