@@ -56,9 +56,7 @@ class StudyEntries:
         present = tuple(path for path in files if path.exists())
         return Entry(key, self._spec.name, None, state, {}, {}, values, notes, present)
 
-    def _trial(
-        self, trial: FrozenTrial, parent: str, name: str, winner: dict[str, Value]
-    ) -> Entry:
+    def _trial(self, trial: FrozenTrial, parent: str, name: str, winner: dict[str, Value]) -> Entry:
         notes = {"folder": "/".join(trial.user_attrs.get(FOLDER, ()))}
         for attribute in (REASON, ROLE, SEED):
             if attribute in trial.user_attrs:

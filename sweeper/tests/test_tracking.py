@@ -1,0 +1,91 @@
+"""A study in a tracker, read back from what the tracker keeps on this machine."""
+
+import json
+from collections import Counter
+
+import pytest
+from foreign_study import FOREIGN_APP
+from processes import run_program
+
+pytest.importorskip("mlflow")
+REFIT = ["hydra.sweeper.refit.seeds=1", "steps=3"]
+
+
+@pytest.fixture
+def tracked(tmp_path, monkeypatch):
+    """Runs the study with a tracker in an empty folder."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"file:{tmp_path}/mlruns")
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")  # its database takes seconds to make
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
+    monkeypatch.setenv("WANDB_MODE", "offline")
+
+    def run(tracker: str, *arguments: str):
+        command = ["-m", f"hydra.sweeper.tracking={tracker}", *arguments]
+        return run_program(FOREIGN_APP, *command, cwd=tmp_path)
+
+    return run
+
+
+@pytest.mark.filterwarnings("ignore::Warning")  # MLflow's own
+def test_mlflow_has_a_study_with_its_trials_below_it_and_continues_it(tracked, tmp_path):
+    for trials in (2, 4):
+        done = tracked("mlflow", f"hydra.sweeper.n_trials={trials}", *REFIT)
+        assert done.returncode == 0 and "tracking" not in done.stdout, done.stdout
+    from mlflow import MlflowClient
+
+    client = MlflowClient(f"file:{tmp_path}/mlruns")
+    runs = {run.info.run_name: run for run in client.search_runs(["0"])}
+    study = runs.pop("study")
+    assert len(client.search_runs(["0"])) == len(runs) + 1, "nothing is there twice"
+    assert {run.data.tags["mlflow.parentRunId"] for run in runs.values()} == {study.info.run_id}
+    assert {f"trial-{number}" for number in range(4)} < runs.keys()
+    record = json.loads((tmp_path / "study" / "study.json").read_text())
+    (best,) = record["best"]
+    assert study.info.status == "FINISHED"
+    assert study.data.metrics["result/best value"] == best["values"][0]
+    trial = runs[f"trial-{best['number']}"]
+    assert trial.data.params == {key: str(value) for key, value in best["params"].items()}
+    steps = [one.step for one in client.get_metric_history(trial.info.run_id, "value")]
+    assert len(steps) == len(set(steps)) == 3
+    assert "study.json" in {file.path for file in client.list_artifacts(study.info.run_id)}
+
+
+def test_tensorboard_has_event_files_of_each_trial(tracked, tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    for trials in (1, 2):
+        tracked("tensorboard", f"hydra.sweeper.n_trials={trials}", *REFIT).check_returncode()
+    for number in range(2):
+        events = EventAccumulator(str(tmp_path / f"study/tensorboard/trial-{number}")).Reload()
+        assert (
+            len(
+                events.Tensors("value")
+                if "value" in events.Tags()["tensors"]
+                else events.Scalars("value")
+            )
+            == 3
+        )
+
+
+def test_wandb_has_an_offline_folder_of_each_entry(tracked, tmp_path):
+    tracked("wandb", "hydra.sweeper.n_trials=2", *REFIT).check_returncode()
+    names = [folder.name.split("-", 4)[-1] for folder in tmp_path.glob("wandb/offline-run-*")]
+    assert Counter(names).keys() >= {"trial-0", "trial-1"}
+    assert len(names) == 5, "the study, two trials, two runs of the refit"
+    assert all(folder.stat().st_size for folder in tmp_path.glob("wandb/*/run-*.wandb"))
+
+
+def test_a_tracker_that_is_down_costs_a_line_and_no_trial(tracked, tmp_path, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    done = tracked("mlflow", "hydra.sweeper.n_trials=2", "steps=3")
+    assert done.returncode == 0
+    assert done.stdout.count("tracking=mlflow: ") == 1
+    assert json.loads((tmp_path / "study/study.json").read_text())["finished"]
+
+
+def test_an_unknown_tracker_is_refused_before_the_first_trial(tracked, tmp_path):
+    done = tracked("mlfow")
+    assert done.returncode != 0
+    assert "tracking is tensorboard, mlflow, wandb" in done.stdout + done.stderr
+    assert not (tmp_path / "study").exists()
