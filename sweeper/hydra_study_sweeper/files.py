@@ -146,7 +146,7 @@ def open_regular(path: Path) -> BufferedReader:
 def refuse_links(folder: Path) -> None:
     """Makes sure that no link leads out of a folder from where this program or Hydra writes.
 
-    Those places are the top of the folder and of a refit in it, the records of Hydra, and the logs.
+    Those places are the top of the folder and of a refit in it, Hydra's records, event files and logs.
     An application may have links elsewhere.
 
     Raises:
@@ -155,7 +155,7 @@ def refuse_links(folder: Path) -> None:
     within = folder.resolve()
     for where, folders, files in os.walk(folder):
         here = Path(where)
-        is_top = here == folder or here.name.startswith("refit-of-")
+        is_top = here == folder or here.name.startswith("refit-of-") or "tensorboard" in here.parts
         for name in (*folders, *files):
             is_written = is_top or ".hydra" in (here.name, name) or name.endswith(".log")
             link = here / name
