@@ -146,7 +146,8 @@ def open_regular(path: Path) -> BufferedReader:
 def refuse_links(folder: Path) -> None:
     """Makes sure that no link leads out of a folder from where this program or Hydra writes.
 
-    Those places are the top of the folder and of a refit in it, Hydra's records, event files and logs.
+    Those places are the top of the folder and of a refit in it, Hydra's records, TensorBoard's
+    files, and the logs.
     An application may have links elsewhere.
 
     Raises:
