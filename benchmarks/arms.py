@@ -1,15 +1,16 @@
 """The searches that are compared: as others run them, and as the sweeper does."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
 import optuna
 from hydra_plugins.hydra_optuna_sweeper.config import TPESamplerConfig
 from hydra_study_sweeper.options import PRUNERS, SAMPLERS
+from hydra_study_sweeper.space.points import Point
 from hydra_study_sweeper.workers.samplers import make_pruner, make_sampler
 from omegaconf import DictConfig, OmegaConf
-from optuna.pruners import MedianPruner
+from optuna.pruners import MedianPruner, SuccessiveHalvingPruner
 from optuna.samplers import RandomSampler, TPESampler
 from recordings import Space
 from simulator import Arm, Array
@@ -47,10 +48,16 @@ class RayPruner(optuna.pruners.BasePruner):
         return ends
 
 
-def arms_of(space: Space) -> dict[str, Arm]:
-    """Returns the searches by name."""
+def arms_of(space: Space, known: Sequence[Point]) -> dict[str, Arm]:
+    """Returns the searches by name.
+
+    Args:
+        space: What is searched.
+        known: Points that are good on other data sets.
+    """
     trial_0 = space.first[:1]
-    ours = Arm(_made_of(OmegaConf.create(SAMPLERS["default"])), _pruner("asha"), trial_0)
+    ours = Arm(_made_of(OmegaConf.create(SAMPLERS["default"])), _pruner("asha"), [*trial_0, *known])
+    cold = replace(ours, first=trial_0)
     return {
         "stock sweeper": Arm(_made_of(OmegaConf.structured(TPESamplerConfig)), in_batches=True),
         "Optuna, median": Arm(_tpe, MedianPruner),
@@ -60,9 +67,13 @@ def arms_of(space: Space) -> dict[str, Arm]:
         "random": Arm(_random),
         "random, halving": Arm(_random, _pruner("asha")),
         OURS: ours,
-        "ours, trial 0 drawn": replace(ours, first=()),
         "ours, no pruner": replace(ours, pruner=_pruner("none")),
         "ours, finalists": replace(ours, finalists=3, again=2),
+        "ours, cold": cold,
+        "ours, cold, no pruner": replace(cold, pruner=_pruner("none")),
+        "ours, cold, a third at 1, 3, 9": replace(
+            cold, pruner=lambda: SuccessiveHalvingPruner(1, 3)
+        ),
     }
 
 

@@ -53,6 +53,7 @@ PLAIN = {
     "model.wide_buckets": 0,
 }
 LITERATURE = [PLAIN, *(PLAIN | {"training.pretrain_epochs": epochs} for epochs in (4, 8))]
+ENOUGH = 40  # configurations, without which nothing is replayed
 REPEATED, REPEATS = 8, 4  # each 8th configuration has 4 validation parts and seeds
 
 
@@ -165,6 +166,16 @@ def read_runs(path: Path) -> list[Run]:
         return []
     rows = pq.read_table(path).to_pylist()
     return [Run(**row | {"point": json.loads(row["point"])}) for row in rows]
+
+
+def recorded_enough() -> list[str]:
+    """Returns the searches of four dimensions that can be replayed."""
+    return [
+        name
+        for name in SEARCHES
+        if name.endswith("-default")
+        and len({run.configuration for run in read_runs(path_of(name))}) >= ENOUGH
+    ]
 
 
 def write_runs(path: Path, runs: Sequence[Run], about: str) -> None:

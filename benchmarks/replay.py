@@ -18,7 +18,9 @@ import numpy as np
 import optuna
 from arms import OURS, arms_of
 from comparisons import Replays
-from recordings import SEARCHES, Space, path_of, read_runs, space_of
+from hydra_study_sweeper.space.points import Point
+from portfolio import portfolio
+from recordings import Space, path_of, read_runs, recorded_enough, space_of
 from replay_page import write_page
 from scipy.stats import qmc
 from simulator import Array, World, means_and_noise, search, winner
@@ -28,7 +30,6 @@ WORKERS = (1, 2, 4, 16)
 FULL_TRIALS = 40
 STEPS = 12  # of the time, at which the winner so far is looked at
 CHECKED = (OURS, "ours, no pruner")
-CONFIGURATIONS = 40  # recorded ones without which nothing is replayed
 SAMPLED = 4096  # points, of which the best is what could be found
 FOLDS = 8
 
@@ -43,6 +44,7 @@ class Scene:
         seconds: Mean CPU seconds of a full training.
         best: The best quality of a point.
         default: The quality of trial 0.
+        known: Points that are good on the other data sets.
     """
 
     space: Space
@@ -50,6 +52,7 @@ class Scene:
     seconds: float
     best: float
     default: float
+    known: list[Point]
 
 
 @lru_cache
@@ -65,7 +68,9 @@ def scene_of(name: str) -> Scene:
     ]
     seconds = float(world.expected(sample).seconds[:, -1].mean())
     best = float(world.quality(sample).max())
-    return Scene(space, world, seconds, best, float(world.quality(space.first[:1])[0]))
+    default = float(world.quality(space.first[:1])[0])
+    others = [other for other in recorded_enough() if other != name]
+    return Scene(space, world, seconds, best, default, portfolio(others))
 
 
 def replay(job: tuple[str, str, int, int]) -> Array:
@@ -79,7 +84,7 @@ def replay(job: tuple[str, str, int, int]) -> Array:
     name, arm_name, workers, seed = job
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     scene = scene_of(name)
-    arm, dimensions = arms_of(scene.space)[arm_name], scene.space.dimensions
+    arm, dimensions = arms_of(scene.space, scene.known)[arm_name], scene.space.dimensions
     random = np.random.default_rng(seed)
     train = partial(scene.world.train, random=random)
     seconds = FULL_TRIALS * scene.seconds / workers
@@ -103,7 +108,7 @@ def check(job: tuple[str, str, int]) -> Array:
     name, arm_name, seed = job
     scene = scene_of(name)
     train = partial(scene.world.train, random=np.random.default_rng(seed))
-    arm, seconds = arms_of(scene.space)[arm_name], 2 * FULL_TRIALS * scene.seconds
+    arm, seconds = arms_of(scene.space, scene.known)[arm_name], 2 * FULL_TRIALS * scene.seconds
     trials = search(arm, scene.space.dimensions, train, 1, seconds, seed)[:FULL_TRIALS]
     values = [trial.value for trial in trials if trial.value is not None]
     return np.array([max(values), len(trials) - len(values), trials[-1].seconds])
@@ -138,7 +143,7 @@ def errors_of(name: str) -> dict[str, tuple[float, float]]:
 def replays_of(name: str, repetitions: int, pool: ProcessPoolExecutor) -> Replays:
     """Runs all searches against recorded curves."""
     scene = scene_of(name)
-    names = list(arms_of(scene.space))
+    names = list(arms_of(scene.space, scene.known))
     jobs = [(name, *job) for job in itertools.product(names, WORKERS, range(repetitions))]
     qualities = np.array(list(pool.map(replay, jobs, chunksize=8)))
     shape = (len(names), len(WORKERS), repetitions, STEPS)
@@ -163,14 +168,10 @@ def replays_of(name: str, repetitions: int, pool: ProcessPoolExecutor) -> Replay
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repetitions", type=int, default=40)
-    parser.add_argument("--names", nargs="+", default=list(SEARCHES))
+    parser.add_argument("--names", nargs="+", default=recorded_enough())
     options = parser.parse_args()
     with ProcessPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        replays = [
-            replays_of(name, options.repetitions, pool)
-            for name in options.names
-            if len({run.configuration for run in read_runs(path_of(name))}) >= CONFIGURATIONS
-        ]
+        replays = [replays_of(name, options.repetitions, pool) for name in options.names]
     write_page(replays)
 
 

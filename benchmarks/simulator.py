@@ -82,14 +82,27 @@ def means_and_noise(runs: Sequence[Run]) -> tuple[list[Point], Curves, Array]:
         for repeats in of.values()
     ]
     means = np.array([repeats.mean(0) for repeats in curves])
-    noise = [
-        # The mean of n takes 1/n of their variance with it.
-        (repeats - repeats.mean(0))[:, :2] * np.sqrt(len(repeats) / (len(repeats) - 1))
-        for repeats in curves
-        if len(repeats) > 1
-    ]
+    most = max(map(len, curves))
+    accuracies = np.array([repeats[:, :2] for repeats in curves if len(repeats) == most])
     points = [repeats[0].point for repeats in of.values()]
-    return points, Curves(*means.transpose(1, 0, 2)), np.concatenate(noise)
+    return points, Curves(*means.transpose(1, 0, 2)), _interaction(accuracies)
+
+
+def _interaction(values: Array) -> Array:
+    """Returns what neither the configuration nor the repeat explains (all trainings, ...).
+
+    All trials of a search have the same validation part, which may be an easy one for all of them.
+    So the mean effect of a repeat is no noise of a search.
+
+    Args:
+        values: Of repeated configurations (configurations, repeats, ...).
+    """
+    left = values - values.mean(1, keepdims=True)
+    left -= left.mean(0)
+    configurations, repeats, *rest = values.shape
+    # The means take their share of the variance with them.
+    freedom = (1 - 1 / configurations) * (1 - 1 / repeats)
+    return left.reshape(-1, *rest) / np.sqrt(freedom)
 
 
 @dataclass(frozen=True)

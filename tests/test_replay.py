@@ -93,7 +93,9 @@ RUNS = [
     recorded(0, 0.0, [0.2, 0.5]),
     recorded(1, 0.5, [0.6, 0.7]),
     recorded(1, 0.5, [0.4, 0.8], repeat=1),
-    recorded(2, 1.0, [0.3, 0.4]),
+    recorded(2, 0.8, [0.5, 0.6]),
+    recorded(2, 0.8, [0.5, 0.6], repeat=1),
+    recorded(3, 1.0, [0.3, 0.4]),
 ]
 
 
@@ -108,15 +110,24 @@ def test_a_recorded_configuration_is_answered_exactly():
     assert world.quality([{"x": 0.1}, {"x": 0.6}]) == pytest.approx([0.4, 0.65])
 
 
-def test_the_noise_has_the_variance_of_the_repeats():
-    _, _, noise = means_and_noise(RUNS)
-    assert noise[:, 0].var(0) == pytest.approx(np.var([[0.6, 0.7], [0.4, 0.8]], axis=0, ddof=1))
+def test_the_noise_is_what_neither_configuration_nor_repeat_explains():
+    rng = np.random.default_rng(0)
+    of_repeats = rng.normal(0.0, 0.1, 4)  # easy and hard validation parts
+    runs = [
+        recorded(number, 0.0, [0.5 + rng.normal(of_repeat, 0.02)], repeat)
+        for number in range(200)
+        for repeat, of_repeat in enumerate(of_repeats)
+    ]
+    runs.append(recorded(200, 0.0, [9.0]))  # is not repeated, and tells nothing
+    _, _, noise = means_and_noise([replace(run, seconds=[1.0]) for run in runs])
+    assert noise[:, 0].std() == pytest.approx(0.02, rel=0.1)
 
 
 def test_a_gaussian_process_finds_what_lies_between():
     xs = np.linspace(0, 1, 12)
     runs = [recorded(n, x, [0.0, 0.6 + 0.2 * np.sin(3 * x)]) for n, x in enumerate(xs)]
-    points, curves, _ = means_and_noise([*runs, recorded(0, 0.0, [0.0, 0.6], repeat=1)])
+    runs += [replace(run, repeat=1) for run in runs[:2]]
+    points, curves, _ = means_and_noise(runs)
     at = [{"x": 0.23}, {"x": 0.77}]
     weights = gaussian_process(points, DIMENSIONS, targets_of(curves)[0])(at)
     truth = [0.6 + 0.2 * np.sin(3 * point["x"]) for point in at]

@@ -105,6 +105,9 @@ class StudySweeperConf(StockOptions):
         max_failures: The study stops when this many trials in a row fail in the same way.
         enqueue: Points to try after trial 0, which has the defaults. Each is a mapping of keys to
             values; the other keys have their defaults.
+        warm_start: Points that are known to be good elsewhere, to try after those of `enqueue`.
+            Each is a mapping as there, or the folder of an earlier study, for its best trial. A key
+            that is not searched is ignored; a point outside of the space is left out.
         keep: The number of the best trials that keep the files that match `weights`.
         weights: Patterns of large files in the trials' folders, for example `*.safetensors`.
         ignore: Keys that may change when a study is continued, such as folders and devices.
@@ -144,6 +147,7 @@ class StudySweeperConf(StockOptions):
     study_name: str | None = None
     max_failures: int = 5
     enqueue: list[Any] = field(default_factory=list)
+    warm_start: list[Any] = field(default_factory=list)
     keep: int = 3
     weights: list[str] = field(default_factory=list)
     ignore: list[str] = field(default_factory=list)
@@ -207,8 +211,8 @@ PRUNERS: dict[str, dict[str, Any]] = {
     },
     "asha": {
         "_target_": "optuna.pruners.SuccessiveHalvingPruner",
-        "min_resource": 1,
-        "reduction_factor": 3,
+        "min_resource": 2,
+        "reduction_factor": 2,
     },
     "hyperband": {
         "_target_": "optuna.pruners.HyperbandPruner",

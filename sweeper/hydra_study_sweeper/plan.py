@@ -46,6 +46,7 @@ from hydra_study_sweeper.space.points import (
     random_points,
 )
 from hydra_study_sweeper.space.repeats import refuse_replaced_keys, repeats_of
+from hydra_study_sweeper.space.warm_start import warm_points
 from hydra_study_sweeper.storage.existing import seconds_spent
 from hydra_study_sweeper.storage.opening import refuse_password
 from hydra_study_sweeper.workers.launch import number_of_workers
@@ -232,6 +233,9 @@ def _plan(
     check_options(options)
     refuse_password(options.storage)
     first, warnings = first_points(bases, dimensions, options.enqueue)
+    known, left_out = warm_points(bases, dimensions, options.warm_start)
+    first += [point for point in known if point not in first]
+    warnings += left_out
     n_trials, sampler = options.n_trials, options.sampler
     if sampler["_target_"] == GRID:
         # Its points are queued: Optuna's grid sampler does not know conditions, and two workers

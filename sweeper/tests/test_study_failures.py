@@ -81,6 +81,8 @@ def test_a_trial_that_hangs_is_ended(sweep, tmp_path):
         ("hydra.sweeper.workers=none", "workers is auto or a number from 1"),
         ("hydra.sweeper.direction=up", "minimize, maximize or a list"),
         ("hydra.sweeper.enqueue=[{y: 1}]", "y is not a dimension"),
+        ("hydra.sweeper.warm_start=[elsewhere]", "there is no study in elsewhere"),
+        ("hydra.sweeper.warm_start=[3]", "points like {KEY: VALUE}; one is 3"),
         ("x=0.3", "needs something to search"),
         (
             "hydra.sweeper.check=no.such",

@@ -148,7 +148,7 @@ def first_points(
     Raises:
         ConfigError: If a point has something that is not searched, or a value that it cannot have.
     """
-    defaults = _completed({}, configured, dimensions)
+    defaults = completed({}, configured, dimensions)
     config = configured(groups_of(defaults, dimensions))
     warnings = [
         f"trial 0 has the defaults, but {dimension.key}={dimension.value_in(config)} is outside "
@@ -157,7 +157,10 @@ def first_points(
         if dimension.applies(defaults) and dimension.key not in defaults
     ]
     asked = [_asked_for(point, dimensions) for point in enqueue]
-    return [defaults, *(_completed(point, configured, dimensions) for point in asked)], warnings
+    try:
+        return [defaults, *(completed(point, configured, dimensions) for point in asked)], warnings
+    except ValueError as error:
+        raise ConfigError(f"hydra.sweeper.enqueue: {error}") from error
 
 
 def _asked_for(point: Any, dimensions: Sequence[Dimension]) -> dict[str, Any]:
@@ -171,19 +174,21 @@ def _asked_for(point: Any, dimensions: Sequence[Dimension]) -> dict[str, Any]:
     return asked
 
 
-def _completed(
+def completed(
     asked: Mapping[str, Any], configured: Configured, dimensions: Sequence[Dimension]
 ) -> Point:
+    """Returns a point with the defaults of what was not asked for.
+
+    Raises:
+        ValueError: If something was asked for that its dimension does not have.
+    """
     point: Point = {}
     for dimension in dimensions:
         if not (dimension.key in asked or dimension.applies(point)):
             continue
         config = configured(groups_of(point, dimensions))
         if dimension.key in asked:
-            try:
-                point[dimension.key] = dimension.member(asked[dimension.key], config)
-            except ValueError as error:
-                raise ConfigError(f"hydra.sweeper.enqueue: {error}") from error
+            point[dimension.key] = dimension.member(asked[dimension.key], config)
         else:
             with contextlib.suppress(ValueError, OmegaConfBaseException):
                 point[dimension.key] = dimension.member_in(config)
