@@ -8,6 +8,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Self, cast
 
@@ -113,7 +114,7 @@ class Mirror:
         ended = set(self._record.ended)
         for entry in self._read(self._record.key, self._state):
             if entry.key not in ended and entry != self._written.get(entry.key):
-                self._attempt(lambda entry=entry: self._write(tracker, entry))  # type: ignore[misc]
+                self._attempt(partial(self._write, tracker, entry))
             self._progress = time.monotonic()
         if len(self._record.ended) > len(ended) or not self._path.exists():
             write_record(self._path, self._record)
