@@ -37,7 +37,7 @@ _MISUNDERSTOOD = {
     r"(?:sweep|study)=(.*)": r"\g<0>: a study is python run.py -m sweeps=\1",
 }
 _WITHOUT_STUDY = {
-    r"(n_trials|minutes|repeats|workers|pruner|sampler|restart|dry_run)=.*": (
+    r"(n_trials|minutes|repeats|workers|pruner|sampler|tracking|restart|dry_run)=.*": (
         r"\g<0> is for a study; which one? python run.py -m sweeps=auto \g<0>"
     ),
 }
