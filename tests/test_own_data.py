@@ -144,6 +144,17 @@ def test_what_looks_wrong_is_said(texts, labels, test, said):
         assert re.search(expected, line), line
 
 
+def test_a_class_that_validation_cannot_measure_is_said(tmp_path):
+    write(tmp_path / "texts.csv", [*many(60, "x", "y"), ("seldom", "rare"), ("scarce", "rare")])
+    config = composed("dataset=csv", f"dataset.file={tmp_path / 'texts.csv'}")
+    (line,) = [one for one in prepare(config.dataset, tmp_path).complaints if "validation" in one]
+    assert line.startswith("1 class without a validation text: rare; ")
+    without = composed(
+        "dataset=csv", f"dataset.file={tmp_path / 'texts.csv'}", "dataset.validation_fraction=0"
+    )
+    assert not any("validation" in one for one in prepare(without.dataset, tmp_path).complaints)
+
+
 def test_characters_are_tokens_for_texts_without_blanks(tmp_path, run_py):
     """A run on Chinese texts: by words it is warned of, by characters it learns them."""
     assert characters(" Ab \n c") == ["a", "b", "▁", "c"]
@@ -205,7 +216,8 @@ def test_a_check_reports_and_then_refuses_what_a_run_refuses(tmp_path):
         "       4  y",
         "no test file: a run splits the texts of each class by dataset.train_fraction",
     ]
-    assert [line.startswith("warning: ") for line in said[5:]] == [True, True]
+    (warning,) = said[5:]
+    assert "fewer than 10" in warning, "what the error says is not said twice"
 
 
 def test_a_check_names_its_options_and_leaves_what_stands_in_the_file(tmp_path, rnnclf):

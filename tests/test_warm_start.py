@@ -57,6 +57,18 @@ def test_words_of_the_model_are_known_in_validation_texts_too(run_py, tmp_path):
     assert epoch["val_loss"] == pytest.approx(result["val_loss"])
 
 
+def test_a_file_that_may_have_grown_is_warned_of(run_py, tmp_path):
+    """Its test part is drawn anew, and may have texts that the model has learned."""
+    write_data(tmp_path / "data", OLD)
+    file = [*SMALL[:-1], "dataset.file=data/train.csv"]
+    run_py(*file, "hydra.run.dir=old").check_returncode()
+    again = (*file, "warm_start=old", "epochs=1")
+    warning = "the model may have been trained on some of them"
+    assert warning in run_py(*again, "hydra.run.dir=new").stdout
+    tested = run_py(*again, "dataset.test_file=data/test.csv", "hydra.run.dir=tested")
+    assert tested.returncode == 0 and warning not in tested.stdout
+
+
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [

@@ -1,7 +1,7 @@
 """What is to be said of labelled texts before somebody trains on them."""
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from statistics import median
 
 from hydra_study_sweeper.printable import counted
@@ -51,6 +51,18 @@ def rare_words(once: int, words: int, texts: int) -> list[str]:
     return [
         f"{once} of {words} words of the training texts occur once, so little can be learned from "
         "them; for texts without blanks set dataset.tokens=characters"
+    ]
+
+
+def unmeasured(classes: Iterable[str], validation: Texts) -> list[str]:
+    """Complains of classes that no validation text has, since no validation figure covers them."""
+    missing = sorted(set(classes) - set(validation.labels))
+    if not missing or not validation.labels:
+        return []
+    return [
+        f"{counted(len(missing), 'class', 'classes')} without a validation text: "
+        f"{_names(missing)}; validation figures leave them out; "
+        "raise dataset.validation_fraction or add texts"
     ]
 
 

@@ -157,10 +157,11 @@ def report_of(files: Mapping[str, Path], reading: Reading) -> Iterator[str]:
     words = Counter(word for text in own.parts["train"].texts for word in tokenize(text))
     once = sum(count == 1 for count in words.values())
     rare = rare_words(once, words.total(), len(own.parts["train"]))
-    for complaint in [*own.complaints, *findings(own.parts), *rare]:
-        yield f"warning: {complaint}"
+    complaints = [*findings(own.parts), *rare]
+    yield from (f"warning: {complaint}" for complaint in complaints)
     if own.complaints:
-        read_parts(files, reading, skip=False)
+        skipped = read_parts(files, reading, skip=False).complaints
+        yield from (f"warning: {complaint}" for complaint in skipped)
 
 
 def _check_classes(table: Table) -> None:

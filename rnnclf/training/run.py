@@ -48,6 +48,7 @@ from rnnclf.training.trainer import Trainer, balanced_weights
 from rnnclf.training.updates import make_updates
 from rnnclf.training.warm_start import (
     check_same_network,
+    drawn_anew,
     take_weights,
     with_words_and_classes,
 )
@@ -103,6 +104,7 @@ def _train(config: Config, paths: RunPaths) -> float:
     if given:
         check_same_network(given, config)
         data = with_words_and_classes(data, given)
+        data = replace(data, complaints=[*data.complaints, *drawn_anew(config.dataset)])
     classifier = build_classifier(config, data)
     if given:
         take_weights(given, classifier)

@@ -4,7 +4,7 @@ from dataclasses import asdict, replace
 
 import torch
 
-from rnnclf.configuration.schema import Config
+from rnnclf.configuration.schema import Config, DatasetConfig
 from rnnclf.data.encoding import EncodedTexts
 from rnnclf.data.prepared import PreparedTexts
 from rnnclf.data.vocabulary import Vocabulary
@@ -35,6 +35,16 @@ def check_same_network(given: Classifier, config: Config) -> None:
                 f"{where} has model.{key}={value}, this run {ours[key]}; "
                 "from=FOLDER takes over all values of a model"
             )
+
+
+def drawn_anew(dataset: DatasetConfig) -> list[str]:
+    """Warns of a test part in which the texts of the first training may be."""
+    if not dataset.file or dataset.test_file:
+        return []
+    return [
+        f"the test texts are drawn from {dataset.file}; if it has grown, the model may have been "
+        "trained on some of them; dataset.test_file=FILE names texts that it has not seen"
+    ]
 
 
 def with_words_and_classes(data: PreparedTexts, given: Classifier) -> PreparedTexts:
