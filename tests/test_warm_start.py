@@ -57,15 +57,19 @@ def test_words_of_the_model_are_known_in_validation_texts_too(run_py, tmp_path):
     assert epoch["val_loss"] == pytest.approx(result["val_loss"])
 
 
-def test_a_file_that_may_have_grown_is_warned_of(run_py, tmp_path):
-    """Its test part is drawn anew, and may have texts that the model has learned."""
+@pytest.mark.parametrize("place", ["dataset.file=data/train.csv", "dataset.folder=data"])
+def test_a_test_part_that_is_drawn_anew_is_warned_of(run_py, tmp_path, place):
+    """It may have texts that the model has learned, if the file has grown."""
     write_data(tmp_path / "data", OLD)
-    file = [*SMALL[:-1], "dataset.file=data/train.csv"]
-    run_py(*file, "hydra.run.dir=old").check_returncode()
-    again = (*file, "warm_start=old", "epochs=1")
+    (tmp_path / "data" / "test.csv").rename(tmp_path / "test.csv")
+    run = (*SMALL[:-1], place, "epochs=1")
+    run_py(*run, "hydra.run.dir=old").check_returncode()
     warning = "the model may have been trained on some of them"
-    assert warning in run_py(*again, "hydra.run.dir=new").stdout
-    tested = run_py(*again, "dataset.test_file=data/test.csv", "hydra.run.dir=tested")
+    assert warning in run_py(*run, "warm_start=old", "hydra.run.dir=new").stdout
+    (tmp_path / "test.csv").rename(tmp_path / "data" / "test.csv")
+    if "file" in place:
+        run = (*run, "dataset.test_file=data/test.csv")
+    tested = run_py(*run, "warm_start=old", "hydra.run.dir=tested")
     assert tested.returncode == 0 and warning not in tested.stdout
 
 

@@ -108,6 +108,12 @@ def _prepare(values: tuple[object, ...], data_folder: Path) -> PreparedTexts:
     training, validation = parts
     classes = list(entry.strings["classes"])
     data, splits = entry.strings["digests"]
+    validation_texts = Texts(
+        list(entry.strings["texts"]), [classes[label] for label in validation.labels]
+    )
+    complaints = [*entry.strings["complaints"], *_rare_words(training, config.tokens)]
+    if is_own(config):
+        complaints += unmeasured(classes, validation_texts)
     return PreparedTexts(
         data,
         splits,
@@ -115,10 +121,10 @@ def _prepare(values: tuple[object, ...], data_folder: Path) -> PreparedTexts:
         Vocabulary(list(entry.strings["words"])),
         training,
         validation,
-        Texts(list(entry.strings["texts"]), [classes[label] for label in validation.labels]),
+        validation_texts,
         int(entry.arrays["num_test"]),
         list(entry.strings["notes"]),
-        [*entry.strings["complaints"], *_rare_words(training, config.tokens)],
+        complaints,
     )
 
 
@@ -130,10 +136,7 @@ def _build(config: DatasetConfig, data_folder: Path) -> Entry:
     vocabulary = Vocabulary(words)
     arrays: dict[str, npt.NDArray[Any]] = {"num_test": np.array(len(corpus.test))}
     strings = {"words": words, "classes": corpus.classes, "texts": parts["validation"].texts}
-    complaints = [*corpus.complaints]
-    if is_own(config):
-        complaints += unmeasured(corpus.classes, parts["validation"])
-    strings |= {"notes": corpus.notes, "complaints": complaints}
+    strings |= {"notes": corpus.notes, "complaints": corpus.complaints}
     for part, texts in parts.items():
         labels = class_indices(texts.labels, corpus.classes)
         encoded = encode(texts.texts, labels, tokenize, vocabulary)

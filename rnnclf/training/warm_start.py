@@ -6,6 +6,7 @@ import torch
 
 from rnnclf.configuration.schema import Config, DatasetConfig
 from rnnclf.data.encoding import EncodedTexts
+from rnnclf.data.own import files_of, is_own
 from rnnclf.data.prepared import PreparedTexts
 from rnnclf.data.vocabulary import Vocabulary
 from rnnclf.errors import ConfigError
@@ -39,11 +40,11 @@ def check_same_network(given: Classifier, config: Config) -> None:
 
 def drawn_anew(dataset: DatasetConfig) -> list[str]:
     """Warns of a test part in which the texts of the first training may be."""
-    if not dataset.file or dataset.test_file:
+    if not is_own(dataset) or "test" in (files := files_of(dataset)):
         return []
     return [
-        f"the test texts are drawn from {dataset.file}; if it has grown, the model may have been "
-        "trained on some of them; dataset.test_file=FILE names texts that it has not seen"
+        f"the test texts are drawn from {files['train']}; if it has grown, the model may have been "
+        "trained on some of them; a test file of its own has texts that it has not seen"
     ]
 
 

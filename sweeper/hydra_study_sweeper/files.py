@@ -147,8 +147,7 @@ def refuse_links(folder: Path) -> None:
     """Makes sure that no link leads out of a folder from where this program or Hydra writes.
 
     Those places are the top of the folder and of a refit in it, Hydra's records, TensorBoard's
-    files, and the logs.
-    An application may have links elsewhere.
+    files, and the logs. An application may have links elsewhere.
 
     Raises:
         OSError: If there is such a link.
@@ -156,7 +155,8 @@ def refuse_links(folder: Path) -> None:
     within = folder.resolve()
     for where, folders, files in os.walk(folder):
         here = Path(where)
-        is_top = here == folder or here.name.startswith("refit-of-") or "tensorboard" in here.parts
+        below = here.relative_to(folder).parts
+        is_top = not below or here.name.startswith("refit-of-") or below[0] == "tensorboard"
         for name in (*folders, *files):
             is_written = is_top or ".hydra" in (here.name, name) or name.endswith(".log")
             link = here / name

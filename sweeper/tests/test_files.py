@@ -50,7 +50,7 @@ def test_what_a_killed_process_left_is_deleted(tmp_path):
     "name",
     [
         *("study.journal", "0", "worker-0.log", "0/.hydra", "0/.hydra/config.yaml", "0/app.log"),
-        *("refit-of-2/1", "refit-of-2/study.journal"),
+        *("refit-of-2/1", "refit-of-2/study.journal", "tensorboard/trial-0/events.out.tfevents.1"),
     ],
 )
 def test_a_link_that_leads_elsewhere_from_where_files_are_written_is_refused(name, tmp_path):
@@ -62,8 +62,9 @@ def test_a_link_that_leads_elsewhere_from_where_files_are_written_is_refused(nam
 
 
 def test_links_of_an_application_are_no_obstacle(tmp_path):
-    run = tmp_path / "study" / "0"
+    study = tmp_path / "tensorboard" / "study"  # whatever the folder above it is called
+    run = study / "0"
     run.mkdir(parents=True)
     (run / "data").symlink_to(tmp_path)
     (run / "latest.log").symlink_to(run / "app.log")
-    refuse_links(tmp_path / "study")
+    refuse_links(study)

@@ -33,8 +33,9 @@ def warm_points(
     """
     points: list[Point] = []
     warnings = []
+    searched = {dimension.key for dimension in dimensions}
     for known in _known(given):
-        asked = {key: known[key] for key in known if key in {one.key for one in dimensions}}
+        asked = {key: value for key, value in known.items() if key in searched}
         try:
             points += [completed(asked, configured, dimensions)] if asked else []
         except ValueError as error:
