@@ -92,6 +92,9 @@ def complaint(command: str) -> str:
         ("-m sweeps=smoke seed=0,1", "a seed is nothing to search"),
         ("-m sweeps=smoke n_trials=x", "hydra.sweeper.n_trials=x: must be a whole number"),
         ("-m sweeps=smoke launcher=pbs", "there are joblib, local, ray, slurm."),
+        ("-m tracking=mlflow,wandb", "one tracker at a time"),
+        # the shell
+        ("-sc query=bash", "query=bash is what a shell asks; to set it up: python run.py -sc"),
         # an interrupted run
         ("resume=nowhere", "resume=nowhere: there is no run in this folder"),
         ("resume=", "resume=: there is no run in this folder"),

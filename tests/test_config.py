@@ -112,7 +112,7 @@ def test_identity_depends_on_what_determines_the_result_and_on_nothing_else():
 
 def test_studies_ignore_the_same_keys_as_identity():
     ignored = set(compose_sweep("sweeps=smoke").hydra.sweeper.ignore)
-    assert ignored == {*WITHOUT_EFFECT, "search_space", "resume"}
+    assert ignored == {*WITHOUT_EFFECT, "search_space", "resume", "tracking"}
 
 
 def test_only_a_single_run_and_a_winner_that_is_told_to_read_the_test_split():

@@ -99,7 +99,9 @@ def run(node: DictConfig) -> float:
         from rnnclf.training.run import train  # here: --help and mistakes need not wait for torch
 
         gc.freeze()  # what is loaded by now stays; going through it again and again takes 0.2 s
-        value = train(config, folder)
+        # A study tells its tracker of its trials itself.
+        is_trial = in_sweep and "tracking" in job.sweeper
+        value = train(config, folder, None if is_trial else node.tracking)
         if in_sweep:
             metric = METRICS[config.training.metric]
             of_grid.append((value, f"{config.dataset.name}: best validation {metric}", folder))

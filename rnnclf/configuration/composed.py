@@ -38,10 +38,13 @@ class ComposedConfig(Config):
     Attributes:
         search_space: The search space of a study, by key; `sweeps=` sets it.
         resume: The folder of an interrupted run. The run continues with its own configuration.
+        tracking: Where a run or a study is also recorded: `tensorboard`, `mlflow`, `wandb`, or the
+            dotted path of a class like `hydra_study_sweeper.tracking.entry.Tracker`.
     """
 
     search_space: dict[str, Any]
     resume: str | None
+    tracking: str | None
 
 
 def register_schema() -> None:
@@ -83,8 +86,8 @@ def from_omegaconf(node: DictConfig) -> Config:
     """
     plain = OmegaConf.to_container(node, resolve=True)
     if isinstance(plain, dict):
-        plain.pop("search_space", None)
-        plain.pop("resume", None)
+        for key in ("search_space", "resume", "tracking"):
+            plain.pop(key, None)
     config = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(Config), plain))
     assert isinstance(config, Config), "it was composed over the schema"
     check(config)

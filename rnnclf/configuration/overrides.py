@@ -1,5 +1,6 @@
 """The overrides that people type, before Hydra sees them."""
 
+import os
 import re
 from collections.abc import Iterable
 from itertools import pairwise
@@ -34,12 +35,16 @@ _MISUNDERSTOOD = {
         r"\g<0>: one at a time; for several data sets or cells in one command: "
         "-m sweeps=auto dataset=questions,spam cell=gru,lstm"
     ),
+    r"tracking=.*,.*": r"\g<0>: one tracker at a time",
     r"(?:sweep|study)=(.*)": r"\g<0>: a study is python run.py -m sweeps=\1",
 }
 _WITHOUT_STUDY = {
-    r"(n_trials|minutes|repeats|workers|pruner|sampler|tracking|restart|dry_run)=.*": (
+    r"(n_trials|minutes|repeats|workers|pruner|sampler|restart|dry_run)=.*": (
         r"\g<0> is for a study; which one? python run.py -m sweeps=auto \g<0>"
     ),
+}
+_WITHOUT_SHELL = {
+    r"query=\w+": r"\g<0> is what a shell asks; to set it up: python run.py -sc install=bash"
 }
 _IN_STUDY = {
     r"seed=.*[,(].*": (
@@ -47,7 +52,7 @@ _IN_STUDY = {
         "seeds"
     ),
 }
-_BESIDE_RESUME = re.compile(r"(\+*resume|device|threads|hydra\.verbose)=")
+_BESIDE_RESUME = re.compile(r"(\+*resume|tracking|device|threads|hydra\.verbose)=")
 
 
 def as_hydra_reads_it(arguments: list[str]) -> list[str]:
@@ -68,6 +73,8 @@ def refuse_misunderstandings(arguments: list[str]) -> None:
     """
     is_study = any(map(_STUDY.match, arguments))
     patterns = _MISUNDERSTOOD | (_IN_STUDY if is_study else _WITHOUT_STUDY)
+    if "COMP_LINE" not in os.environ:  # which a shell sets
+        patterns |= _WITHOUT_SHELL
     for argument, following in pairwise([*arguments[1:], ""]):
         if argument in ("-c", "--cfg") and following not in ("job", "hydra", "all"):
             raise ConfigError(f"{argument} {following}: it is --cfg job, --cfg hydra or --cfg all")

@@ -44,6 +44,7 @@ from rnnclf.training.reproducibility import (
     prepare_torch,
     seed_everything,
 )
+from rnnclf.training.tracking import tracked
 from rnnclf.training.trainer import Trainer, balanced_weights
 from rnnclf.training.updates import make_updates
 from rnnclf.training.warm_start import (
@@ -59,11 +60,12 @@ PRECISIONS = {"float32": torch.float32, "bf16": torch.bfloat16}
 log = logging.getLogger(__name__)
 
 
-def train(config: Config, folder: Path) -> float:
+def train(config: Config, folder: Path, tracker: str | None = None) -> float:
     """Trains one classifier and leaves its record in `folder`.
 
     If a run of the same configuration has left a checkpoint there, this one continues after the
-    last finished epoch, with the result of a run without interruption.
+    last finished epoch, with the result of a run without interruption. `tracker` names where the
+    run is also recorded.
 
     Returns:
         The best validation metric. Without a validation part, that of the test texts, or if it is
@@ -86,7 +88,8 @@ def train(config: Config, folder: Path) -> float:
     with held:
         try:
             discard_unfinished(folder)
-            return _train(config, RunPaths(folder))
+            with tracked(tracker, config, RunPaths(folder)):
+                return _train(config, RunPaths(folder))
         finally:
             lock.unlink()
 

@@ -1,6 +1,7 @@
 """A study in a tracker, read back from what the tracker keeps on this machine."""
 
 import json
+import socket
 from collections import Counter
 
 import pytest
@@ -14,16 +15,23 @@ REFIT = ["hydra.sweeper.refit.seeds=1", "steps=3"]
 
 @pytest.fixture
 def tracked(tmp_path, monkeypatch):
-    """Runs the study with a tracker in an empty folder."""
+    """Runs the study with a tracker in an empty folder, and lines of Python before it."""
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"file:{tmp_path}/mlruns")
     monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")  # its database takes seconds to make
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
     monkeypatch.setenv("WANDB_MODE", "offline")
 
-    def run(tracker: str, *arguments: str):
+    def run(tracker: str, *arguments: str, before: str = ""):
         command = ["-m", f"hydra.sweeper.tracking={tracker}", *arguments]
-        return run_program(FOREIGN_APP, *command, cwd=tmp_path)
+        program = FOREIGN_APP
+        if before:
+            program = tmp_path / "app.py"
+            program.write_text(
+                f"import runpy, sys\n{before}\nsys.argv[0] = {str(FOREIGN_APP)!r}\n"
+                "runpy.run_path(sys.argv[0], run_name='__main__')\n"
+            )
+        return run_program(program, *command, cwd=tmp_path)
 
     return run
 
@@ -86,8 +94,29 @@ def test_a_tracker_that_is_down_costs_a_line_and_no_trial(tracked, tmp_path, mon
     assert json.loads((tmp_path / "study/study.json").read_text())["finished"]
 
 
-def test_an_unknown_tracker_is_refused_before_the_first_trial(tracked, tmp_path):
-    done = tracked("mlfow")
+def test_a_tracker_that_never_answers_holds_the_command_up_for_a_while_only(
+    tracked, tmp_path, monkeypatch
+):
+    sooner = "import hydra_study_sweeper.tracking.mirror as mirror; mirror.PATIENCE = 0.5"
+    with socket.create_server(("127.0.0.1", 0)) as server:  # it accepts, and that is all
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{server.getsockname()[1]}")
+        done = tracked("mlflow", "hydra.sweeper.n_trials=2", "steps=3", before=sooner)
+    assert done.returncode == 0
+    assert done.stdout.count("tracking=mlflow: ") == done.stdout.count("no answer for") == 1
+    assert json.loads((tmp_path / "study/study.json").read_text())["finished"]
+
+
+@pytest.mark.parametrize(
+    ("name", "before", "said"),
+    [
+        ("mlfow", "", "tracking is tensorboard, mlflow, wandb"),
+        ("mlflow", "sys.modules['mlflow'] = None", "pip install 'hydra-study-sweeper[mlflow]'"),
+    ],
+)
+def test_a_tracker_that_is_not_there_is_refused_before_the_first_trial(
+    tracked, tmp_path, name, before, said
+):
+    done = tracked(name, before=before)
     assert done.returncode != 0
-    assert "tracking is tensorboard, mlflow, wandb" in done.stdout + done.stderr
+    assert (done.stdout + done.stderr).count(said) == 1
     assert not (tmp_path / "study").exists()

@@ -21,7 +21,7 @@ class Tracker:
             id=entry.key,
             name=entry.name,
             group=entry.parent or entry.key,
-            job_type="trial" if entry.parent else "study",
+            job_type="trial" if entry.parent else None,
             config=entry.params,
             resume="allow",
             reinit="create_new",

@@ -1,0 +1,59 @@
+"""A single run and a grid in a tracker, read back from what the tracker keeps on this machine."""
+
+import json
+import signal
+import time
+
+import pytest
+
+pytest.importorskip("mlflow")
+SMALL = ("hidden_size=8", "embedding_size=8")
+
+
+@pytest.mark.filterwarnings("ignore::Warning")  # MLflow's own
+def test_a_resumed_run_continues_its_entry(run_py, start_run_py, tmp_path, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"file:{tmp_path}/mlruns")
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")  # its database takes seconds to make
+    monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
+    process = start_run_py("tracking=mlflow", *SMALL, "epochs=8", "hydra.run.dir=run")
+    while not (tmp_path / "run/checkpoint.safetensors").exists():
+        time.sleep(0.01)
+    process.send_signal(signal.SIGTERM)
+    ended = process.wait(timeout=60)
+    from mlflow import MlflowClient
+
+    client = MlflowClient(f"file:{tmp_path}/mlruns")
+    (run,) = client.search_runs(["0"])
+    assert (ended.returncode, run.info.status) == (143, "KILLED")
+    done = run_py("resume=run", "tracking=mlflow")
+    assert done.returncode == 0, done.stderr
+    (run,) = client.search_runs(["0"])
+    result = json.loads((tmp_path / "run/result.json").read_text())
+    epochs = [json.loads(line) for line in (tmp_path / "run/metrics.jsonl").open()]
+    assert (run.info.status, run.info.run_name) == ("FINISHED", f"{tmp_path.name}/run")
+    assert run.data.params["model.hidden_size"] == "8"
+    assert run.data.metrics["result/test_accuracy"] == result["test_accuracy"]
+    history = client.get_metric_history(run.info.run_id, "val_loss")
+    assert {point.step: point.value for point in history} == {
+        epoch["epoch"]: epoch["val_loss"] for epoch in epochs
+    }
+    files = {file.path for file in client.list_artifacts(run.info.run_id)}
+    assert files == {"config.yaml", "result.json"}
+
+
+def test_each_run_of_a_grid_has_an_entry(run_py, tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    grid = ("-m", "cell=rnn,gru", "tracking=tensorboard", "hydra.sweep.dir=grid")
+    run_py(*grid, *SMALL, "epochs=2").check_returncode()
+    for number in range(2):
+        events = EventAccumulator(str(tmp_path / f"grid/{number}/tensorboard")).Reload()
+        assert [one.step for one in events.Scalars("val_accuracy")] == [1, 2]
+
+
+def test_a_tracker_is_refused_before_the_run(run_py, tmp_path):
+    done = run_py("tracking=mlfow", *SMALL)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: tracking is tensorboard, mlflow, wandb or")
+    assert len(done.stderr.splitlines()) == 1
+    assert not list(tmp_path.glob("outputs/*"))
