@@ -113,6 +113,15 @@ def test_without_a_place_for_locks_it_is_downloaded_all_the_same(server, tmp_pat
 
 
 @pytest.mark.usefixtures("no_pauses")
+def test_a_download_that_fails_leaves_no_folder(server, tmp_path):
+    (tmp_path / "there").mkdir()
+    for folder in ("there", "new/data"):
+        with pytest.raises(DataError, match="could not be downloaded"):
+            fetch(raw_file(server.url("gone.label")), tmp_path / folder)
+    assert {path.name for path in tmp_path.iterdir()} == {"there", "upstream"}
+
+
+@pytest.mark.usefixtures("no_pauses")
 def test_the_next_mirror_is_tried(server, tmp_path):
     urls = (server.url("gone.label"), server.url("a.label"))
     assert fetch(raw_file(*urls), tmp_path).read_bytes() == CONTENT
@@ -150,7 +159,7 @@ def test_an_endless_body_is_given_up(server, tmp_path, monkeypatch):
     monkeypatch.setattr("rnnclf.data.download.LARGEST", len(CONTENT) - 1)
     with pytest.raises(DataError, match=r"more than 2499 bytes"):
         fetch(raw_file(server.url("a.label")), tmp_path / "data")
-    assert not list((tmp_path / "data").iterdir())
+    assert not (tmp_path / "data").exists()
 
 
 def test_what_is_no_file_is_not_waited_for(tmp_path):
@@ -164,7 +173,7 @@ def test_another_content_is_refused_and_nothing_stays(server, tmp_path):
     folder = tmp_path / "data"
     with pytest.raises(DataError, match="not the published file"):
         fetch(raw_file(server.url("a.label"), content=b"other"), folder)
-    assert not list(folder.iterdir())
+    assert not folder.exists()
 
 
 def test_a_file_without_a_known_checksum_is_taken_as_it_is(server, tmp_path):

@@ -81,9 +81,12 @@ def test_a_command_without_a_reader_ends_without_a_word(trained, rnnclf, command
         "train epochs=1 paths.outputs=file/x",
         "sweep sweeps=smoke n_trials=1 workers=1 paths.outputs=file/x",
         "init file/x",
-        "pick TRAINED --to file/x",
-        "report TRAINED -o file/x.html",
-        "export TRAINED -o file/x.onnx",
+        # Before anything is read or computed: there is no such model, and that is not told.
+        "baseline file/x",
+        "ensemble gone gone --to file/x",
+        "export gone -o file/x.onnx",
+        "pick gone --to file/x",
+        "report gone -o file/x.html",
         "predict TRAINED --file in.csv -o file/x.csv",
     ],
 )

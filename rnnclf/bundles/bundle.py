@@ -4,7 +4,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from hydra_study_sweeper.files import RecordError, beside, read_record, write_record, write_text
+from hydra_study_sweeper.files import (
+    RecordError,
+    beside,
+    check_place,
+    read_record,
+    write_record,
+    write_text,
+)
 from hydra_study_sweeper.records import RefitRecord
 
 from rnnclf.bundles.card import model_card
@@ -77,11 +84,13 @@ def reported(folder: Path) -> ModelResult:
 
 
 def check_replaceable(folder: Path) -> None:
-    """Makes sure that nothing but a bundle is replaced.
+    """Makes sure that a bundle can be written, and that nothing but one is replaced.
 
     Raises:
         ModelError: If something else is there.
+        OSError: If nothing can be written there.
     """
+    check_place(folder)
     if not folder.exists():
         return
     try:

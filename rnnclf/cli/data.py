@@ -4,6 +4,7 @@ import shlex
 from pathlib import Path
 
 import click
+from hydra_study_sweeper.files import check_place
 
 from rnnclf.cli.options import FILE, FOLDER, FOLDERS, errors_name_options
 from rnnclf.cli.output import echo
@@ -85,9 +86,11 @@ def baseline(folders: tuple[Path, ...], data_folder: Path | None) -> None:
     from rnnclf.data.sources import default_data_folder
     from rnnclf.runs.linear import measure_baselines
 
+    place = folders[0] / "baselines"
+    check_place(place / "baseline")
     for name, config in distinct(find_runs(folders).require_runs(folders)).items():
         measured = measure_baselines(config, data_folder or default_data_folder())
-        path = write_baseline(measured, folders[0] / "baselines" / name)
+        path = write_baseline(measured, place / name)
         for model in measured.models:
             validation = "no validation texts"
             if model.val_accuracy is not None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import click
+from hydra_study_sweeper.files import check_place
 from hydra_study_sweeper.printable import counted
 
 from rnnclf.cli.options import (
@@ -163,6 +164,7 @@ def export(model: Path, path: Path | None) -> None:
     from rnnclf.model.store import load
 
     path = path or model / "model.onnx"
+    check_place(path)
     classifier = load(model)
     difference = export_onnx(classifier, path)
     echo(

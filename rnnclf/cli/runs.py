@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import click
+from hydra_study_sweeper.files import check_place
 from hydra_study_sweeper.printable import one_line
 
 from rnnclf.cli.options import CONDITION, FOLDER, FOLDERS, PRESENT_FOLDER, output_format
@@ -110,6 +111,7 @@ def pick(folders: tuple[Path, ...], to: Path, condition: str | None) -> None:
     """
     from rnnclf.bundles.pick import choose, write_picks
 
+    check_place(to / "bundle")
     runs = _find(folders, condition).runs
     picks = choose(runs)
     _show_better([one for chosen in picks for one in chosen.better])
@@ -145,6 +147,7 @@ def submission(number: int, folders: tuple[Path, ...], to: Path, condition: str 
     """
     from rnnclf.bundles.submission.archive import choose_for, read_group, write_submission
 
+    check_place(to / "submission")
     group = read_group(number, Path("conf"))
     picks = choose_for(group, _find(folders, condition).runs)
     _show_better([one for chosen in picks for one in chosen.better])

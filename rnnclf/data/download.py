@@ -4,6 +4,7 @@ import hashlib
 import shutil
 import tempfile
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
@@ -87,6 +88,7 @@ def verify(raw_file: RawFile, path: Path) -> None:
 
 def _download(raw_file: RawFile, path: Path) -> None:
     failures = []
+    missing = [one for one in (path.parent, *path.parent.parents) if not one.exists()]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         staging = tempfile.mkdtemp(prefix=".download-", dir=path.parent)
@@ -110,6 +112,9 @@ def _download(raw_file: RawFile, path: Path) -> None:
                 return
     finally:
         shutil.rmtree(staging, ignore_errors=True)
+        for folder in missing:
+            with suppress(OSError):  # the file is in it, or that of another process
+                folder.rmdir()
     raise DataError(
         f"{raw_file.name} is not in {path.parent.resolve()} and could not be downloaded from "
         f"{', '.join(failures)}; put the file there by hand, or set RNNCLF_DATA to the folder that "

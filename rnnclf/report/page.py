@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import plotly.graph_objects as go
-from hydra_study_sweeper.files import write_text
+from hydra_study_sweeper.files import check_place, write_text
 from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
@@ -31,6 +31,7 @@ def write_report(folders: Sequence[Path], output: Path) -> Found:
     Raises:
         SelectionError: If a folder does not exist or no run below them has finished.
     """
+    check_place(output)
     found = find_runs(folders)
     found.require_runs(folders)
     output.parent.mkdir(parents=True, exist_ok=True)

@@ -75,6 +75,17 @@ def beside(path: Path) -> "tempfile.TemporaryDirectory[str]":
         raise OSError(error.errno, error.strerror, str(path)) from error
 
 
+def check_place(path: Path) -> None:
+    """Makes sure that `path` can be written, before long work; its folders may be missing yet.
+
+    Raises:
+        OSError: If it cannot.
+    """
+    while not path.parent.exists():
+        path = path.parent
+    beside(path).cleanup()
+
+
 def discard_unfinished(folder: Path) -> None:
     """Deletes the unfinished files of killed processes in a folder in which nobody writes now."""
     for left in folder.glob(f"{UNFINISHED}*"):
