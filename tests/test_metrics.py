@@ -1,5 +1,7 @@
 """Measures against scikit-learn."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -98,22 +100,43 @@ def test_of_many_classes_the_largest_and_the_worst_are_told():
     assert len(rows) == 10
 
 
-def test_calibration_finds_the_temperature_that_made_the_labels():
-    """The labels are drawn from the model's probabilities at temperature 3."""
+def eight_words(times: int) -> tuple[Classifier, EncodedTexts]:
+    """An untrained model of three classes, and texts of a word each."""
     config = composed("hidden_size=8", "embedding_size=8")
     torch.manual_seed(0)
     model = RecurrentClassifier(config.model, 10, 3)
     vocabulary = Vocabulary(["<unk>", "<pad>", *"abcdefgh"])
-    classifier = Classifier(config, vocabulary, ["x", "y", "z"], model)
-    words = np.tile(np.arange(2, 10, dtype=np.int32), 1000)
+    words = np.tile(np.arange(2, 10, dtype=np.int32), times)
     each = np.arange(len(words))
     texts = EncodedTexts(words, each, np.ones_like(each), np.zeros_like(each))
+    return Classifier(config, vocabulary, ["x", "y", "z"], model), texts
+
+
+def test_answers_that_are_all_right_are_no_surer_than_their_number_allows():
+    """Of n texts, (n + 1) / (n + 2) would be right: the rule of succession."""
+    certain = []
+    for times in (2, 100):
+        classifier, texts = eight_words(times)
+        (model,) = classifier.networks
+        with torch.no_grad():
+            model.linear.weight *= 20
+        labels = predict_logits(model, texts).argmax(1).numpy()
+        calibrate(classifier, replace(texts, labels=labels))
+        certain.append(predict_logits(model, texts).softmax(1).max(1).values.mean().item())
+        assert certain[-1] <= 1 - 1 / (len(texts) + 2)
+    assert certain[0] < certain[1]
+
+
+def test_calibration_finds_the_temperature_that_made_the_labels():
+    """The labels are drawn from the model's probabilities at temperature 3."""
+    classifier, texts = eight_words(1000)
+    (model,) = classifier.networks
     with torch.no_grad():
         model.linear.weight *= 10
     logits = predict_logits(model, texts)
     torch.manual_seed(0)
     labels = (logits / 3).softmax(1).multinomial(1)[:, 0].numpy()
-    texts = EncodedTexts(words, each, np.ones_like(each), labels)
+    texts = replace(texts, labels=labels)
     found = calibrate(classifier, texts)
     assert found == pytest.approx(3, rel=0.2)
     torch.testing.assert_close(predict_logits(model, texts) * found, logits)

@@ -201,6 +201,12 @@ def test_a_file_of_tickets_from_the_check_to_the_evaluation(tmp_path, run_py, rn
     assert done.returncode == 0, done.stderr
     assert result_of(tmp_path)["texts"] == {"train": 81, "validation": 9, "test": 30}
     assert "text from Message Text, label from Category" in done.stdout
+    with (tmp_path / "run" / "predictions.csv").open(newline="") as answered:
+        answers = list(csv.DictReader(answered))
+    assert [one["part"] for one in answers].count("test") == 30
+    for one in answers:
+        of_file = records[int(one["line"]) - 2]  # below the header
+        assert (one["id"], one["sentence"], one["agent"], one["label"]) == of_file
     verified = rnnclf("evaluate", "run", cwd=tmp_path)
     assert verified.returncode == 0, verified.stderr
 
@@ -225,7 +231,7 @@ def test_a_check_names_its_options_and_leaves_what_stands_in_the_file(tmp_path, 
         tmp_path / "a.csv", [*many(9, "x", "y"), ("dataset.label", "")], "text,dataset.text"
     )
     asked = rnnclf("data", "check", str(file), "--label", "b")
-    assert "--label=b: no column has that name; there are text, dataset.text" in asked.stderr
+    assert "--label=b: no column has that name; columns: text, dataset.text" in asked.stderr
     done = rnnclf("data", "check", str(file), "--column", "text")
     assert "no label (dataset.label,)" in done.stderr
 

@@ -150,8 +150,8 @@ def test_a_threshold_gives_no_class_and_tells_what_it_buys(trained, rnnclf, tmp_
     result = json.loads((trained / "result.json").read_text())
     (measured,) = [one for one in result["thresholds"] if one["probability"] == 0.99]
     assert done.stderr == (
-        f"with the threshold 0.99, {100 * measured['coverage']:.1f} % of the validation texts were "
-        "answered\n"
+        f"with the threshold 0.99, {100 * measured['coverage']:.1f} % of the "
+        f"{result['texts']['validation']} validation texts were answered\n"
     )
     rnnclf(*command, "-o", str(tmp_path / "out.csv")).check_returncode()
     with (tmp_path / "out.csv").open() as file:

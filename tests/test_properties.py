@@ -85,12 +85,21 @@ def test_answers_keep_every_character_of_every_column(rows, suffix):
     assert [tuple(row[:2]) for row in table.rows] == rows
 
 
+PREDICTIONS = st.builds(
+    Prediction,
+    st.sampled_from(PARTS),
+    st.none() | st.integers(1),
+    *(no_nul, labels, labels, shares),
+    st.fixed_dictionaries({"id": no_nul, "note": no_nul}),
+)
+
+
 @thorough
-@given(st.lists(st.builds(Prediction, st.sampled_from(PARTS), no_nul, labels, labels, shares)))
+@given(st.lists(PREDICTIONS))
 def test_predictions_are_read_as_they_were_written(predictions):
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "predictions.csv")
-        write_predictions(path, predictions)
+        write_predictions(path, predictions, ["id", "note"])
         for part in PARTS:
             expected = [one for one in predictions if one.part == part]
             assert read_predictions(path, part) == expected

@@ -158,6 +158,35 @@ def test_an_encoding_can_be_named(tmp_path):
         assert pairs == [("café", "x")]
 
 
+QUOTED = '"good film",x\n"poor one",y\n"fine film",x\n'
+NOT_CLOSED = "a quote is opened and never closed"
+NOT_DOUBLED = "a quote inside a quoted field is not doubled"
+
+
+@pytest.mark.parametrize(
+    ("rows", "kind", "broken"),
+    [
+        (f'{QUOTED}"bad film,y\n', "CSV", f'5: {NOT_CLOSED} ("bad film,y)'),
+        (f'"bad film,y\n{QUOTED}', "CSV", f'2: {NOT_CLOSED} ("bad film,y)'),
+        (f'{QUOTED}fine,"x', "CSV", f'5: {NOT_CLOSED} (fine,"x)'),
+        (f'{QUOTED}"a 5" disk",x\n', "CSV", f'5: {NOT_DOUBLED} ("a 5" disk",x)'),
+        (f'a 5" disk,x\na "b",y"\n{QUOTED}', "CSV", None),
+        (f'"a \\"b\\"",x\n"c,y\n{QUOTED}', "CSV with \\ before quotes", f'3: {NOT_CLOSED} ("c,y)'),
+        (
+            f'a,x\n"b,y\n{QUOTED[:14]}c,y\nd,x\n',
+            "CSV without quotes, which would break line 3",
+            None,
+        ),
+        ('a,x\n"say ""b""",y\n"c,x\nd,x\n', "CSV", f'4: {NOT_CLOSED} ("c,x)'),
+    ],
+)
+def test_an_odd_quote_costs_one_row_or_is_named(rows, kind, broken, tmp_path):
+    table = read_table(write(tmp_path / "a.csv", f"text,label\n{rows}"), Reading())
+    assert table.kind.partition(":")[0] == kind
+    assert [str(bad) for bad in table.bad] == ([broken] if broken else [])
+    assert len(table.texts) == rows.strip().count("\n") + 1 - bool(broken)
+
+
 BAD = """text,label
 "a
 b",x
@@ -212,21 +241,21 @@ def test_texts_without_labels_are_read_for_predictions(tmp_path):
         ("a.csv", "", {}, "no rows in it"),
         ("a.csv", "text,label\n", {}, "no rows after the header"),
         ("a.csv", WIDE, {}, "which column has the label.*id, title, body, kind, agent"),
-        ("a.csv", WIDE, {"text": ["no"]}, "dataset.text=no: no column has that name; there are id"),
-        ("a.csv", WIDE, {"text": [9]}, "dataset.text=9: the columns are id, title"),
+        ("a.csv", WIDE, {"text": ["no"]}, "dataset.text=no: no column has that name; columns: id"),
+        ("a.csv", WIDE, {"text": [9]}, "dataset.text=9: no such column; columns: id"),
         ("a.csv", "x,x\na,b\n", {"text": ["x"]}, "two columns have that name; use a number"),
         ("a.csv", b"text,label\na,x\ncaf\xe9,y\n", {}, "line 3: byte 0xe9 is not .*“café,y”"),
         ("a.csv", b"text,label\n\xe9,x\n", {"encoding": "klingon"}, "dataset.encoding=klingon"),
         ("a.csv", CSV.encode("utf-16-le"), {"encoding": "utf-16"}, "BOM; with -le or -be"),
         ("a.csv", CSV.encode("utf-16-le"), {}, "NUL character.*dataset.encoding=utf-16-le"),
-        ("a.csv", CSV, {"encoding": "\0"}, "dataset.encoding=\0: Python knows no such one"),
+        ("a.csv", CSV, {"encoding": "\0"}, "=\0: Python knows no encoding of that name"),
         ("a.csv", WIDE, {"text": ["9" * 5000]}, ".*no column has that name"),
         ("a.csv", "," * 20_000, {}, "20001 columns; at most 10000 are read"),
         ("a.csv", b"PK\x03\x04", {}, "Excel file; unpack it, or save the sheet as CSV"),
         ("a.csv.gz", gzip.compress(b"text,label\na,x\n", mtime=0)[:-9], {}, "a damaged gzip file"),
         ("a.json", "[\n{}]", {}, "a list; write each object on a line of its own"),
         ("a.txt", "a text\nanother\n", {}, "which column has the label"),
-        ("a.csv", "a,b,c\nd,e,f\n", {}, r"there are 1, 2, 3 \(no header was recognised\)"),
+        ("a.csv", "a,b,c\nd,e,f\n", {}, r"columns: 1, 2, 3 \(no header was recognised\)"),
         ("a.parquet", b"PAR1 and no more", {}, "a damaged Parquet file|needs pyarrow"),
     ],
 )  # fmt: skip

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from hydra_study_sweeper.printable import counted
 
 from rnnclf.cli.options import (
     COLUMNS,
@@ -169,17 +170,17 @@ def _tell_threshold(model: Path, threshold: float) -> None:
     """Says what the threshold, or the next lower one that was measured, bought on validation."""
     from rnnclf.bundles.bundle import reported
 
-    measured = None
+    record = None
     with suppress(ModelError):  # there are models without a record
-        measured = reported(model).thresholds
-    below = [one for one in measured or () if one.probability <= threshold]
-    if not below:
+        record = reported(model)
+    below = [one for one in (record and record.thresholds) or () if one.probability <= threshold]
+    if not record or not below:
         return
     one = below[-1]
     right = "" if one.accuracy is None else f", {100 * one.accuracy:.1f} % of them correctly"
     echo(
-        f"with the threshold {one.probability:g}, {100 * one.coverage:.1f} % of the validation "
-        f"texts were answered{right}",
+        f"with the threshold {one.probability:g}, {100 * one.coverage:.1f} % of the "
+        f"{counted(record.texts.validation, 'validation text')} were answered{right}",
         err=True,
     )
 

@@ -1,5 +1,6 @@
 """Labelled texts."""
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -9,18 +10,31 @@ import numpy.typing as npt
 
 @dataclass(frozen=True)
 class Texts:
-    """Texts and the names of their classes, side by side."""
+    """Texts and the names of their classes, side by side.
+
+    Attributes:
+        texts: The texts.
+        labels: The names of their classes.
+        rows: Of files of one's own, an object of JSON for each: its `line` (of Parquet: its row)
+            and its columns that are neither text nor label. A string takes the least memory.
+    """
 
     texts: list[str]
     labels: list[str]
+    rows: list[str] = field(default_factory=list, compare=False)
 
     def __len__(self) -> int:
         return len(self.texts)
 
+    def other_columns(self) -> list[str]:
+        """Returns the names of the columns in `rows`."""
+        return [name for name in json.loads(self.rows[0]) if name != "line"] if self.rows else []
+
     def take(self, indices: Iterable[int]) -> "Texts":
         """Returns the texts at `indices`, in that order."""
         chosen = list(indices)
-        return Texts([self.texts[i] for i in chosen], [self.labels[i] for i in chosen])
+        rows = [self.rows[i] for i in chosen] if self.rows else []
+        return Texts([self.texts[i] for i in chosen], [self.labels[i] for i in chosen], rows)
 
 
 @dataclass(frozen=True)

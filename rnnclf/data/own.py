@@ -94,6 +94,7 @@ def read_own(dataset: DatasetConfig) -> Corpus:
         label=dataset.label,
         encoding=dataset.encoding,
         may_be_link=not dataset.folder,
+        origins=True,
     )
     own = read_parts(files_of(dataset), reading, skip=dataset.bad_rows == "skip")
     parts = dict(own.parts)
@@ -127,7 +128,7 @@ def read_parts(files: Mapping[str, Path], reading: Reading, *, skip: bool) -> Ow
         table = read_table(files[part], reading)
         notes.append(f"{table.path}: {table.kind}, {table.columns}")
         complaints += _bad_rows(table, table.bad, skip=skip)
-        texts = Texts(table.texts, table.labels)
+        texts = Texts(table.texts, table.labels, table.origins)
         if part == "train":
             classes = set(table.labels)
             _check_classes(table)

@@ -109,7 +109,9 @@ def _prepare(values: tuple[object, ...], data_folder: Path) -> PreparedTexts:
     classes = list(entry.strings["classes"])
     data, splits = entry.strings["digests"]
     validation_texts = Texts(
-        list(entry.strings["texts"]), [classes[label] for label in validation.labels]
+        list(entry.strings["texts"]),
+        [classes[label] for label in validation.labels],
+        list(entry.strings["rows"]),
     )
     complaints = [*entry.strings["complaints"], *_rare_words(training, config.tokens)]
     if is_own(config):
@@ -135,7 +137,9 @@ def _build(config: DatasetConfig, data_folder: Path) -> Entry:
     words = count_words(parts["training"].texts, config.min_frequency, tokenize)
     vocabulary = Vocabulary(words)
     arrays: dict[str, npt.NDArray[Any]] = {"num_test": np.array(len(corpus.test))}
-    strings = {"words": words, "classes": corpus.classes, "texts": parts["validation"].texts}
+    validation = parts["validation"]
+    strings = {"words": words, "classes": corpus.classes}
+    strings |= {"texts": validation.texts, "rows": validation.rows}
     strings |= {"notes": corpus.notes, "complaints": corpus.complaints}
     for part, texts in parts.items():
         labels = class_indices(texts.labels, corpus.classes)
@@ -150,10 +154,10 @@ def load_test(config: DatasetConfig, data_folder: Path) -> Texts:
 
     def build() -> Entry:
         test = load(config, data_folder).test
-        return Entry({}, {"texts": test.texts, "labels": test.labels})
+        return Entry({}, {"texts": test.texts, "labels": test.labels, "rows": test.rows})
 
     entry = kept(f"{config.name}-test", _made_from(config, data_folder), build)
-    return Texts(list(entry.strings["texts"]), list(entry.strings["labels"]))
+    return Texts(*(list(entry.strings[name]) for name in ("texts", "labels", "rows")))
 
 
 def _made_from(config: DatasetConfig, data_folder: Path) -> dict[str, Any]:

@@ -46,7 +46,7 @@ def write_answers(
     """
     check_output(path)
     added = [f"predicted_{name}" if name in columns else name for name in ADDED]
-    names = _distinct([*columns, *added])
+    names = distinct([*columns, *added])
     records = _records(rows, answers)
     write = _write_parquet if path.suffix.lower() == ".parquet" else _write_lines
     with replacing(path) as temporary:
@@ -66,15 +66,13 @@ def _write_lines(path: Path, names: Sequence[str], records: Iterable[list[Any]])
             writer.writerows(records)
 
 
-def _distinct(names: Sequence[str]) -> list[str]:
+def distinct(names: Sequence[str]) -> list[str]:
     """Numbers names that occur again, because an object of JSON keeps one of each."""
-    distinct: dict[str, None] = {}
+    found: dict[str, None] = {}
     for name in names:
         numbered = (f"{name}_{number}" for number in itertools.count(2))
-        distinct[next(one for one in itertools.chain([name], numbered) if one not in distinct)] = (
-            None
-        )
-    return list(distinct)
+        found[next(one for one in itertools.chain([name], numbered) if one not in found)] = None
+    return list(found)
 
 
 def _write_parquet(path: Path, names: Sequence[str], records: Iterator[list[Any]]) -> None:

@@ -1,5 +1,6 @@
 """The record of a run, and its summary on screen."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
@@ -23,16 +24,21 @@ from rnnclf.model.metrics import Scores, of_classes
 from rnnclf.model.network import count_parameters
 from rnnclf.training.reproducibility import git_revision, package_versions
 
+FEW_TEXTS = 100  # on which a temperature rests
+
 
 def predictions_of(
     part: str, texts: Texts, classes: Sequence[str], logits: Tensor
 ) -> Iterator[Prediction]:
     """Yields a prediction for each text of a part."""
     probabilities, predicted = logits.softmax(1).max(1)
-    for text, label, index, probability in zip(
-        texts.texts, texts.labels, predicted.tolist(), probabilities.tolist(), strict=True
+    answers = zip(predicted.tolist(), probabilities.tolist(), strict=True)
+    rows = map(json.loads, texts.rows or ["{}"] * len(texts))
+    for text, label, (index, probability), row in zip(
+        texts.texts, texts.labels, answers, rows, strict=True
     ):
-        yield Prediction(part, text, label, classes[index], round(probability, 4))
+        line, answer = row.pop("line", None), classes[index]
+        yield Prediction(part, line, text, label, answer, round(probability, 4), row)
 
 
 def result_of(
@@ -98,6 +104,12 @@ def measures(scores: Mapping[str, Scores], classes: Sequence[str]) -> dict[str, 
         fields[f"{prefix}_classes"] = of_classes(of_part.classes, classes) if of_part else None
     validation = scores.get("validation")
     return fields | {"thresholds": validation.thresholds if validation else None}
+
+
+def calibrated_on(texts: int, temperature: float) -> str:
+    """Tells a temperature, and the number of texts on which it rests."""
+    doubt = "; so few tell little" if texts < FEW_TEXTS else ""
+    return f"temperature {temperature:.2f}, fitted on {counted(texts, 'validation text')}{doubt}"
 
 
 def summary(result: RunResult, folder: Path) -> Iterator[str]:

@@ -37,7 +37,7 @@ from rnnclf.model.store import load, save_description
 from rnnclf.training.checkpoint import checkpoint_of, save_checkpoint
 from rnnclf.training.pretrain import pretrain
 from rnnclf.training.progress import EpochProgress, describe_epoch
-from rnnclf.training.record import predictions_of, result_of, summary
+from rnnclf.training.record import calibrated_on, predictions_of, result_of, summary
 from rnnclf.training.reproducibility import (
     choose_device,
     describe,
@@ -121,6 +121,7 @@ def _train(config: Config, paths: RunPaths) -> float:
     temperature = 1.0
     if config.training.calibrate and len(data.validation):
         temperature = calibrate(classifier, data.validation)
+        log.info("%s", calibrated_on(len(data.validation), temperature))
         save_tensors(classifier.model.state_dict(), paths.weights)
     scores = _evaluate(classifier, data, paths)
     clock.append(time.perf_counter())
@@ -155,6 +156,7 @@ def _evaluate(classifier: Classifier, data: PreparedTexts, paths: RunPaths) -> d
         parts["test"] = load_test(config.dataset, Path(config.paths.data))
     scores: dict[str, Scores] = {}
     predictions: list[Iterator[Prediction]] = []
+    others: dict[str, None] = {}
     for part, texts in parts.items():
         if len(texts):
             logits = classifier.logits(texts.texts)
@@ -162,8 +164,9 @@ def _evaluate(classifier: Classifier, data: PreparedTexts, paths: RunPaths) -> d
             if not math.isfinite(scores[part].loss):
                 raise TrainingError(f"the {part} loss is {scores[part].loss}; try a lower lr")
             predictions.append(predictions_of(part, texts, classifier.classes, logits))
+            others |= dict.fromkeys(texts.other_columns())
     if predictions:
-        write_predictions(paths.predictions, chain(*predictions))
+        write_predictions(paths.predictions, chain(*predictions), others)
     return scores
 
 

@@ -132,12 +132,12 @@ def _position(column: Column, names: Sequence[str], where: str, role: str) -> in
     if isinstance(column, int):
         if 1 <= column <= len(names):
             return column - 1
-        raise SettingError(f"{where}: ", role, f"={column}: the columns are {_list(names)}")
+        raise SettingError(f"{where}: ", role, f"={column}: no such column; {_list(names)}")
     same = [position for position, name in enumerate(names) if name == column]
     same = same or [n for n, name in enumerate(names) if name.casefold() == column.casefold()]
     if len(same) != 1:
         what = "no column has that name" if not same else "two columns have that name; use a number"
-        raise SettingError(f"{where}: ", role, f"={column}: {what}; there are {_list(names)}")
+        raise SettingError(f"{where}: ", role, f"={column}: {what}; {_list(names)}")
     return same[0]
 
 
@@ -209,10 +209,9 @@ def _ask(role: str, names: Sequence[str], where: str, header: bool) -> SettingEr
     return SettingError(
         f"{where}: which column has the {role}? set ",
         role,
-        f" to a name or a number; there are {_list(names)}"
-        f"{'' if header else ' (no header was recognised)'}",
+        f" to a name or a number; {_list(names)}{'' if header else ' (no header was recognised)'}",
     )
 
 
 def _list(names: Sequence[str]) -> str:
-    return ", ".join(map(one_line, names[:20])) + (", …" if len(names) > 20 else "")
+    return "columns: " + ", ".join(map(one_line, names[:20])) + (", …" if len(names) > 20 else "")

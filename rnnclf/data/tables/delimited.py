@@ -5,12 +5,16 @@ DuckDB and pyarrow were tried: they end, leave rows out without a word, or lose 
 """
 
 import csv
+import re
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from hydra_study_sweeper.printable import one_line
 
 from rnnclf.files.predictions import LONGEST_FIELD
 
+SHOWN = 40  # characters of what stands in a row
 DELIMITERS = {",": "CSV", "\t": "TSV", ";": "CSV with ;", "|": "CSV with |"}
 
 
@@ -26,6 +30,11 @@ class Broken:
     reason: str
     content: str
 
+    def __str__(self) -> str:
+        content = one_line(self.content)
+        content = content if len(content) <= SHOWN else f"{content[: SHOWN - 1]}…"
+        return self.reason + (f" ({content})" if content else "")
+
 
 Row = tuple[int, list[str] | Broken]  # the line on which it begins, and its fields
 
@@ -38,35 +47,63 @@ class Dialect:
         delimiter: What separates the fields.
         quotes: Whether a field may stand in double quotes.
         backslash: Whether a quote inside is written `\"` and not `""`.
+        because: The row that cannot be parsed with quotes, where there are none.
     """
 
     delimiter: str
     quotes: bool = True
     backslash: bool = False
+    because: str = ""
 
     def __str__(self) -> str:
-        note = "" if self.quotes else " without quotes"
+        note = "" if self.quotes else f" without quotes, which would break {self.because}"
         return DELIMITERS[self.delimiter] + note + (" with \\ before quotes" * self.backslash)
 
 
 def find_dialect(sample: Sequence[str], delimiters: Iterable[str]) -> Dialect | None:
-    """Finds the delimiter with which most lines of a sample have as many fields as the first.
+    r"""Finds the delimiter with which most lines of a sample have as many fields as the first.
 
-    Quotes are those of RFC 4180, unless they break a row and another use of quotes breaks none.
+    Quotes are those of RFC 4180, unless they break a row and `\"` breaks fewer, or unless the file
+    does not use quotes and no row is broken without them.
 
     Returns:
         The dialect, or None if none of the delimiters is in the first row.
     """
     shares = {delimiter: _share(sample, Dialect(delimiter)) for delimiter in delimiters}
     best = max(shares, key=lambda delimiter: shares[delimiter])
-    others = [Dialect(delimiter, quotes=False) for delimiter in (best, *shares)]
-    if any('\\"' in line for line in sample):
-        others.insert(0, Dialect(best, backslash=True))
-    if shares[best] < 1:
-        for dialect in others:
-            if _share(sample, dialect) == 1:
-                return dialect
-    return Dialect(best) if shares[best] else None
+    share, escaped = shares[best], Dialect(best, backslash=True)
+    if share < 1:
+        if any('\\"' in line for line in sample) and _share(sample, escaped) > share:
+            return escaped
+        for delimiter in (best, *shares):
+            plain = Dialect(delimiter, quotes=False)
+            if _share(sample, plain) == 1 and not _uses_quotes(sample, plain):
+                return replace(plain, because=_broken_by_quotes(sample, delimiter))
+    return Dialect(best) if share else None
+
+
+def _uses_quotes(sample: Sequence[str], plain: Dialect) -> bool:
+    """Tells whether quotes are around fields, although none of these needs them.
+
+    Then most rows have them, or a quote inside them is doubled. Elsewhere a text may be a
+    quotation, and a quote a slip.
+    """
+    rows = [row for _, row in records(sample, plain) if not isinstance(row, Broken)]
+    quoted = [[field[1:-1] for field in row if re.fullmatch('".*"', field)] for row in rows]
+    doubled = any('""' in field for row in quoted for field in row)
+    return doubled or 2 * sum(map(bool, quoted[1:])) > len(rows[1:])  # the first may have names
+
+
+def _broken_by_quotes(sample: Sequence[str], delimiter: str) -> str:
+    """Names the first row that cannot be parsed with quotes, and what stands there."""
+    parsed = list(records(sample, Dialect(delimiter)))
+    width = next((len(row) for _, row in parsed if not isinstance(row, Broken)), 0)
+    for number, row in parsed:
+        if isinstance(row, Broken):
+            return f"line {number}: {row}"
+        if len(row) != width:
+            return f"line {number}: {len(row)} fields instead of {width}"
+    return ""
 
 
 def _share(sample: Sequence[str], dialect: Dialect) -> float:
@@ -89,7 +126,6 @@ def records(lines: Iterable[str], dialect: Dialect) -> Iterator[Row]:
         source,
         delimiter=dialect.delimiter,
         quoting=csv.QUOTE_MINIMAL if dialect.quotes else csv.QUOTE_NONE,
-        doublequote=not dialect.backslash,
         escapechar="\\" if dialect.backslash else None,
         strict=True,
     )
@@ -101,7 +137,8 @@ def records(lines: Iterable[str], dialect: Dialect) -> Iterator[Row]:
         except StopIteration:
             return
         except csv.Error as error:
-            yield number, Broken(_reason(str(error)), source.of_row[0].strip())
+            reason = _reason(str(error), len(source.of_row))
+            yield number, Broken(reason, source.of_row[0].strip())
             source.begin_again()
         else:
             width = width or len(row)
@@ -140,8 +177,8 @@ class _Lines:
         del self.of_row[1:]
 
 
-def _reason(error: str) -> str:
-    if error.startswith("unexpected end of data"):
+def _reason(error: str, lines: int) -> str:
+    if error.startswith("unexpected end of data") or lines > 1:
         return "a quote is opened and never closed"
     if "expected after" in error:
         return "a quote inside a quoted field is not doubled"

@@ -120,7 +120,7 @@ def _json(lines: Iterator[str], path: Path) -> Iterator[Row]:
         try:
             values = msgspec.json.decode(line, type=dict[str, Any])
         except (msgspec.DecodeError, RecursionError, UnicodeError):
-            yield number, Broken("not an object of JSON", line.strip())
+            yield number, Broken("not a JSON object", line.strip())
             continue
         if not names:
             names = list(values)
@@ -145,7 +145,10 @@ def _parquet(file: io.BufferedReader, path: Path) -> Iterator[Row]:
                 row = [_as_text(value) for value in values]
                 left -= sum(map(len, row)) + len(row)  # one byte may stand for many texts
                 if left < 0:
-                    raise DataError(f"{path}: larger than {LARGEST} bytes when it is unpacked")
+                    raise DataError(
+                        f"{path}: larger than {LARGEST} bytes when it is unpacked; "
+                        "take a sample of its rows"
+                    )
                 number += 1
                 yield number, row
     except (pyarrow.ArrowException, OSError, ValueError, OverflowError) as error:

@@ -56,7 +56,7 @@ def open_data(path: Path, *, may_be_link: bool = True) -> Iterator[io.BufferedRe
     try:
         with _open(path, may_be_link=may_be_link) as file:
             if os.fstat(file.fileno()).st_size > LARGEST:
-                raise DataError(f"{path}: larger than {LARGEST} bytes")
+                raise DataError(f"{path}: larger than {LARGEST} bytes; take a sample of its rows")
             packed = file.peek(2)[:2] == GZIP
             content = gzip.GzipFile(fileobj=file) if packed else file
             yield io.BufferedReader(_Bounded(content, path), 2**16)
@@ -89,7 +89,10 @@ class _Bounded(io.RawIOBase):
         count = self._file.readinto(buffer)
         self._left -= count
         if self._left < 0:
-            raise DataError(f"{self._path}: larger than {LARGEST} bytes when it is unpacked")
+            raise DataError(
+                f"{self._path}: larger than {LARGEST} bytes when it is unpacked; "
+                "take a sample of its rows"
+            )
         return count
 
 
@@ -120,7 +123,7 @@ def decoded(
     try:
         text = io.TextIOWrapper(file, encoding, newline="")
     except (LookupError, ValueError) as error:  # the latter for a NUL
-        unknown = f"={encoding}: Python knows no such one"
+        unknown = f"={encoding}: Python knows no encoding of that name"
         raise SettingError(f"{path}: ", "encoding", unknown) from error
     try:
         yield text
@@ -143,7 +146,7 @@ def bounded_lines(file: io.TextIOWrapper, path: Path) -> Iterator[str]:
         if not line:
             return
         if len(line) == LONGEST_LINE:
-            raise DataError(f"{path}: a line has more than {LONGEST_LINE} characters")
+            raise DataError(f"{path}: line {number} has more than {LONGEST_LINE} characters")
         if number > MOST_LINES:
             raise DataError(f"{path}: more than {MOST_LINES} lines; take a sample of them")
         yield line

@@ -1,24 +1,24 @@
 """Labelled texts from a file of any format: which columns, which rows, and which cannot be used."""
 
+import json
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
 
-from hydra_study_sweeper.printable import one_line
-
 from rnnclf.data.tables.columns import Chosen, Column, choose
 from rnnclf.data.tables.delimited import Broken, Row
 from rnnclf.data.tables.formats import SAMPLE, Rows, read_rows
 from rnnclf.data.tables.streams import open_data
 from rnnclf.errors import DataError
+from rnnclf.files.answers import distinct
+from rnnclf.files.predictions import COLUMNS
 
 MOST_COLUMNS = 10_000
 MOST_ROWS = 10_000_000  # of which a file of a few megabytes may unpack to many more
 FEW = 5  # bad rows that are named
 SHARE = 0.01  # of bad rows, from which on a file is refused
-SHOWN = 40  # characters of what stands in a bad row
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,7 @@ class Reading:
         encoding: None: by the file's byte order mark, or UTF-8.
         labelled: Whether each row needs a label. Without, a row needs no text either.
         keep: Whether all fields of the rows are kept.
+        origins: Whether the lines and the other columns are kept; see `Texts.rows`.
         may_be_link: Whether the file may be a link or a pipe; see `open_data`.
     """
 
@@ -40,6 +41,7 @@ class Reading:
     encoding: str | None = None
     labelled: bool = True
     keep: bool = False
+    origins: bool = False
     may_be_link: bool = True
 
 
@@ -52,9 +54,7 @@ class BadRow:
     content: str
 
     def __str__(self) -> str:
-        content = one_line(self.content)
-        content = content if len(content) <= SHOWN else f"{content[: SHOWN - 1]}…"
-        return f"{self.line}: {self.reason}" + (f" ({content})" if content else "")
+        return f"{self.line}: {Broken(self.reason, self.content)}"
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,7 @@ class Table:
         labels: Their labels, without blanks around them; empty if none is needed.
         lines: Where each begins.
         rows: All fields of each, if they are kept.
+        origins: The line of each with its other columns, if they are kept, as JSON.
         bad: The rows that cannot be used.
     """
 
@@ -81,6 +82,7 @@ class Table:
     labels: list[str] = field(default_factory=list)
     lines: "array[int]" = field(default_factory=lambda: array("q"))
     rows: list[list[str]] = field(default_factory=list)
+    origins: list[str] = field(default_factory=list)
     bad: list[BadRow] = field(default_factory=list)
 
 
@@ -172,6 +174,7 @@ def _fill(table: Table, rows: Iterator[Row], reading: Reading, delimiter: str) -
     width, columns = len(table.columns.names), table.columns
     label_of = columns.label if reading.labelled else None
     known: dict[str, str] = {}  # one string for each label, however many rows
+    others = _other_columns(columns)
     for number, (line, row) in enumerate(rows):
         if number == MOST_ROWS:
             raise DataError(f"{table.path}: more than {MOST_ROWS} rows; take a sample of them")
@@ -192,6 +195,17 @@ def _fill(table: Table, rows: Iterator[Row], reading: Reading, delimiter: str) -
             table.labels.append(known.setdefault(label, label))
         if reading.keep:
             table.rows.append(row)
+        if reading.origins:
+            values = {name: row[position] for name, position in others.items()}
+            table.origins.append(json.dumps({"line": line} | values))
+
+
+def _other_columns(columns: Chosen) -> dict[str, int]:
+    """Returns the positions of the columns that are neither text nor label, by distinct names."""
+    used = {*columns.text, columns.label}
+    others = [position for position in range(len(columns.names)) if position not in used]
+    names = distinct([*COLUMNS, *(columns.names[position] for position in others)])
+    return dict(zip(names[len(COLUMNS) :], others, strict=True))
 
 
 def _unusable(
@@ -219,4 +233,4 @@ def _unusable(
 def _first_bad(sample: Sequence[Row]) -> str:
     line, row = sample[0]
     assert isinstance(row, Broken), "no row could be parsed"
-    return f"line {line}: {row.reason} ({one_line(row.content)[:SHOWN]})"
+    return f"line {line}: {row}"
