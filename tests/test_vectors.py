@@ -84,10 +84,12 @@ def test_what_the_file_had_is_kept_and_a_changed_file_is_read_anew(path, monkeyp
     ("content", "message"),
     [
         (b"", "no word vectors in it"),
-        (b"what 1 2 x\n", "line 1: not a word and its numbers"),
+        (b"what 1 2 x\n", "line 1: no numbers at its end; not word vectors"),
+        (b"who 1 2 3\nwhat 1 x 3\n", "line 2: not a word and its numbers"),
+        (b"at 5 1 2 3\nwhat 1 2 3\n", "line 2: 3 numbers .* 4 are expected; .*such as 400000 300"),
         (b"what 1 2 3\nwho 1 2\n", "line 2: 2 numbers after the word where 3 are expected"),
         (b"who 1 2 3\nwhat 1 nan 3\n", "line 2: a number is NaN or infinite"),
-        (bytes(range(200)), "line 1: 0 numbers"),
+        (bytes(range(200)), "line 1: no numbers at its end"),
         (b"PK\x03\x04", "a zip archive; unpack it"),
         (gzip.compress(b"what 1 2 3\n" * 9, mtime=0)[:-9], "a damaged gzip file"),
     ],
@@ -98,7 +100,10 @@ def test_a_malformed_file_is_refused(path, content, message):
         read_vectors(path, vocabulary("what"), 3)
 
 
-@pytest.mark.parametrize("content", [b"9 3\n", b"", gzip.compress(b"", mtime=0)])
+@pytest.mark.parametrize(
+    "content",
+    [b"9 3\n", b"", b"at home 1 2 3\n", b"9 3\nat 5 1 2 3\n", gzip.compress(b"", mtime=0)],
+)
 def test_headers_blanks_in_words_and_gzip_are_read(path, content):
     lines = b"who 1 2 3\n. . 4 5 6\nwhat 7 8 9 \nwhat 1 1 1\n\xff 1 2 3\n"
     packed = content.startswith(b"\x1f\x8b")

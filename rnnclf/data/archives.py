@@ -36,7 +36,9 @@ def read_archive(path: Path) -> dict[str, bytes]:
                     contents[member.name] = unzipped.content(archive, member)
                 unzipped.expect(LARGEST_HEADER)
     except (tarfile.TarError, EOFError, zlib.error, OSError, *ODD) as error:
-        raise DataError(f"{path}: damaged archive ({error})") from error
+        raise DataError(
+            f"{path}: damaged archive ({error}); delete it to download it anew"
+        ) from error
     return dict(sorted(contents.items()))
 
 

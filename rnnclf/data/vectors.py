@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BufferedReader
+from itertools import takewhile
 from pathlib import Path
 
 import numpy as np
@@ -54,7 +55,10 @@ def read_vectors(path: Path, vocabulary: Vocabulary, embedding_size: int) -> Ten
             f"set embedding_size={width}"
         )
     if not len(found["positions"]):
-        raise DataError(f"{path}: it has none of the {len(words)} words of the training texts")
+        raise DataError(
+            f"{path}: it has none of the {len(words)} words of the training texts, which are in "
+            "lower case; take vectors of lower-case words in the language of the texts"
+        )
     log.info("%s has vectors for %d of %d words", path, len(found["positions"]), len(words))
     table = torch.empty(len(words), embedding_size).normal_(std=STD_WITHOUT)
     table[torch.from_numpy(found["positions"])] = torch.from_numpy(found["vectors"])
@@ -80,12 +84,17 @@ def find_vectors(path: Path, words: list[str]) -> tuple[list[int], Tensor]:
         for number, line in enumerate(iter(lambda: file.readline(LONGEST_LINE), b""), start=1):
             fields = line.rstrip().split(b" ")
             if number == 1 and len(fields) == 2 and all(field.isdigit() for field in fields):
-                continue  # word2vec begins with the numbers of words and of dimensions
-            width = width or len(fields) - 1
-            if width < 2 or len(fields) <= width:
+                width = int(fields[1])  # word2vec begins with the numbers of words and dimensions
+                continue
+            width = width or _numbers_at_end(fields)
+            if width < 2:
+                raise DataError(f"{path}: line {number}: no numbers at its end; not word vectors")
+            if len(fields) <= width:
                 raise DataError(
                     f"{path}: line {number}: {len(fields) - 1} numbers after the word where "
-                    f"{width if number > 1 else 'many'} are expected; not word vectors, or cut off"
+                    f"{width} are expected; the file is cut off, or its first word ends with a "
+                    f"number: then begin it with a line that has the number of its words and "
+                    f"their width, such as 400000 300"
                 )
             word = b" ".join(fields[:-width])
             if word in wanted:
@@ -94,6 +103,19 @@ def find_vectors(path: Path, words: list[str]) -> tuple[list[int], Tensor]:
         raise DataError(f"{path}: no word vectors in it")
     positions = sorted(found)
     return positions, torch.tensor([found[place] for place in positions]).reshape(-1, width)
+
+
+def _numbers_at_end(fields: list[bytes]) -> int:
+    """Counts the numbers at the end of a line, after a word that may have blanks."""
+    return sum(1 for _ in takewhile(_is_number, reversed(fields[1:])))
+
+
+def _is_number(field: bytes) -> bool:
+    try:
+        float(field)
+    except ValueError:
+        return False
+    return True
 
 
 def _numbers(fields: list[bytes], where: str) -> list[float]:
