@@ -36,6 +36,23 @@ def test_what_is_typed_beside_it_wins(given):
     assert composed("seed=7", f"from={given}", "lr=0.5").optimizer.lr == 0.5
 
 
+@pytest.mark.parametrize(
+    ("name", "beside", "expected"),
+    [
+        ("csv-old", (), "csv-old"),
+        ("csv-old", ("dataset.file=data/new.csv",), "csv-new"),
+        ("csv-old", ("dataset.file=null", "dataset.folder=new"), "csv-new"),
+        ("tickets", ("dataset.file=data/new.csv",), "tickets"),
+    ],
+)
+def test_texts_beside_it_name_the_data_set_where_a_file_had_named_it(
+    name, beside, expected, tmp_path
+):
+    theirs = project.composed("dataset=csv", "dataset.file=data/old.csv", f"dataset.name={name}")
+    (tmp_path / "config.yaml").write_text(to_yaml(theirs))
+    assert composed(f"from={tmp_path}", *beside).dataset.name == expected
+
+
 def test_folders_and_devices_are_those_of_this_machine(given):
     path = given / "config.yaml"
     theirs = OmegaConf.load(path)

@@ -22,6 +22,7 @@ from rnnclf.files.result import METRICS
 
 LARGEST = 2**18  # bytes of a saved configuration; one has about 1,500
 DEEPEST = 10  # its nesting is 2
+CSV_NAME = "${csv_name:${dataset.folder},${dataset.file}}"  # as in conf/dataset/csv.yaml
 OPENING = (
     yaml.BlockMappingStartToken,
     yaml.BlockSequenceStartToken,

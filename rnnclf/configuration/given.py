@@ -13,20 +13,22 @@ from hydra_study_sweeper import read_study, read_trial
 from hydra_study_sweeper.files import RecordError
 from omegaconf import OmegaConf
 
-from rnnclf.configuration.composed import load
+from rnnclf.configuration.composed import CSV_NAME, csv_name, load
 from rnnclf.configuration.identity import WITHOUT_EFFECT
 from rnnclf.configuration.overrides import last_folder
 from rnnclf.errors import ConfigError
 from rnnclf.files.paths import RunPaths
 
 _GROUP = re.compile(r"^\+?(dataset|cell|optimizer|group|experiment)=(.*)$")
+_OWN_TEXTS = re.compile(r"^\+*dataset\.(file|folder)=")
 _KEYS = {"dataset": "dataset.name", "cell": "model.cell", "optimizer": "optimizer.name"}
 
 
 def take_over(arguments: list[str]) -> list[str]:
     """Makes the values of `from=FOLDER` known to Hydra, under the other arguments.
 
-    Folders, device, threads, and whether to read the test split stay those of this machine.
+    Folders, device, threads, and whether to read the test split stay those of this machine. A data
+    set that was named after its file is named after the file beside `from=`, if there is one.
 
     Args:
         arguments: The program, and what comes after it.
@@ -56,6 +58,9 @@ def take_over(arguments: list[str]) -> list[str]:
     values = OmegaConf.to_container(OmegaConf.structured(config))
     assert isinstance(values, dict), "a structured configuration is a mapping"
     kept = {key: value for key, value in values.items() if key not in WITHOUT_EFFECT}
+    other_texts = any(map(_OWN_TEXTS.match, arguments))
+    if other_texts and config.dataset.name.startswith(csv_name(None, None)):
+        kept["dataset"]["name"] = CSV_NAME
     ConfigStore.instance().store(
         group="from", name="given", node=kept, package="_global_", replace=True
     )
