@@ -1,7 +1,7 @@
 """The pages about extending the project: their edits, made in a copy of it, do what they say.
 
-A block of a page is a file, a change of a file (diff), or commands (sh). The file is the last path
-in backticks before the block.
+A block of a page is a file, a change of a file (diff), the beginning of one (text), or commands
+(sh). The file is the last path in backticks before the block.
 """
 
 import re
@@ -100,6 +100,8 @@ def follow(tmp_path):
                 commands += [shlex.split(line) for line in content.splitlines()]
             elif kind == "diff":
                 change(folder / path, content)
+            elif kind == "text":
+                assert (folder / path).read_text(encoding="utf-8").startswith(content)
             else:
                 write_new(folder / path, content)
         return Project(folder, commands)
@@ -137,11 +139,13 @@ def test_own_data(follow):
     project = follow("own-data.md")
     result = project.run("cell=gru$")
     assert (result["dataset"], result["config"]["dataset"]["max_length"]) == ("tickets", 100)
-    assert result["texts"] == {"train": 11, "validation": 1, "test": 4}
+    assert result["texts"] == {"train": 135, "validation": 15, "test": 50}
+    assert result["config"]["model"]["wide_buckets"] == 65536
 
-    for one in ("file=data/tickets.csv$", "dataset.label=4", "validation_file", "dataset.folder"):
+    for one in ("file=docs/tickets.csv$", "dataset.label=4", "validation_file", "dataset.folder"):
         assert project.composed(one).dataset.name.startswith("csv-")
-    unnamed = project.composed("file=data/tickets.csv$")
+    unnamed = project.composed("file=docs/tickets.csv$")
+    assert (unnamed.model.wide_buckets, unnamed.model.wide_share) == (65536, 0.8)
     assert unnamed.hydra.run.dir.startswith("outputs/csv-tickets-gru/")
     timed = project.composed("minutes=10")
     assert timed.hydra.sweep.dir == "outputs/studies/csv-tickets-gru"
@@ -162,10 +166,10 @@ def test_the_errors_of_own_data(follow, monkeypatch):
     table = (REPO / "docs" / "own-data.md").read_text(encoding="utf-8").split("## Errors")[1]
     rows = re.findall(r"^\| (\d+) \| `(.*)` \| `(.*)` \|$", table, re.MULTILINE)
     assert len(rows) == table.count("\n| ") - 2
-    path = Path("data", "tickets.csv")
-    right = path.read_text(encoding="utf-8")
+    path = Path("few.csv")
+    right = Path("docs", "tickets.csv").read_text(encoding="utf-8").splitlines()[:17]
     for line, content, error in rows:
-        lines = right.splitlines()
+        lines = right.copy()
         lines[int(line) - 1] = content
         path.write_text("\n".join(lines) + "\n", encoding="utf-8")
         with pytest.raises(DataError) as caught:

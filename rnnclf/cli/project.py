@@ -25,6 +25,9 @@ if __name__ == "__main__":
 _DATASET = """\
 # yaml-language-server: $schema=../schema/dataset.json
 # Your own texts: python run.py dataset=mine cell=gru
+defaults:
+  - csv # what suits texts of which nothing is known
+
 name: mine
 file: data/mine.csv # a relative path begins where the command is typed
 text: null # the columns, where they are not found
