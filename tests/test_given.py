@@ -41,7 +41,7 @@ def test_what_is_typed_beside_it_wins(given):
     [
         ("csv-old", (), "csv-old"),
         ("csv-old", ("dataset.file=data/new.csv",), "csv-new"),
-        ("csv-old", ("dataset.file=null", "dataset.folder=new"), "csv-new"),
+        ("csv-old", ("dataset.folder=new",), "csv-new"),
         ("tickets", ("dataset.file=data/new.csv",), "tickets"),
     ],
 )

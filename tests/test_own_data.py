@@ -155,6 +155,16 @@ def test_a_class_that_validation_cannot_measure_is_said(tmp_path):
     assert not any("validation" in one for one in prepare(without.dataset, tmp_path).complaints)
 
 
+def test_validation_texts_that_are_training_texts_too_are_counted(tmp_path):
+    write(tmp_path / "texts.csv", [("the same", "x"), ("another", "y")] * 20)
+    config = composed("dataset=csv", f"dataset.file={tmp_path / 'texts.csv'}")
+    said = prepare(config.dataset, tmp_path).complaints
+    assert [line[:42] for line in said if "also training" in line] == [
+        "10 of 10 test texts are also training text",
+        "3 of 3 validation texts are also training ",
+    ]
+
+
 def test_characters_are_tokens_for_texts_without_blanks(tmp_path, run_py):
     """A run on Chinese texts: by words it is warned of, by characters it learns them."""
     assert characters(" Ab \n c") == ["a", "b", "▁", "c"]

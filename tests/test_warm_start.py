@@ -9,7 +9,10 @@ import pytest
 
 import rnnclf as package
 
-SMALL = ("hidden_size=8", "embedding_size=8", "epochs=2", "dataset=csv", "dataset.folder=data")
+SMALL = (
+    *("hidden_size=8", "embedding_size=8", "epochs=2"),
+    *("dataset=csv", "model.wide_buckets=0", "dataset.folder=data"),
+)
 OLD = [("good film", "pos"), ("bad film", "neg")]
 NEW = [("splendid play", "pos"), ("good play", "pos"), ("awful play", "neg"), ("a bill", "mail")]
 

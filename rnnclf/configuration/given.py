@@ -21,14 +21,16 @@ from rnnclf.files.paths import RunPaths
 
 _GROUP = re.compile(r"^\+?(dataset|cell|optimizer|group|experiment)=(.*)$")
 _OWN_TEXTS = re.compile(r"^\+*dataset\.(file|folder)=")
+_INSTEAD_OF = {"file": ["folder"], "folder": ["file", "validation_file", "test_file"]}
 _KEYS = {"dataset": "dataset.name", "cell": "model.cell", "optimizer": "optimizer.name"}
 
 
 def take_over(arguments: list[str]) -> list[str]:
     """Makes the values of `from=FOLDER` known to Hydra, under the other arguments.
 
-    Folders, device, threads, and whether to read the test split stay those of this machine. A data
-    set that was named after its file is named after the file beside `from=`, if there is one.
+    Folders, device, threads, and whether to read the test split stay those of this machine. A file
+    or a folder of texts beside `from=` takes the place of the other, and gives the data set its
+    name if that was made from one.
 
     Args:
         arguments: The program, and what comes after it.
@@ -58,9 +60,10 @@ def take_over(arguments: list[str]) -> list[str]:
     values = OmegaConf.to_container(OmegaConf.structured(config))
     assert isinstance(values, dict), "a structured configuration is a mapping"
     kept = {key: value for key, value in values.items() if key not in WITHOUT_EFFECT}
-    other_texts = any(map(_OWN_TEXTS.match, arguments))
-    if other_texts and config.dataset.name.startswith(csv_name(None, None)):
-        kept["dataset"]["name"] = CSV_NAME
+    for place in filter(None, map(_OWN_TEXTS.match, arguments)):
+        kept["dataset"] |= dict.fromkeys(_INSTEAD_OF[place[1]])
+        if config.dataset.name.startswith(csv_name(None, None)):
+            kept["dataset"]["name"] = CSV_NAME
     ConfigStore.instance().store(
         group="from", name="given", node=kept, package="_global_", replace=True
     )

@@ -40,7 +40,7 @@ def findings(parts: Mapping[str, Texts]) -> list[str]:
     lines = [*_small_classes(counts), *_odd_labels(counts), *_many_classes(counts)]
     for part in ("validation", "test"):
         if part in parts:
-            lines += _shared(train, parts[part], part)
+            lines += shared(train, parts[part], part)
     return lines + _conflicts(parts)
 
 
@@ -63,6 +63,18 @@ def unmeasured(classes: Iterable[str], validation: Texts) -> list[str]:
         f"{counted(len(missing), 'class', 'classes')} without a validation text: "
         f"{_names(missing)}; validation figures leave them out; "
         "raise dataset.validation_fraction or add texts"
+    ]
+
+
+def shared(train: Texts, other: Texts, part: str) -> list[str]:
+    """Counts the texts of another part that training has as well."""
+    known = set(train.texts)
+    count = sum(text in known for text in other.texts)
+    if not count:
+        return []
+    return [
+        f"{count} of {len(other)} {part} texts are also training texts; "
+        "its accuracy is higher than with new texts"
     ]
 
 
@@ -100,18 +112,6 @@ def _many_classes(counts: Counter[str]) -> list[str]:
         return []
     return [
         f"{len(counts)} classes for {counts.total()} training texts; is it the right label column?"
-    ]
-
-
-def _shared(train: Texts, other: Texts, part: str) -> list[str]:
-    """Counts the texts of another part that training has as well."""
-    known = set(train.texts)
-    shared = sum(text in known for text in other.texts)
-    if not shared:
-        return []
-    return [
-        f"{shared} of {len(other)} {part} texts are also training texts; "
-        "its accuracy is higher than with new texts"
     ]
 
 

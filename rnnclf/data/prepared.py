@@ -14,7 +14,7 @@ from rnnclf.configuration.schema import DatasetConfig
 from rnnclf.data.cache import Entry, file_digest, kept
 from rnnclf.data.corpus import Corpus, Texts, class_indices
 from rnnclf.data.encoding import EncodedTexts, encode
-from rnnclf.data.findings import rare_words, unmeasured
+from rnnclf.data.findings import rare_words, shared, unmeasured
 from rnnclf.data.own import PLACES, files_of, is_own, read_own
 from rnnclf.data.sources import load_corpus, source_files
 from rnnclf.data.splits import hold_out
@@ -136,11 +136,14 @@ def _build(config: DatasetConfig, data_folder: Path) -> Entry:
     tokenize = TOKENIZERS[config.tokens]
     words = count_words(parts["training"].texts, config.min_frequency, tokenize)
     vocabulary = Vocabulary(words)
+    complaints = corpus.complaints
+    if is_own(config) and corpus.validation is None:
+        complaints = [*complaints, *shared(parts["training"], parts["validation"], "validation")]
     arrays: dict[str, npt.NDArray[Any]] = {"num_test": np.array(len(corpus.test))}
     validation = parts["validation"]
     strings = {"words": words, "classes": corpus.classes}
     strings |= {"texts": validation.texts, "rows": validation.rows}
-    strings |= {"notes": corpus.notes, "complaints": corpus.complaints}
+    strings |= {"notes": corpus.notes, "complaints": complaints}
     for part, texts in parts.items():
         labels = class_indices(texts.labels, corpus.classes)
         encoded = encode(texts.texts, labels, tokenize, vocabulary)
