@@ -1,10 +1,6 @@
 """Commands that show runs and studies."""
 
-from collections.abc import Iterable
 from pathlib import Path
-from socketserver import ThreadingMixIn
-from wsgiref.simple_server import WSGIServer
-from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 import click
 from hydra_study_sweeper.printable import counted
@@ -12,14 +8,6 @@ from hydra_study_sweeper.printable import counted
 from rnnclf.cli.options import FILE, FOLDERS, PRESENT_FOLDER
 from rnnclf.cli.output import echo
 from rnnclf.errors import SelectionError, UserError
-
-LOOPBACK = "127.0.0.1"
-
-
-class _Server(ThreadingMixIn, WSGIServer):
-    """Has a thread for each connection: browsers open some on which they say nothing at first."""
-
-    daemon_threads = True
 
 
 @click.command()
@@ -63,28 +51,14 @@ def dashboard(study: Path, port: int) -> None:
     from hydra_study_sweeper.errors import StudyError
     from hydra_study_sweeper.storage.journal import journal_for_reading, read_journal
 
+    from rnnclf.report.server import LOOPBACK, Server, for_this_machine
+
     try:
         read_journal(study)  # raises if there is no study in it
-        page = _for_this_machine(wsgi(journal_for_reading(study)), port)
+        page = for_this_machine(wsgi(journal_for_reading(study)), port)
         echo(f"{study} on http://{LOOPBACK}:{port}/  (Ctrl-C ends it)")
-        run(page, host=LOOPBACK, port=port, server_class=_Server)
+        run(page, host=LOOPBACK, port=port, server_class=Server)
     except StudyError as error:
         raise SelectionError(str(error)) from error
     except OSError as error:
         raise SelectionError(f"port {port}: {error.strerror}; choose another --port") from error
-
-
-def _for_this_machine(page: WSGIApplication, port: int) -> WSGIApplication:
-    """Answers under this machine's own names alone.
-
-    A page of somebody else, open in the same browser, could have a name of its own lead here and
-    read what is answered (DNS rebinding).
-    """
-
-    def answer(request: WSGIEnvironment, respond: StartResponse) -> Iterable[bytes]:
-        if request.get("HTTP_HOST", "").removesuffix(f":{port}") in (LOOPBACK, "localhost"):
-            return page(request, respond)
-        respond("403 Forbidden", [("Content-Type", "text/plain")])
-        return [f"This page is at http://{LOOPBACK}:{port}/ only.\n".encode()]
-
-    return answer
