@@ -60,7 +60,7 @@ FILES = {
     "conf/dataset/mine.yaml": _DATASET,
     "conf/experiment/mine.yaml": _EXPERIMENT,
     "sweeps/space/mine.yaml": _SPACE,
-    ".gitignore": "/data/\n/models/\n/outputs/\n__pycache__/\n",
+    ".gitignore": "/data/\n/mlflow.db\n/mlruns/\n/models/\n/outputs/\n/wandb/\n__pycache__/\n",
 }
 LINK = Path("conf", "sweeps")  # to sweeps/, which Hydra finds below conf/ only
 
