@@ -56,6 +56,17 @@ def workers_of(server: Postgres, name: str) -> set[int]:
     return {t.user_attrs[WORKER]["pid"] for t in running if WORKER in t.user_attrs}
 
 
+def kill_in_a_trial(server: Postgres, name: str) -> bool:
+    """Kills a worker during a trial, if one has any; stopped first, it cannot end it meanwhile."""
+    for pid in workers_of(server, name):
+        os.kill(pid, signal.SIGSTOP)
+        if pid in workers_of(server, name):
+            os.kill(pid, signal.SIGKILL)
+            return True
+        os.kill(pid, signal.SIGCONT)
+    return False
+
+
 def test_eight_workers_share_a_study(server, tmp_path):
     arguments = ("hydra.sweeper.workers=8", "hydra.sweeper.n_trials=80", "steps=5", "seconds=0.01")
     command = sweep_of(server, "eight", *arguments, "hydra/sweeper/pruner=median")
@@ -74,7 +85,7 @@ def test_a_killed_worker_and_a_restarted_server_cost_no_trial(server, tmp_path):
     with started(command, tmp_path / "log", cwd=tmp_path) as sweep:
         # Not all at the same time: on a busy machine they are seldom seen so.
         wait_until(lambda: len(workers_of(server, "hurt")) > 3, "workers run trials", sweep)
-        os.kill(workers_of(server, "hurt").pop(), signal.SIGKILL)
+        wait_until(lambda: kill_in_a_trial(server, "hurt"), "a worker is in a trial", sweep)
         time.sleep(2)
         server.control("restart", "-m", "fast")
         time.sleep(2)
