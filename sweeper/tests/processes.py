@@ -74,8 +74,9 @@ class Program:
             output.touch()
         streams = [stdin or self._streams[0], stdout or self._streams[1], self._streams[2]]
         place = (str(cwd or Path.cwd()), dict(os.environ if env is None else env), streams)
-        self._process = FORKSERVER.Process(target=_become, args=(self._command, *place))
         start_server()
+        key = getattr(FORKSERVER_MODULE._forkserver, "_forkserver_authkey", None)  # Python 3.14
+        self._process = FORKSERVER.Process(target=_become, args=(self._command, *place, key))
         self._process.start()
 
     def __enter__(self) -> Self:
@@ -143,13 +144,18 @@ def start_server() -> None:
 
 
 def _become(
-    command: list[str], cwd: str, env: dict[str, str], streams: list[Path | Connection]
+    command: list[str],
+    cwd: str,
+    env: dict[str, str],
+    streams: list[Path | Connection],
+    key: bytes | None,
 ) -> None:
     """Becomes the program, in a process that was just forked."""
     # What the program forks comes from this same server, as multiprocessing means it to; otherwise
     # each would start one of its own, which imports everything again.
     FORKSERVER_MODULE.ensure_running = lambda: None
     FORKSERVER_MODULE._forkserver.ensure_running = FORKSERVER_MODULE.ensure_running
+    FORKSERVER_MODULE._forkserver._forkserver_authkey = key
     gc.freeze()  # the libraries need not be looked through, nor their memory copied
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.chdir(cwd)
