@@ -49,35 +49,45 @@ PACKAGES = {"rnnclf": REPO / "rnnclf", "hydra_study_sweeper": REPO / "sweeper/hy
 ROOMS = {"rnnclf": RNNCLF, "hydra_study_sweeper": SWEEPER}
 FOREIGN_TO_THE_SWEEPER = {"rnnclf", "torch", "torchtext", "sklearn", "scipy", "matplotlib"}
 KNOW_HYDRA = {"configuration", "cli"}
-OPENING = {
-    "rnnclf/bundles/export.py": "a file of the package",
-    "rnnclf/bundles/onnx_page.py": "a script by itself, beside its graph",
-    "rnnclf/bundles/submission/archive.py": "the project's own code",
-    "rnnclf/bundles/submission/unpack.py": "members of a checked zip file",
-    "rnnclf/cli/project.py": "files of the package, written where no file was",
-    "rnnclf/cli/train.py": "a file of the package",
-    "rnnclf/data/archives.py": "checked archives, member by member",
-    "rnnclf/data/cache.py": "the user's own cache",
-    "rnnclf/data/download.py": "raw files in the user's own folder",
-    "rnnclf/data/overview.py": "the user's own conf/dataset/",
-    "rnnclf/data/sources.py": "raw files in the user's own folder",
-    "rnnclf/data/tables/streams.py": "a pipe that the user names",
-    "rnnclf/data/vectors.py": "the user's own word vectors, a regular file",
-    "rnnclf/files/answers.py": "written, in a folder of its own",
-    "rnnclf/files/epochs.py": "written, never through a link",
-    "rnnclf/files/predictions.py": "written, in a folder of its own",
-    "rnnclf/model/store.py": "safetensors maps a file that was checked before",
-    "rnnclf/report/page.py": "files of the package",
-    "rnnclf/training/checkpoint.py": "safetensors maps a file that was checked before",
-    "rnnclf/training/progress.py": "written, never through a link",
-    "sweeper/hydra_study_sweeper/files.py": "the readers and writers for all others",
-    "sweeper/hydra_study_sweeper/output/outcome.py": "written, in a folder of its own",
-    "sweeper/hydra_study_sweeper/storage/journal.py": "the journal, checked before",
-    "sweeper/hydra_study_sweeper/streams.py": "the null device",
-    "sweeper/hydra_study_sweeper/tracking/tensorboard.py": "files that the study has just written",
-    "sweeper/hydra_study_sweeper/workers/main_module.py": "the application's own script",
-    "sweeper/hydra_study_sweeper/workers/pool.py": "the log of a worker, checked before",
-    "sweeper/hydra_study_sweeper/workers/process.py": "the log of a worker, never through a link",
+OPENING_CALL = re.compile(
+    r"(?<![\w.])open\(|\.(open|(read|write)_(text|bytes))\(|\b(load|save)_file\(|safe_open\("
+    r"|shutil\.(copy|move)\w*\(|(np|numpy|OmegaConf|onnx)\.(load|save|fromfile|memmap|loadtxt)\("
+    r"|(FileIO|GzipFile|InferenceSession|ParquetFile|TarFile|ZipFile)\(|read_(csv|parquet)\("
+)
+OPENING = {  # how often, and why not by the readers and writers of files.py
+    "rnnclf/bundles/export.py": (3, "a file of the package"),
+    "rnnclf/bundles/onnx_page.py": (2, "a script by itself, beside its graph"),
+    "rnnclf/bundles/submission/archive.py": (4, "the project's own code"),
+    "rnnclf/bundles/submission/unpack.py": (3, "members of a checked zip file"),
+    "rnnclf/cli/project.py": (2, "files of the package, written where no file was"),
+    "rnnclf/cli/train.py": (1, "a file of the package"),
+    "rnnclf/data/archives.py": (1, "checked archives, member by member"),
+    "rnnclf/data/cache.py": (2, "the user's own cache"),
+    "rnnclf/data/download.py": (3, "raw files in the user's own folder"),
+    "rnnclf/data/overview.py": (1, "the user's own conf/dataset/"),
+    "rnnclf/data/sources.py": (1, "raw files in the user's own folder"),
+    "rnnclf/data/tables/formats.py": (1, "bytes that were read before"),
+    "rnnclf/data/tables/streams.py": (2, "a pipe that the user names"),
+    "rnnclf/data/vectors.py": (2, "the user's own word vectors, a regular file"),
+    "rnnclf/files/answers.py": (1, "written, in a folder of its own"),
+    "rnnclf/files/epochs.py": (1, "written, never through a link"),
+    "rnnclf/files/predictions.py": (1, "written, in a folder of its own"),
+    "rnnclf/files/tensors.py": (1, "written, in a folder of its own"),
+    "rnnclf/model/store.py": (1, "safetensors maps a file that was checked before"),
+    "rnnclf/report/page.py": (1, "files of the package"),
+    "rnnclf/training/checkpoint.py": (1, "safetensors maps a file that was checked before"),
+    "rnnclf/training/progress.py": (1, "written, never through a link"),
+    "sweeper/hydra_study_sweeper/files.py": (4, "the readers and writers for all others"),
+    "sweeper/hydra_study_sweeper/output/outcome.py": (1, "written, in a folder of its own"),
+    "sweeper/hydra_study_sweeper/storage/journal.py": (1, "the journal, checked before"),
+    "sweeper/hydra_study_sweeper/streams.py": (2, "the null device"),
+    "sweeper/hydra_study_sweeper/tracking/tensorboard.py": (1, "files that the study just wrote"),
+    "sweeper/hydra_study_sweeper/workers/main_module.py": (1, "the application's own script"),
+    "sweeper/hydra_study_sweeper/workers/pool.py": (1, "the log of a worker, checked before"),
+    "sweeper/hydra_study_sweeper/workers/process.py": (
+        2,
+        "the log of a worker, not through a link",
+    ),
 }
 LONG, TOO_LONG = 300, 400  # lines of a file
 LONGEST_FUNCTION = 60  # lines without the docstring
@@ -299,10 +309,8 @@ def test_no_command_waits_for_what_it_does_not_need(commands, needed, heavy, tra
 
 def test_files_are_opened_in_known_places():
     """Files of others are read by `hydra_study_sweeper.files`; every exception has its reason."""
-    opening = re.compile(
-        r"(?<![\w.])open\(|\.open\(|\.read_text\(|\.read_bytes\(|load_file\(|safe_open\(|copy(file|tree)\("
-    )
-    places = {
-        str(path.relative_to(REPO)): path for path in SOURCES if opening.search(path.read_text())
+    calls = {
+        str(path.relative_to(REPO)): len(OPENING_CALL.findall(path.read_text())) for path in SOURCES
     }
-    assert places.keys() == OPENING.keys()
+    known = {path: count for path, (count, _) in OPENING.items()}
+    assert {path: count for path, count in calls.items() if count} == known
