@@ -41,6 +41,7 @@ def test_importances_are_of_what_all_trials_have():
     """Optuna leaves out the trials that lack one of the parameters, and may rank by none."""
     study = optuna.create_study()
     for number in range(10):
+        study.enqueue_trial({"kind": "ab"[number % 2]})
         trial = study.ask()
         x, kind = trial.suggest_float("x", 0, 1), trial.suggest_categorical("kind", "ab")
         study.tell(trial, x + number + trial.suggest_float(f"of_{kind}", 0, 1))
@@ -70,9 +71,12 @@ def test_the_command_writes_a_page_that_needs_no_network(tmp_path):
     assert "<script src=" not in page
 
 
-def test_where_there_is_no_study_the_command_says_so(tmp_path):
-    command = [sys.executable, "-m", "hydra_study_sweeper.output.figures", str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    assert "there is no study.journal" in done.stderr
-    assert "Traceback" not in done.stderr
+def test_what_the_command_cannot_read_or_write_is_one_line(tmp_path):
+    (tmp_path / "study" / "figures.html").mkdir(parents=True)
+    search(tmp_path / "study", 2)
+    for folder, message in ((tmp_path, "there is no study.journal"), (tmp_path / "study", "html")):
+        command = [sys.executable, "-m", "hydra_study_sweeper.output.figures", str(folder)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 1
+        assert message in done.stderr
+        assert done.stderr.count("\n") == 1, done.stderr

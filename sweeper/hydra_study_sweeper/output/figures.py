@@ -15,6 +15,7 @@ from optuna.trial import TrialState
 
 from hydra_study_sweeper.errors import SweeperError
 from hydra_study_sweeper.files import write_text
+from hydra_study_sweeper.printable import told
 from hydra_study_sweeper.storage.journal import read_journal
 
 if TYPE_CHECKING:
@@ -93,5 +94,7 @@ def write_figures(folder: Path) -> Path:
 if __name__ == "__main__":
     try:
         print(write_figures(Path(sys.argv[1])))
+    except OSError as error:
+        sys.exit(f"error: {told(error)}")
     except (IndexError, ImportError, SweeperError) as error:
         sys.exit(f"error: {error}; usage: python -m {__spec__.name} STUDY (needs plotly)")
