@@ -66,6 +66,7 @@ def test_time_counts_once_for_trials_that_ran_at_once_and_not_for_lost_workers(t
         return trial
 
     trials = [ran(0, 10), ran(5, 15), ran(6, 8), ran(100, 110), ran(120, 9999, "WorkerLost: x")]
+    trials += [ran(200, 190)]  # the clock was set back
     Trials(spec).study.add_trials(trials)
     assert seconds_spent(spec) == 25
 

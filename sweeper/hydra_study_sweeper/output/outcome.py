@@ -12,7 +12,7 @@ from hydra_study_sweeper.files import replacing, write_record, write_text
 from hydra_study_sweeper.paths import StudyPaths
 from hydra_study_sweeper.records import BestTrial, RefitRecord, StudyRecord, as_values
 from hydra_study_sweeper.space.dimensions import Dimension
-from hydra_study_sweeper.storage.trials import LOST, REASON, RETRY_OF, Trials
+from hydra_study_sweeper.storage.trials import LOST, REASON, RETRY_OF, Trials, took
 
 
 def write_study(
@@ -92,7 +92,7 @@ def write_trials(trials: Trials) -> None:
                     trial.state.name,
                     *(trial.values or [""] * objectives),
                     len(trial.intermediate_values) or "",
-                    "" if trial.duration is None else f"{trial.duration.total_seconds():.2f}",
+                    "" if trial.duration is None else f"{took(trial).seconds:.2f}",
                     (_below(trials, trial) or folder) if folder.exists() else "",
                     trial.user_attrs.get(REASON, ""),
                     trial.user_attrs.get(RETRY_OF, ""),

@@ -352,7 +352,7 @@ def counts(trial: FrozenTrial) -> bool:
 def took(trial: FrozenTrial) -> Took:
     """Returns how long a trial took that has ended."""
     assert trial.duration is not None, "it has ended"
-    seconds = trial.duration.total_seconds()
+    seconds = max(0.0, trial.duration.total_seconds())  # the clock may have been set back
     reports, steps = len(trial.intermediate_values), trial.user_attrs.get(STEPS)
     if CUT in trial.user_attrs and reports and steps:
         return Took(seconds, seconds * max(1.0, steps / reports))
