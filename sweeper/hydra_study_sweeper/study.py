@@ -145,16 +145,16 @@ def _open(plan: StudyPlan) -> Trials:
     if plan.spec.storage or not plan.continues:
         plan.spec.folder.mkdir(parents=True, exist_ok=True)
     trials = Trials(plan.spec, begun=plan.continues)
-    write_multirun(trials.paths, plan.worker.composer.bases.master)
     _log_lines(plan.warnings)
     with trials.lock:
         old: Fingerprint | None = trials.study.user_attrs.get(FINGERPRINT)
         _refuse_differences(plan, old)
+        if old is None:  # before its points, which would be in the queue of whoever comes next
+            trials.study.set_user_attr(FINGERPRINT, plan.fingerprint)
         if trials.remaining() > 0:
             for point in plan.first:
                 trials.enqueue(point, skip_if_exists=True)
-        if old is None:
-            trials.study.set_user_attr(FINGERPRINT, plan.fingerprint)
+    write_multirun(trials.paths, plan.worker.composer.bases.master)
     return trials
 
 

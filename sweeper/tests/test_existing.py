@@ -12,7 +12,7 @@ from hydra_study_sweeper.options import StudySpec
 from hydra_study_sweeper.output.messages import describe_outcome
 from hydra_study_sweeper.output.outcome import write_study, write_trials
 from hydra_study_sweeper.paths import trial_record
-from hydra_study_sweeper.storage.existing import existing_study
+from hydra_study_sweeper.storage.existing import existing_study, has_other_files
 from hydra_study_sweeper.storage.trials import Trials
 from planning import STUDY, make_plans_of
 
@@ -137,6 +137,50 @@ def test_trials_of_a_database_are_found_where_they_ran(tmp_path):
     first.folder.rename(tmp_path / "moved")
     moved = Trials(replace(first, folder=tmp_path / "moved"))
     assert moved.folder_of(moved.all()[0]) == tmp_path / "moved" / "0"
+
+
+@pytest.mark.parametrize("length", [1, 20])
+def test_a_study_begins_where_a_full_disk_left_no_line(length, tmp_path):
+    journal = StudyPaths(make_study(tmp_path / "other").folder).journal.read_bytes()
+    spec = StudySpec("mine", tmp_path / "study", None, ("maximize",), 2, 5)
+    spec.folder.mkdir()
+    StudyPaths(spec.folder).journal.write_bytes(journal[:length])
+    assert not has_other_files(spec)
+    assert existing_study(spec, None) is None
+    Trials(spec).claim()
+    assert len(existing_study(spec, None).trials) == 1
+
+
+def test_a_file_that_is_called_as_a_journal_is_left_as_it_is(tmp_path):
+    spec = StudySpec("mine", tmp_path / "study", None, ("maximize",), 2, 5)
+    spec.folder.mkdir()
+    StudyPaths(spec.folder).journal.write_text("Dear diary")
+    with pytest.raises(StudyError, match="its beginning may be missing"):
+        existing_study(spec, None)
+
+
+def test_of_two_commands_that_begin_different_studies_the_second_changes_nothing(tmp_path):
+    config = {"config": {**STUDY, "x": 1, "y": 1}}
+    plans = [
+        make_plans_of(tmp_path / f"conf-{number}", config, *arguments)[0]
+        for number, arguments in enumerate(
+            (
+                ["x=interval(0,1)"],
+                ["x=interval(0,2)"],
+                ["x=interval(0,1)", "hydra.sweeper.study_name=other"],
+            )
+        )
+    ]
+    first, *others = [plan.with_spec(folder=tmp_path / "study") for plan in plans]
+    trials = study._open(first).all()
+    multirun = StudyPaths(first.spec.folder).multirun.read_text()
+    for plan, message in zip(
+        others, ("study that differs", "has just begun the study"), strict=True
+    ):
+        with pytest.raises(ConfigError, match=message):
+            study._open(plan)
+    assert existing_study(first.spec, None).trials == trials
+    assert StudyPaths(first.spec.folder).multirun.read_text() == multirun
 
 
 @pytest.mark.parametrize("moment", ["made", "written"])

@@ -15,7 +15,7 @@ from hydra_study_sweeper.options import StudySpec
 from hydra_study_sweeper.paths import StudyPaths, trial_record
 from hydra_study_sweeper.printable import counted
 from hydra_study_sweeper.records import read_study, read_trial
-from hydra_study_sweeper.storage.journal import read_journal
+from hydra_study_sweeper.storage.journal import is_empty, read_journal
 from hydra_study_sweeper.storage.opening import open_storage
 from hydra_study_sweeper.storage.trials import LOST_KIND, REASON
 
@@ -72,7 +72,7 @@ def seconds_spent(spec: StudySpec) -> float:
     studies = [study for one in (spec, *refits) if (study := existing_study(one, None))]
     trials = [trial for study in studies for trial in study.get_trials(deepcopy=False)]
     spans = sorted(
-        (trial.datetime_start, trial.datetime_complete)
+        (trial.datetime_start, max(trial.datetime_start, trial.datetime_complete))
         for trial in trials
         if trial.datetime_start and trial.datetime_complete
         if not trial.user_attrs.get(REASON, "").startswith(LOST_KIND)
@@ -97,7 +97,7 @@ def has_other_files(spec: StudySpec) -> bool:
         return False
     return paths.folder.is_file() or any(
         not path.name.startswith(".")  # as the locks
-        and not (path == paths.journal and path.is_file() and path.stat().st_size == 0)
+        and not (path == paths.journal and path.is_file() and is_empty(path))
         for path in paths.folder.glob("*")
     )
 
@@ -130,7 +130,7 @@ def _numbers(paths: StudyPaths) -> Iterator[int]:
 
 
 def _from_journal(paths: StudyPaths) -> optuna.Study | None:
-    if not paths.journal.is_file() or paths.journal.stat().st_size == 0:
+    if not paths.journal.is_file() or is_empty(paths.journal):
         return None
     try:
         return read_journal(paths.folder)

@@ -18,6 +18,7 @@ from hydra_study_sweeper.paths import StudyPaths
 from hydra_study_sweeper.storage.locks import brief_lock
 
 LONGEST_LINE = 2**24  # bytes
+BEGINNING = b'{"op_code":0,'  # of the line that creates a study
 # What an odd line makes of Optuna's replay.
 ODD = (ValueError, LookupError, TypeError, ArithmeticError, AssertionError, RecursionError)
 
@@ -35,6 +36,14 @@ def open_journal(paths: StudyPaths, *, begun: bool = False) -> JournalStorage:
     if not begun:
         paths.journal.touch()
     return _storage(_ForWriting(paths))
+
+
+def is_empty(journal: Path) -> bool:
+    """Tells whether a journal has no line yet, or only the half of one that a full disk left."""
+    with open_regular(journal) as file:
+        line = file.readline(LONGEST_LINE)
+    is_ours = BEGINNING.startswith(line[: len(BEGINNING)])
+    return is_ours and not line.endswith(b"\n") and len(line) < LONGEST_LINE
 
 
 def journal_for_reading(folder: Path) -> JournalStorage:

@@ -7,6 +7,7 @@ from hydra_study_sweeper.errors import ConfigError, StudyError
 from hydra_study_sweeper.options import StudySpec
 from hydra_study_sweeper.paths import StudyPaths
 from hydra_study_sweeper.storage.journal import open_journal
+from hydra_study_sweeper.storage.locks import claim_lock
 
 
 def open_storage(spec: StudySpec, *, begun: bool = False) -> BaseStorage:
@@ -63,21 +64,33 @@ def open_study(spec: StudySpec, storage: BaseStorage, *, begun: bool) -> optuna.
     """Opens a study in its storage, which is made there unless it has begun.
 
     Raises:
+        ConfigError: If another command begins another study in its folder at the same time.
         StudyError: If the study has begun, but its storage no longer has it.
     """
     pruner = optuna.pruners.NopPruner()
     if not begun:
-        return optuna.create_study(
-            study_name=spec.name,
-            storage=storage,
-            directions=list(spec.directions),
-            pruner=pruner,
-            load_if_exists=True,
-        )
+        with claim_lock(spec):
+            _refuse_others(spec, storage)
+            return optuna.create_study(
+                study_name=spec.name,
+                storage=storage,
+                directions=list(spec.directions),
+                pruner=pruner,
+                load_if_exists=True,
+            )
     try:
         return optuna.load_study(study_name=spec.name, storage=storage, pruner=pruner)
     except KeyError as error:
         raise StudyError(_gone(spec, "its storage")) from error
+
+
+def _refuse_others(spec: StudySpec, storage: BaseStorage) -> None:
+    names = set() if spec.storage else set(optuna.get_all_study_names(storage))
+    for other in names - {spec.name}:
+        raise ConfigError(
+            f"another command has just begun the study {other} in {spec.folder}; "
+            "choose another hydra.sweep.dir"
+        )
 
 
 def _gone(spec: StudySpec, place: str) -> str:
