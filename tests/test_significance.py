@@ -42,9 +42,10 @@ def test_compare_marks_what_chance_explains(write_run, rnnclf, tmp_path):
         folder = write_run(name, val_accuracy=count / 100)
         with (folder / "predictions.csv").open("w", newline="") as file:
             writer = csv.writer(file)
-            writer.writerow(["part", "sentence", "label", "predicted", "probability"])
+            writer.writerow(["part", "line", "sentence", "label", "predicted", "probability"])
             writer.writerows(
-                ["validation", f"text {i}", "a", "a" if i < count else "b", 1] for i in range(100)
+                ["validation", "", f"text {i}", "a", "a" if i < count else "b", 1]
+                for i in range(100)
             )
     table = rnnclf("compare", str(tmp_path), "--format", "md").stdout
     header, _, *rows = [line.split(" | ") for line in table.splitlines() if line.startswith("|")]
@@ -58,7 +59,7 @@ def test_runs_on_other_texts_are_not_compared(write_run, rnnclf, tmp_path):
     for name in ("a", "b"):
         folder = write_run(name)
         (folder / "predictions.csv").write_text(
-            f"part,sentence,label,predicted,probability\nvalidation,{name},x,x,1\n"
+            f"part,line,sentence,label,predicted,probability\nvalidation,,{name},x,x,1\n"
         )
     assert "p_val" not in rnnclf("compare", str(tmp_path)).stdout
 
@@ -68,8 +69,8 @@ def test_refits_differ_only_if_both_texts_and_seeds_say_so(tmp_path):
         study = Study(tmp_path / name, record=None)
         folder = study.folder / "model"
         folder.mkdir(parents=True)
-        rows = [f"test,text {i},a,{'a' if i < right else 'b'},1" for i in range(100)]
-        text = "\n".join(["part,sentence,label,predicted,probability", *rows])
+        rows = [f"test,,text {i},a,{'a' if i < right else 'b'},1" for i in range(100)]
+        text = "\n".join(["part,line,sentence,label,predicted,probability", *rows])
         (folder / "predictions.csv").write_text(text)
         seeds = seed_values(values)
         record = RefitRecord(0, seeds, seeds, FinalModel(0, 0.9, "model"), None, 0)
