@@ -74,8 +74,9 @@ def test_a_study_is_served_to_this_machine_and_cannot_be_changed(study, tmp_path
     with dashboard(tmp_path / "study") as address:
         assert values_of(address) == [0.1, 0.2]
         before = journal.read_bytes()
-        with pytest.raises(HTTPError):
+        with pytest.raises(HTTPError) as caught:
             urlopen(Request(f"{address}api/studies/0", method="DELETE"), timeout=20)
+        caught.value.close()
         assert values_of(address) == [0.1, 0.2]
         assert journal.read_bytes() == before
         values_of(address.replace("127.0.0.1", "localhost"))
@@ -83,8 +84,9 @@ def test_a_study_is_served_to_this_machine_and_cannot_be_changed(study, tmp_path
         with socket.create_connection(("127.0.0.1", port)):  # as browsers open them for later
             assert values_of(address) == [0.1, 0.2]
         for name in ("evil.example", f"evil.example:{address[17:-1]}", "127.0.0.1.evil.example"):
-            with pytest.raises(HTTPError, match="403"):
+            with pytest.raises(HTTPError, match="403") as caught:
                 urlopen(Request(f"{address}api/studies", headers={"Host": name}), timeout=20)
+            caught.value.close()
 
 
 def test_what_is_wrong_is_one_line(study, tmp_path, rnnclf):

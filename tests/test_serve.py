@@ -43,7 +43,8 @@ def asked(address: str, path: str, body: object = None) -> tuple[int, object]:
         with urllib.request.urlopen(request, timeout=10) as answer:
             return answer.status, json.load(answer)
     except urllib.error.HTTPError as error:
-        return error.code, json.load(error)
+        with error:
+            return error.code, json.load(error)
 
 
 def test_the_recipe_serves_a_model(address, trained):

@@ -110,7 +110,9 @@ def test_a_dead_server_of_the_workers_is_replaced(tmp_path):
             assert process.poll() is None
             time.sleep(0.05)
         (server,) = [
-            c for c in psutil.Process(process.pid).children() if "forkserver" in c.cmdline()[-1]
+            child
+            for child in psutil.Process(process.pid).children()
+            if any("forkserver" in word for word in child.cmdline())
         ]
         server.kill()
     output, _ = process.communicate(timeout=60)
