@@ -109,6 +109,12 @@ def test_bad_rows_and_labels_are_skipped_on_demand(tmp_path):
     ]
 
 
+def test_a_file_without_a_usable_row_says_why(tmp_path):
+    write(tmp_path / "train.csv", [("a\0", "x"), ("b\0", "y")])
+    with pytest.raises(DataError, match=r"train.csv: no row can be used: line 2: a NUL character"):
+        read(f"dataset.file={tmp_path / 'train.csv'}", "dataset.bad_rows=skip")
+
+
 def test_a_folder_in_place_of_a_file_is_refused(tmp_path):
     with pytest.raises(DataError, match=r"a folder; set dataset\.folder="):
         read(f"dataset.file={tmp_path}")

@@ -143,6 +143,8 @@ def test_a_column_of_numbers_tells_that_long_names_are_names(tmp_path):
         ("a.csv", 'text,label\n"a, ""b""\nc",x\n\né, y \r\n', [('a, "b"\nc', "x"), ("é", "y")]),
         ("b.csv", 'text,label\n"a \\"b\\"",x\nc,y\n', [('a "b"', "x"), ("c", "y")]),
         ("c.tsv", 'text\tlabel\n"Nice" he said\tx\nc\ty\n', [('"Nice" he said', "x"), ("c", "y")]),
+        ("d.csv", "sep=;\r\ntext;label\r\na;x\r\nb;y\r\n", [("a", "x"), ("b", "y")]),
+        ("f.jsonl", '{"text": "é"}\n{"text": ["é", null], "label": "x"}\n', [('["é", null]', "x")]),
         ("d.jsonl", '{"text": 1, "label": true}\n\n{"text": "a"}\n', [("1", "true")]),
         ("e.csv", f"text,label\n{'a ' * 100_000},x\n", [("a " * 100_000, "x")]),
     ],

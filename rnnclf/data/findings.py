@@ -74,7 +74,7 @@ def shared(train: Texts, other: Texts, part: str) -> list[str]:
         return []
     return [
         f"{count} of {len(other)} {part} texts are also training texts; "
-        "its accuracy is higher than with new texts"
+        f"the {part} accuracy is higher than on new texts"
     ]
 
 

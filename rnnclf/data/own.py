@@ -167,9 +167,13 @@ def report_of(files: Mapping[str, Path], reading: Reading) -> Iterator[str]:
 
 def _check_classes(table: Table) -> None:
     classes = set(table.labels)
+    if not classes:
+        raise DataError(f"{table.path}: no row can be used: {table.unit} {table.bad[0]}")
     if len(classes) < 2:
-        only = f"every text has the label {min(classes)!r}" if classes else "no text has a label"
-        raise DataError(f"{table.path}: {only}; a classifier needs at least two classes")
+        raise DataError(
+            f"{table.path}: every text has the label {min(classes)!r}; "
+            "a classifier needs at least two classes"
+        )
 
 
 def _bad_rows(table: Table, bad: list[BadRow], *, skip: bool) -> Iterator[str]:

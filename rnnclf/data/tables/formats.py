@@ -1,6 +1,8 @@
 """The rows of a file: CSV and its kin, JSON lines, Parquet, fastText, or lines."""
 
 import io
+import json
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -71,9 +73,11 @@ def _of_text(
     suffixes = [suffix.lower() for suffix in path.suffixes if suffix.lower() != ".gz"]
     suffix = suffixes[-1] if suffixes else ""
     if suffix in (".jsonl", ".ndjson", ".json") or first.startswith("{"):
-        return Rows("JSON lines", True, _json(lines, path))
+        return Rows("JSON lines", True, _json(sample, lines, path))
     if first.startswith(FASTTEXT):
         return Rows("fastText", True, _fasttext(lines))
+    if suffix != ".txt" and sample and re.fullmatch(r"sep=.?\s*", sample[0]):
+        sample, lines = ["\n", *sample[1:]], chain(["\n"], islice(lines, 1, None))  # Excel's line
     order = sorted(DELIMITERS, key=lambda one: one != "\t") if suffix == ".tsv" else DELIMITERS
     dialect = find_dialect(sample, ["\t"] if suffix == ".txt" and not labelled else order)
     if dialect is None and suffix == ".txt":
@@ -109,23 +113,28 @@ def _fasttext(lines: Iterator[str]) -> Iterator[Row]:
             yield number, [text, label.removeprefix(FASTTEXT)]
 
 
-def _json(lines: Iterator[str], path: Path) -> Iterator[Row]:
-    """Reads an object a line; the first has the names of all columns."""
-    names: list[str] = []
+def _json(sample: Sequence[str], lines: Iterator[str], path: Path) -> Iterator[Row]:
+    """Reads an object a line; those of the sample have the names of all columns."""
+    names = list(dict.fromkeys(name for line in sample for name in _object(line) or ()))
+    if names:
+        yield 0, names
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
         if number == 1 and line.lstrip().startswith("["):
             raise DataError(f"{path}: line 1: a list; write each object on a line of its own")
-        try:
-            values = msgspec.json.decode(line, type=dict[str, Any])
-        except (msgspec.DecodeError, RecursionError, UnicodeError):
+        values = _object(line)
+        if values is None:
             yield number, Broken("not a JSON object", line.strip())
-            continue
-        if not names:
-            names = list(values)
-            yield 0, names
-        yield number, [_as_text(values.get(name)) for name in names]
+        else:
+            yield number, [_as_text(values.get(name)) for name in names]
+
+
+def _object(line: str) -> dict[str, Any] | None:
+    try:
+        return msgspec.json.decode(line, type=dict[str, Any])
+    except (msgspec.DecodeError, RecursionError, UnicodeError):
+        return None
 
 
 def _parquet(file: io.BufferedReader, path: Path) -> Iterator[Row]:
@@ -162,4 +171,6 @@ def _as_text(value: Any) -> str:
         return ""
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, dict | list):
+        return json.dumps(value, ensure_ascii=False, default=str)
     return str(value)
