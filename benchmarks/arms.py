@@ -10,12 +10,12 @@ from hydra_study_sweeper.options import PRUNERS, SAMPLERS
 from hydra_study_sweeper.space.points import Point
 from hydra_study_sweeper.workers.samplers import make_pruner, make_sampler
 from omegaconf import DictConfig, OmegaConf
-from optuna.pruners import MedianPruner, SuccessiveHalvingPruner
+from optuna.pruners import MedianPruner
 from optuna.samplers import RandomSampler, TPESampler
 from recordings import Space
 from simulator import Arm, Array
 
-OURS = "ours"
+STOCK, OURS = "stock sweeper", "ours"
 
 
 def last(curve: Array) -> float:
@@ -57,9 +57,8 @@ def arms_of(space: Space, known: Sequence[Point]) -> dict[str, Arm]:
     """
     trial_0 = space.first[:1]
     ours = Arm(_made_of(OmegaConf.create(SAMPLERS["default"])), _pruner("asha"), [*trial_0, *known])
-    cold = replace(ours, first=trial_0)
     return {
-        "stock sweeper": Arm(_made_of(OmegaConf.structured(TPESamplerConfig)), in_batches=True),
+        STOCK: Arm(_made_of(OmegaConf.structured(TPESamplerConfig)), in_batches=True),
         "Optuna, median": Arm(_tpe, MedianPruner),
         "Ray Tune, ASHA": Arm(
             _random, lambda: RayPruner(space.epochs), value=last, keeps_pruned=True
@@ -68,12 +67,7 @@ def arms_of(space: Space, known: Sequence[Point]) -> dict[str, Arm]:
         "random, halving": Arm(_random, _pruner("asha")),
         OURS: ours,
         "ours, no pruner": replace(ours, pruner=_pruner("none")),
-        "ours, finalists": replace(ours, finalists=3, again=2),
-        "ours, cold": cold,
-        "ours, cold, no pruner": replace(cold, pruner=_pruner("none")),
-        "ours, cold, a third at 1, 3, 9": replace(
-            cold, pruner=lambda: SuccessiveHalvingPruner(1, 3)
-        ),
+        "ours, cold": replace(ours, first=trial_0),
     }
 
 

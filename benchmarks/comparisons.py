@@ -26,8 +26,8 @@ class Replays:
         runs: How many trainings are recorded.
         configurations: Of how many configurations.
         errors: For each smoother the error of its accuracies and of its logarithms of seconds.
-        checks: For some arms best value, pruned trials and seconds of the first trials of searches
-            by one worker (repetitions, 3).
+        checks: For some arms the best value, the trials and the pruned ones of searches by one
+            worker (repetitions, 3).
     """
 
     name: str
@@ -44,6 +44,11 @@ class Replays:
     def of(self, arm: str, workers: int) -> Array:
         """Returns the quality of an arm's winners (repetitions, steps)."""
         return self.quality[self.arms.index(arm), self.workers.index(workers)]
+
+    def mean(self, arm: str, share: float, workers: int) -> float:
+        """Returns the mean quality of an arm's winners after a share of the time."""
+        winners = self.of(arm, workers)
+        return float(winners[:, round(share * winners.shape[1]) - 1].mean())
 
     def ranks(self, workers: int) -> dict[str, float]:
         """Returns the mean rank of each arm when the time is over; 1 is the best."""

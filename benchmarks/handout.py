@@ -2,7 +2,7 @@
 
 torchtext's `BucketIterator`, the stock layer over padded batches from a state of zeros, the output
 at the last position, Adam over all parameters, torch's default threads. It uses nothing of rnnclf;
-`speed.py` and `search.py` start it.
+`speed.py` starts it.
 """
 
 import itertools

@@ -15,7 +15,7 @@ import yaml
 from hydra_study_sweeper.space.points import Point
 from recordings import path_of, read_runs, recorded_enough, space_of
 from scipy.stats import qmc
-from simulator import Array, means_and_noise
+from simulator import Array, summarize
 from smoothers import gaussian_process, targets_of
 
 SIZE = 4  # points
@@ -56,8 +56,8 @@ def _regrets(name: str, candidates: Sequence[Point]) -> Array:
     """
     random = np.random.default_rng(0)
     dimensions = space_of(name).dimensions
-    points, recorded, _ = means_and_noise(read_runs(path_of(name)))
-    targets, _ = targets_of(recorded)
+    recorded = summarize(read_runs(path_of(name)))
+    points, (targets, _) = recorded.points, targets_of(recorded.means)
     regrets = []
     for _ in range(DRAWN):
         drawn = np.unique(random.integers(len(points), size=len(points)))

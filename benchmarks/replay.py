@@ -16,20 +16,20 @@ from functools import lru_cache, partial
 
 import numpy as np
 import optuna
-from arms import OURS, arms_of
+from arms import OURS, STOCK, arms_of
 from comparisons import Replays
 from hydra_study_sweeper.space.points import Point
 from portfolio import portfolio
 from recordings import Space, path_of, read_runs, recorded_enough, space_of
 from replay_page import write_page
 from scipy.stats import qmc
-from simulator import Array, World, means_and_noise, search, winner
+from simulator import Array, World, search, summarize, winner
 from smoothers import gaussian_process, nearest, targets_of
 
 WORKERS = (1, 2, 4, 16)
 FULL_TRIALS = 40
 STEPS = 12  # of the time, at which the winner so far is looked at
-CHECKED = (OURS, "ours, no pruner")
+CHECKED = (STOCK, OURS)
 SAMPLED = 4096  # points, of which the best is what could be found
 FOLDS = 8
 
@@ -59,10 +59,9 @@ class Scene:
 def scene_of(name: str) -> Scene:
     """Returns the scene of recorded curves."""
     space = space_of(name)
-    points, recorded, noise = means_and_noise(read_runs(path_of(name)))
-    smoothed = partial(gaussian_process, points, space.dimensions)
-    accuracy, speed = map(smoothed, targets_of(recorded))
-    world = World(recorded, noise, accuracy, speed)
+    recorded = summarize(read_runs(path_of(name)))
+    smoothed = partial(gaussian_process, recorded.points, space.dimensions)
+    world = World(recorded, *map(smoothed, targets_of(recorded.means)))
     sample = [
         space.point_at(row) for row in qmc.Sobol(len(space.dimensions), rng=1).random(SAMPLED)
     ]
@@ -90,28 +89,29 @@ def replay(job: tuple[str, str, int, int]) -> Array:
     seconds = FULL_TRIALS * scene.seconds / workers
     ended = search(arm, dimensions, train, workers, seconds, seed)
     times = seconds * np.arange(1, STEPS + 1) / STEPS
-    won = [winner(arm, ended, train, workers, float(time)) for time in times]
+    won = [winner(ended, float(time)) for time in times]
     points = [point for point in won if point is not None]
     qualities = iter(scene.world.quality(points) if points else ())
     return np.array([scene.default if point is None else next(qualities) for point in won])
 
 
 def check(job: tuple[str, str, int]) -> Array:
-    """Runs the first trials of a search by one worker, which a real study can be compared with.
+    """Runs a search by one worker, which a real study can be compared with.
 
     Args:
         job: Names of the curves and of the arm, and seed.
 
     Returns:
-        The best value, how many trials were pruned, and the seconds.
+        The best value, how many trials ended, and how many of them were pruned.
     """
     name, arm_name, seed = job
     scene = scene_of(name)
     train = partial(scene.world.train, random=np.random.default_rng(seed))
-    arm, seconds = arms_of(scene.space, scene.known)[arm_name], 2 * FULL_TRIALS * scene.seconds
-    trials = search(arm, scene.space.dimensions, train, 1, seconds, seed)[:FULL_TRIALS]
+    arm = arms_of(scene.space, scene.known)[arm_name]
+    trials = search(arm, scene.space.dimensions, train, 1, FULL_TRIALS * scene.seconds, seed)
     values = [trial.value for trial in trials if trial.value is not None]
-    return np.array([max(values), len(trials) - len(values), trials[-1].seconds])
+    easier = scene.world.recorded.effects[0, 0, -1]  # the validation part of a real study
+    return np.array([max(values) + easier, len(trials), len(trials) - len(values)])
 
 
 def errors_of(name: str) -> dict[str, tuple[float, float]]:
@@ -121,8 +121,8 @@ def errors_of(name: str) -> dict[str, tuple[float, float]]:
     seconds.
     """
     dimensions = space_of(name).dimensions
-    points, recorded, _ = means_and_noise(read_runs(path_of(name)))
-    targets = targets_of(recorded)
+    recorded = summarize(read_runs(path_of(name)))
+    points, targets = recorded.points, targets_of(recorded.means)
     fold_of = np.arange(len(points)) % FOLDS
     found: dict[str, list[tuple[float, float]]] = {"nearest": [], "Gaussian process": []}
     for fold in range(FOLDS):

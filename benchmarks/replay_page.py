@@ -16,6 +16,8 @@ from plotly.colors import qualitative
 PAGE = REPO / "docs" / "search.md"
 MARK = "<!-- Below: written by benchmarks/replay.py. -->\n"
 SHOWN = 2  # workers, where a table has one number of them
+# Shares of the time and numbers of workers.
+COLUMNS = ((0.25, SHOWN), (0.5, SHOWN), (1.0, SHOWN), (1.0, 1), (1.0, 4), (1.0, 16))
 SIZE = {"width": 860, "height": 420}
 
 
@@ -53,9 +55,9 @@ def lines(replays: Sequence[Replays]) -> Iterator[str]:
             for name, (accuracy, seconds) in one.errors.items()
         ],
     )
-    yield from ["", "### The first 40 trials by one worker, in the world", ""]
+    yield from ["", "### Searches by one worker, as real studies can be compared with them", ""]
     yield from table(
-        ["", "search", "best validation accuracy (quartiles)", "pruned", "seconds"],
+        ["", "search", "best validation accuracy (quartiles)", "trials", "pruned"],
         [
             [
                 one.name,
@@ -67,42 +69,39 @@ def lines(replays: Sequence[Replays]) -> Iterator[str]:
             for arm, checks in one.checks.items()
         ],
     )
+    yield from ["", "### The mean over all of them", "", *accuracies(replays)]
     corrected = p_values(replays, OURS, SHOWN)
     for one in replays:
         yield from ["", f"### {one.name}", ""]
         yield f"![Points of test accuracy lost over the time](search-{one.name}.png)"
         yield ""
-        yield from accuracies(one)
+        yield from accuracies([one])
         yield ""
         yield from certainty(one, corrected)
 
 
-def accuracies(one: Replays) -> Iterator[str]:
-    """Yields the table of the winners' expected test accuracies."""
-    others = [workers for workers in one.workers if workers != SHOWN]
-    steps = one.quality.shape[-1]
-    head = ["search", *(f"{share} %, {SHOWN} workers" for share in (25, 50, 100))]
-    rows = []
-    for arm in one.arms:
-        winners = one.of(arm, SHOWN)
-        low, high = interval(winners[:, -1])
-        cells = [f"{winners[:, steps * share // 100 - 1].mean():.4f}" for share in (25, 50, 100)]
-        cells[-1] += f" ({low:.4f} to {high:.4f})"
-        cells += [f"{one.of(arm, workers)[:, -1].mean():.4f}" for workers in others]
-        rows.append([arm, *cells])
-    return table([*head, *(f"100 %, {workers}" for workers in others)], rows)
+def accuracies(replays: Sequence[Replays]) -> Iterator[str]:
+    """Yields the table of the winners' expected test accuracies, as means over the curves."""
+    head = [f"{share:.0%}, {workers} worker{'s' * (workers > 1)}" for share, workers in COLUMNS]
+    rows = [
+        [arm, *(f"{np.mean([one.mean(arm, *at) for one in replays]):.4f}" for at in COLUMNS)]
+        for arm in replays[0].arms
+    ]
+    return table(["search", *head], rows)
 
 
 def certainty(one: Replays, corrected: Mapping[tuple[str, str], float]) -> Iterator[str]:
-    """Yields the table of ranks, of how soon and how surely."""
+    """Yields the table of how surely, of ranks and of how soon."""
     ranks = one.ranks(SHOWN)
     rows = []
     for arm in one.arms:
+        low, high = interval(one.of(arm, SHOWN)[:, -1])
         share, time = one.reached(arm, SHOWN)
         p = corrected.get((one.name, arm))
         rows.append(
             [
                 arm,
+                f"{low:.4f} to {high:.4f}",
                 f"{ranks[arm]:.2f}",
                 f"{share:.0%}",
                 f"{time:.0%}" if np.isfinite(time) else "never",
@@ -112,6 +111,7 @@ def certainty(one: Replays, corrected: Mapping[tuple[str, str], float]) -> Itera
         )
     head = [
         "search",
+        "95 % interval",
         "mean rank",
         "within half a point of the best",
         "median time for it",

@@ -1,8 +1,7 @@
 """Searches in a simulated world, with trials on any number of workers and a simulated clock.
 
 The world knows the mean curves of the recorded configurations, smooths them for the points between,
-and adds the noise of another seed and validation part: what separates the repeats of a
-configuration from their mean.
+and adds the noise that separates the repeats of a configuration from their mean.
 """
 
 import heapq
@@ -38,71 +37,96 @@ class Curves:
 
 
 @dataclass(frozen=True)
+class Recorded:
+    """What recorded trainings tell of their configurations.
+
+    Attributes:
+        points: The configurations.
+        means: Their mean curves (configurations, epochs), without the effects of repeats.
+        noise: What neither configuration nor repeat explains of validation and test accuracy
+            (trainings, 2, epochs), in `spread`s.
+        effects: By how much the accuracies of each repeat are above the mean (repeats, 2, epochs).
+    """
+
+    points: list[Point]
+    means: Curves
+    noise: Array
+    effects: Array
+
+
+def summarize(runs: Sequence[Run]) -> Recorded:
+    """Separates configurations, repeats and noise.
+
+    All trials of a search have the same validation part, which may be an easy one for all of them.
+    So the mean effect of a repeat is no noise of a search.
+    """
+    of: dict[int, list[Run]] = {}
+    for run in runs:
+        of.setdefault(run.configuration, []).append(run)
+    accuracies = [
+        np.array([[run.val_accuracy, run.test_accuracy] for run in repeats])
+        for repeats in of.values()
+    ]
+    most = max(map(len, accuracies))
+    repeated = np.array([one for one in accuracies if len(one) == most])
+    centers = repeated.mean(1, keepdims=True)
+    effects = (repeated - centers).mean(0)
+    # The means take their share of the variance with them.
+    freedom = (1 - 1 / len(repeated)) * (1 - 1 / most)
+    left = (repeated - centers - effects) / spread(centers) / np.sqrt(freedom)
+    means = np.array([(one - effects[: len(one)]).mean(0) for one in accuracies])
+    seconds = np.array(
+        [np.mean([run.seconds for run in repeats], axis=0) for repeats in of.values()]
+    )
+    return Recorded(
+        [repeats[0].point for repeats in of.values()],
+        Curves(means[:, 0], means[:, 1], seconds),
+        left.reshape(-1, *left.shape[2:]),
+        effects,
+    )
+
+
+def spread(accuracy: Array) -> Array:
+    """Returns the standard deviation of one answer; models that are nearly right differ less."""
+    return np.sqrt(np.clip(accuracy * (1 - accuracy), 0.001, None))
+
+
+@dataclass(frozen=True)
 class World:
     """What trainings would have given, as far as the recorded ones tell.
 
     Args:
-        recorded: The mean curves of each recorded configuration (configurations, epochs).
-        noise: For each repeat how far its accuracies are from the mean (repeats, 2, epochs).
+        recorded: What they tell.
         accuracy: Smooths validation and test accuracy.
         speed: Smooths the seconds.
     """
 
-    recorded: Curves
-    noise: Array
+    recorded: Recorded
     accuracy: Smoother
     speed: Smoother
 
     def expected(self, points: Sequence[Point]) -> Curves:
         """Returns the mean curves of points (points, epochs)."""
-        weights = self.accuracy(points)
-        logarithms = self.speed(points) @ np.log(self.recorded.seconds)
-        seconds = np.maximum.accumulate(np.exp(logarithms), axis=1)
-        return Curves(weights @ self.recorded.value, weights @ self.recorded.test, seconds)
+        means, weights = self.recorded.means, self.accuracy(points)
+        seconds = np.exp(self.speed(points) @ np.log(means.seconds))
+        return Curves(
+            weights @ means.value, weights @ means.test, np.maximum.accumulate(seconds, axis=1)
+        )
 
     def train(self, point: Point, random: np.random.Generator) -> Curves:
         """Returns the curves of one training (epochs)."""
-        mean = self.expected([point])
-        value, test = self.noise[random.integers(len(self.noise))]
-        return Curves(mean.value[0] + value, mean.test[0] + test, mean.seconds[0])
+        mean, noise = self.expected([point]), self.recorded.noise
+        value, test = noise[random.integers(len(noise))]
+        return Curves(
+            np.clip(mean.value[0] + value * spread(mean.value[0]), 0, 1),
+            np.clip(mean.test[0] + test * spread(mean.test[0]), 0, 1),
+            mean.seconds[0],
+        )
 
     def quality(self, points: Sequence[Point]) -> Array:
         """Returns the expected test accuracy at the best epoch of the expected validation curve."""
         mean = self.expected(points)
         return mean.test[np.arange(len(points)), mean.value.argmax(1)]
-
-
-def means_and_noise(runs: Sequence[Run]) -> tuple[list[Point], Curves, Array]:
-    """Returns the recorded configurations, their mean curves, and the noise of their repeats."""
-    of: dict[int, list[Run]] = {}
-    for run in runs:
-        of.setdefault(run.configuration, []).append(run)
-    curves = [
-        np.array([[run.val_accuracy, run.test_accuracy, run.seconds] for run in repeats])
-        for repeats in of.values()
-    ]
-    means = np.array([repeats.mean(0) for repeats in curves])
-    most = max(map(len, curves))
-    accuracies = np.array([repeats[:, :2] for repeats in curves if len(repeats) == most])
-    points = [repeats[0].point for repeats in of.values()]
-    return points, Curves(*means.transpose(1, 0, 2)), _interaction(accuracies)
-
-
-def _interaction(values: Array) -> Array:
-    """Returns what neither the configuration nor the repeat explains (all trainings, ...).
-
-    All trials of a search have the same validation part, which may be an easy one for all of them.
-    So the mean effect of a repeat is no noise of a search.
-
-    Args:
-        values: Of repeated configurations (configurations, repeats, ...).
-    """
-    left = values - values.mean(1, keepdims=True)
-    left -= left.mean(0)
-    configurations, repeats, *rest = values.shape
-    # The means take their share of the variance with them.
-    freedom = (1 - 1 / configurations) * (1 - 1 / repeats)
-    return left.reshape(-1, *rest) / np.sqrt(freedom)
 
 
 @dataclass(frozen=True)
@@ -116,9 +140,6 @@ class Arm:
         in_batches: Whether workers wait for each other after each trial.
         value: Makes the value of a trial from its validation curve.
         keeps_pruned: Whether a pruned trial has a value and can win.
-        finalists: How many of the best trials are run again with other seeds and validation parts,
-            before the one with the best mean wins; 1 for none.
-        again: How often each finalist is run again.
     """
 
     sampler: Callable[[int], optuna.samplers.BaseSampler]
@@ -127,8 +148,6 @@ class Arm:
     in_batches: bool = False
     value: Callable[[Array], float] = np.max
     keeps_pruned: bool = False
-    finalists: int = 1
-    again: int = 0
 
 
 @dataclass(frozen=True)
@@ -223,29 +242,7 @@ def _end_epoch(one: _Running, arm: Arm) -> tuple[TrialState, float | None] | Non
     return (TrialState.COMPLETE, value) if arm.keeps_pruned else (TrialState.PRUNED, None)
 
 
-def best_first(ended: Sequence[Ended]) -> list[Ended]:
-    """Returns the trials that can win, the best first, of equals the one that ended first."""
-    able = [trial for trial in ended if trial.value is not None]
-    return sorted(able, key=lambda trial: -(trial.value or 0.0))
-
-
-def winner(
-    arm: Arm,
-    ended: Sequence[Ended],
-    train: Callable[[Point], Curves],
-    workers: int,
-    seconds: float,
-) -> Point | None:
-    """Returns which point wins if all is over after some seconds; None if no trial is complete.
-
-    The search of an arm with finalists ends early enough for running these again.
-    """
-    in_time = [trial for trial in ended if trial.seconds <= seconds]
-    for count in range(len(in_time), 0, -1) if arm.again else ():
-        finalists = best_first(in_time[:count])[: arm.finalists]
-        again = [[train(trial.point) for _ in range(arm.again)] for trial in finalists]
-        takes = sum(float(run.seconds[-1]) for runs in again for run in runs) / workers
-        if finalists and in_time[count - 1].seconds + takes <= seconds:
-            means = [np.mean([arm.value(run.value) for run in runs]) for runs in again]
-            return finalists[int(np.argmax(means))].point
-    return best_first(in_time)[0].point if best_first(in_time) else None
+def winner(ended: Sequence[Ended], seconds: float) -> Point | None:
+    """Returns which point wins if all is over after some seconds; None if no trial is complete."""
+    able = [trial for trial in ended if trial.value is not None and trial.seconds <= seconds]
+    return max(able, key=lambda trial: trial.value or 0.0).point if able else None

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import optuna
 import pytest
+import real_studies
 import torch
 from arms import RayPruner
 from comparisons import Replays, holm
@@ -16,7 +17,7 @@ from optuna.pruners import SuccessiveHalvingPruner
 from optuna.samplers import RandomSampler, TPESampler
 from project import composed
 from recordings import Run, Space, missing, read_runs, space_of, write_runs
-from simulator import Arm, Curves, Ended, World, means_and_noise, search, winner
+from simulator import Arm, Curves, Ended, World, search, spread, summarize, winner
 from smoothers import gaussian_process, nearest, targets_of
 
 DIMENSIONS = [Dimension("x", FloatDistribution(0.0, 1.0))]
@@ -99,57 +100,60 @@ RUNS = [
 ]
 
 
-def test_a_recorded_configuration_is_answered_exactly():
-    points, curves, noise = means_and_noise(RUNS)
-    smooth = nearest(points, DIMENSIONS)
-    world = World(curves, np.zeros_like(noise), smooth, smooth)
+def test_a_recorded_configuration_is_answered_without_the_effect_of_its_repeats():
+    recorded = summarize(RUNS)
+    smooth = nearest(recorded.points, DIMENSIONS)
+    world = World(replace(recorded, noise=np.zeros_like(recorded.noise)), smooth, smooth)
     answer = world.train({"x": 0.5}, np.random.default_rng(0))
     assert answer.value == pytest.approx([0.5, 0.75])
     assert answer.test == pytest.approx([0.4, 0.65])
     assert answer.seconds == pytest.approx([11, 21])
-    assert world.quality([{"x": 0.1}, {"x": 0.6}]) == pytest.approx([0.4, 0.65])
+    # The first repeats are 0.05 better than the second ones, and then 0.025 worse.
+    assert world.expected([{"x": 0.0}]).value[0] == pytest.approx([0.2 - 0.05, 0.5 + 0.025])
+    assert world.quality([{"x": 0.1}, {"x": 0.6}]) == pytest.approx([0.425, 0.65])
 
 
 def test_the_noise_is_what_neither_configuration_nor_repeat_explains():
     rng = np.random.default_rng(0)
     of_repeats = rng.normal(0.0, 0.1, 4)  # easy and hard validation parts
     runs = [
-        recorded(number, 0.0, [0.5 + rng.normal(of_repeat, 0.02)], repeat)
+        replace(recorded(number, 0.0, [0.5 + rng.normal(of_repeat, 0.02)], repeat), seconds=[1.0])
         for number in range(200)
         for repeat, of_repeat in enumerate(of_repeats)
     ]
-    runs.append(recorded(200, 0.0, [9.0]))  # is not repeated, and tells nothing
-    _, _, noise = means_and_noise([replace(run, seconds=[1.0]) for run in runs])
-    assert noise[:, 0].std() == pytest.approx(0.02, rel=0.1)
+    found = summarize(runs)
+    assert found.effects[:, 0, 0] == pytest.approx(of_repeats - of_repeats.mean(), abs=0.005)
+    smooth = nearest(found.points, DIMENSIONS)
+    world = World(found, smooth, smooth)
+    drawn = [float(world.train({"x": 0.0}, rng).value[0]) for _ in range(1000)]
+    assert np.std(drawn) == pytest.approx(0.02, rel=0.1)
+
+
+def test_a_model_that_is_nearly_right_has_little_noise():
+    assert spread(np.array([0.5, 0.9])) == pytest.approx([0.5, 0.3])
 
 
 def test_a_gaussian_process_finds_what_lies_between():
     xs = np.linspace(0, 1, 12)
     runs = [recorded(n, x, [0.0, 0.6 + 0.2 * np.sin(3 * x)]) for n, x in enumerate(xs)]
     runs += [replace(run, repeat=1) for run in runs[:2]]
-    points, curves, _ = means_and_noise(runs)
+    found = summarize(runs)
     at = [{"x": 0.23}, {"x": 0.77}]
-    weights = gaussian_process(points, DIMENSIONS, targets_of(curves)[0])(at)
+    weights = gaussian_process(found.points, DIMENSIONS, targets_of(found.means)[0])(at)
     truth = [0.6 + 0.2 * np.sin(3 * point["x"]) for point in at]
-    assert weights @ curves.value[:, 1] == pytest.approx(truth, abs=0.01)
+    assert weights @ found.means.value[:, 1] == pytest.approx(truth, abs=0.01)
 
 
-def test_finalists_are_chosen_without_the_luck_of_the_search():
-    """Of two trials the worse has won the search; on fresh runs it loses, as often as it should."""
-    noise = 0.02
-    ended = [Ended(1.0, {"x": 0.70}, 0.70), Ended(2.0, {"x": 0.69}, 0.75)]
-    arm = Arm(random, finalists=2, again=4)
-    rng = np.random.default_rng(0)
+def test_the_winner_is_the_best_complete_trial_in_time():
+    ended = [Ended(1.0, {"x": 0.1}, 0.5), Ended(2.0, {"x": 0.2}, None), Ended(3.0, {"x": 0.3}, 0.6)]
+    assert [winner(ended, seconds) for seconds in (0.5, 2.5, 3.0)] == [None, {"x": 0.1}, {"x": 0.3}]
 
-    def train(point: dict) -> Curves:
-        value = np.array([point["x"] + rng.normal(0, noise)])
-        return Curves(value, value, np.array([1.0]))
 
-    assert winner(replace(arm, again=0), ended, train, 1, 20.0) == {"x": 0.69}
-    assert winner(arm, ended, train, 1, 9.0) == {"x": 0.70}, "8 runs after the first trial's second"
-    won = sum(winner(arm, ended, train, 1, 20.0) == {"x": 0.70} for _ in range(400))
-    expected = 0.76  # P(N(0.01, noise * sqrt(2 / 4)) > 0)
-    assert won / 400 == pytest.approx(expected, abs=0.06)
+def test_of_real_trials_a_pruned_or_a_late_one_cannot_win():
+    ends = [(1.0, 0.4), (2.0, None), (3.0, 0.6), (4.0, 0.5)]
+    trials = [real_studies.Trial(Path(str(ended)), ended, value) for ended, value in ends]
+    won = [real_studies.winner(trials, seconds).ended for seconds in (0.5, 2.5, 3.0, 9.0)]
+    assert won == [1.0, 1.0, 3.0, 3.0]
 
 
 def test_holms_correction():
