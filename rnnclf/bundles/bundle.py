@@ -111,7 +111,7 @@ def _without_places(config: Config) -> Config:
             validation_file=_name(data.validation_file),
             test_file=_name(data.test_file),
         ),
-        model=replace(config.model, vectors=_name(vectors), warm_start=None),
+        model=replace(config.model, vectors=_name(vectors), init_from=None),
         paths=PathsConfig(data="data", outputs="outputs"),
     )
 

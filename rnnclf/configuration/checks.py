@@ -128,8 +128,8 @@ def _check_combinations(model: ModelConfig, optimizer: OptimizerConfig) -> None:
             f"model.layer_dropout={model.layer_dropout} acts between recurrent layers "
             "and needs model.num_layers of at least 2"
         )
-    if model.vectors and model.warm_start:
-        raise ConfigError("model.warm_start has word vectors already; leave out model.vectors")
+    if model.vectors and model.init_from:
+        raise ConfigError("model.init_from has word vectors already; leave out model.vectors")
     decay = optimizer.lr * optimizer.weight_decay
     if optimizer.name == "adamw" and decay >= 1:
         raise ConfigError(

@@ -87,7 +87,7 @@ class ModelConfig:
         vectors: A text file of pretrained word vectors (GloVe or word2vec format) of width
             `embedding_size`, or null for random vectors. Words that are not in the file, and
             character n-grams, begin with small random vectors.
-        warm_start: The folder of a run or a bundle of the same network, whose weights training
+        init_from: The folder of a run or a bundle of the same network, whose weights training
             begins with; null for random weights. Its words and classes are kept beside those of
             the training texts.
     """
@@ -106,7 +106,7 @@ class ModelConfig:
     wide_buckets: int
     wide_share: float
     vectors: str | None
-    warm_start: str | None
+    init_from: str | None
 
 
 @dataclass

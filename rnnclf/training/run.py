@@ -35,6 +35,12 @@ from rnnclf.model.metrics import Scores
 from rnnclf.model.network import RecurrentClassifier
 from rnnclf.model.store import load, save_description
 from rnnclf.training.checkpoint import checkpoint_of, save_checkpoint
+from rnnclf.training.init_from import (
+    check_same_network,
+    drawn_anew,
+    take_weights,
+    with_words_and_classes,
+)
 from rnnclf.training.pretrain import pretrain
 from rnnclf.training.progress import EpochProgress, describe_epoch
 from rnnclf.training.record import calibrated_on, predictions_of, result_of, summary
@@ -47,12 +53,6 @@ from rnnclf.training.reproducibility import (
 from rnnclf.training.tracking import tracked
 from rnnclf.training.trainer import Trainer, balanced_weights
 from rnnclf.training.updates import make_updates
-from rnnclf.training.warm_start import (
-    check_same_network,
-    drawn_anew,
-    take_weights,
-    with_words_and_classes,
-)
 from rnnclf.training.wide import BATCH_SIZE, EPOCHS, train_wide
 
 PRECISIONS = {"float32": torch.float32, "bf16": torch.bfloat16}
@@ -103,7 +103,7 @@ def _train(config: Config, paths: RunPaths) -> float:
     order = seed_everything(config.seed)
 
     data = prepare(config.dataset, Path(config.paths.data), config.model.wide_buckets)
-    given = load(config.model.warm_start) if config.model.warm_start else None
+    given = load(config.model.init_from) if config.model.init_from else None
     if given:
         check_same_network(given, config)
         data = with_words_and_classes(data, given)

@@ -1,4 +1,4 @@
-"""`model.warm_start`: training goes on from a model, with more words and classes."""
+"""`model.init_from`: training goes on from a model, with more words and classes."""
 
 import csv
 import json
@@ -30,7 +30,7 @@ def test_it_goes_on_with_all_words_and_classes(run_py, tmp_path, ngrams):
     run_py(*SMALL, ngrams, "hydra.run.dir=old").check_returncode()
     old = package.load(tmp_path / "old")
     write_data(tmp_path / "data", NEW)
-    settings = [*SMALL, ngrams, "hydra.run.dir=new", "warm_start=old"]
+    settings = [*SMALL, ngrams, "hydra.run.dir=new", "init_from=old"]
     run_py(*settings, "optimizer=sgd", "lr=1e-30").check_returncode()  # so that nothing is learned
     new = package.load(tmp_path / "new")
     assert new.classes == ["mail", "neg", "pos"]
@@ -53,7 +53,7 @@ def test_words_of_the_model_are_known_in_validation_texts_too(run_py, tmp_path):
     run_py(*SMALL, "hydra.run.dir=old", "epochs=20", "lr=0.05").check_returncode()
     write_data(tmp_path / "data", [("good film", "pos"), ("bad film", "neg")] * 3)
     rare = ["dataset.min_frequency=1000", "optimizer.name=sgd", "lr=1e-30", "epochs=1"]
-    run_py("from=old", "warm_start=old", "hydra.run.dir=new", *rare).check_returncode()
+    run_py("from=old", "init_from=old", "hydra.run.dir=new", *rare).check_returncode()
     result = json.loads((tmp_path / "new" / "result.json").read_text())
     (epoch,) = map(json.loads, (tmp_path / "new" / "metrics.jsonl").read_text().splitlines())
     assert (epoch["val_accuracy"], epoch["train_accuracy"]) == (1, 1)
@@ -68,25 +68,25 @@ def test_a_test_part_that_is_drawn_anew_is_warned_of(run_py, tmp_path, place):
     run = (*SMALL[:-1], place, "epochs=1")
     run_py(*run, "hydra.run.dir=old").check_returncode()
     warning = "the model may have been trained on some of them"
-    assert warning in run_py(*run, "warm_start=old", "hydra.run.dir=new").stdout
+    assert warning in run_py(*run, "init_from=old", "hydra.run.dir=new").stdout
     (tmp_path / "test.csv").rename(tmp_path / "data" / "test.csv")
     if "file" in place:
         run = (*run, "dataset.test_file=data/test.csv")
-    tested = run_py(*run, "warm_start=old", "hydra.run.dir=tested")
+    tested = run_py(*run, "init_from=old", "hydra.run.dir=tested")
     assert tested.returncode == 0 and warning not in tested.stdout
 
 
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        (["warm_start=nowhere"], "nowhere: no model here"),
+        (["init_from=nowhere"], "nowhere: no model here"),
         (["hidden_size=9"], "has model.hidden_size=16, this run 9; from=FOLDER takes over all"),
         (["model.pooling=mean"], "has model.pooling=last, this run mean"),
-        (["model.vectors=x.txt"], "model.warm_start has word vectors already"),
+        (["model.vectors=x.txt"], "model.init_from has word vectors already"),
     ],
 )
 def test_what_cannot_be_gone_on_from(overrides, message, run_py, trained, tmp_path):
-    same = ["hidden_size=16", "embedding_size=16", f"warm_start={trained}"]
+    same = ["hidden_size=16", "embedding_size=16", f"init_from={trained}"]
     done = run_py(*same, "hydra.run.dir=new", *overrides)
     assert done.returncode in (1, 2)
     assert message in done.stderr

@@ -15,7 +15,7 @@ from rnnclf.model.network import EMBEDDING, WIDE
 
 OUTPUTS, IDF = ("linear.weight", "linear.bias"), "wide.idf"
 # Ends of keys of the section `model`.
-MAY_DIFFER = ("dropout", "vectors", "warm_start", "wide_share")
+MAY_DIFFER = ("dropout", "vectors", "init_from", "wide_share")
 
 
 def check_same_network(given: Classifier, config: Config) -> None:
@@ -24,7 +24,7 @@ def check_same_network(given: Classifier, config: Config) -> None:
     Raises:
         ConfigError: If they are of another network, or of several.
     """
-    where = f"model.warm_start={config.model.warm_start}"
+    where = f"model.init_from={config.model.init_from}"
     if len(given.networks) > 1:
         raise ConfigError(f"{where} is an ensemble; name one of its members")
     theirs, ours = asdict(given.config.model), asdict(config.model)
