@@ -1,7 +1,11 @@
 """A study in a tracker, read back from what the tracker keeps on this machine."""
 
 import json
+import os
+import pty
 import socket
+import subprocess
+import sys
 from collections import Counter
 
 import pytest
@@ -40,6 +44,7 @@ def tracked(tmp_path, monkeypatch):
 def test_mlflow_has_a_study_with_its_trials_below_it_and_continues_it(tracked, tmp_path):
     for trials in (2, 9):
         arguments = (f"hydra.sweeper.n_trials={trials}", "hydra/sweeper/pruner=asha", *REFIT)
+        arguments += ("hydra.sweeper.names.value='F1 (macro)'",)  # MLflow takes no brackets
         done = tracked("mlflow", *arguments)
         assert done.returncode == 0 and "tracking" not in done.stdout, done.stdout
     from mlflow import MlflowClient
@@ -52,7 +57,7 @@ def test_mlflow_has_a_study_with_its_trials_below_it_and_continues_it(tracked, t
     record = json.loads((tmp_path / "study" / "study.json").read_text())
     (best,) = record["best"]
     assert study.info.status == "FINISHED"
-    assert study.data.metrics["result/best value"] == best["values"][0]
+    assert study.data.metrics["result/best F1 _macro_"] == best["values"][0]
     assert "study.json" in {file.path for file in client.list_artifacts(study.info.run_id)}
     states = Counter()
     for number in range(9):
@@ -60,7 +65,8 @@ def test_mlflow_has_a_study_with_its_trials_below_it_and_continues_it(tracked, t
         states[trial.state] += 1
         assert run.data.tags["state"] == trial.state
         assert run.data.params == {key: str(value) for key, value in trial.params.items()}
-        steps = [one.step for one in client.get_metric_history(run.info.run_id, "value")]
+        history = client.get_metric_history(run.info.run_id, "F1 _macro_")
+        steps = [one.step for one in history]
         assert steps == list(range({"complete": 3, "pruned": len(steps)}[trial.state]))
     assert states["pruned"] > 0
 
@@ -94,6 +100,23 @@ def test_a_tracker_that_is_down_costs_a_line_and_no_trial(tracked, tmp_path, mon
     assert json.loads((tmp_path / "study/study.json").read_text())["finished"]
 
 
+def test_wandb_without_a_login_costs_a_line_and_asks_no_question(tmp_path, monkeypatch):
+    for name in ("HOME", "NETRC", "WANDB_CONFIG_DIR"):
+        monkeypatch.setenv(name, str(tmp_path / "home"))
+    monkeypatch.delenv("WANDB_API_KEY", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    study = ("-m", "hydra.sweeper.tracking=wandb", "hydra.sweeper.n_trials=1", "steps=1")
+    command = [sys.executable, str(FOREIGN_APP), *study]
+    terminal, program = pty.openpty()  # it asks at a terminal only
+    done = subprocess.run(
+        command, cwd=tmp_path, stdin=program, stdout=subprocess.PIPE, stderr=program, check=False
+    )
+    os.close(program)
+    os.close(terminal)
+    assert done.returncode == 0
+    assert b"tracking=wandb: UsageError: No API key configured" in done.stdout
+
+
 def test_a_tracker_that_never_answers_holds_the_command_up_for_a_while_only(
     tracked, tmp_path, monkeypatch
 ):
@@ -110,6 +133,8 @@ def test_a_tracker_that_never_answers_holds_the_command_up_for_a_while_only(
     ("name", "before", "said"),
     [
         ("mlfow", "", "tracking is tensorboard, mlflow, wandb"),
+        ("no.Tracker", "", "tracking=no.Tracker: ImportError: Error loading 'no.Tracker'"),
+        ("os.path", "", "tracking=os.path: ValueError: Located non-class"),
         ("mlflow", "sys.modules['mlflow'] = None", "pip install 'hydra-study-sweeper[mlflow]'"),
     ],
 )
@@ -118,5 +143,6 @@ def test_a_tracker_that_is_not_there_is_refused_before_the_first_trial(
 ):
     done = tracked(name, before=before)
     assert done.returncode != 0
+    assert "Traceback" not in done.stderr
     assert (done.stdout + done.stderr).count(said) == 1
     assert not (tmp_path / "study").exists()

@@ -49,10 +49,13 @@ def tracker_class(name: str) -> type[Tracker]:
     """Returns the tracker with a name, or the class with a dotted path.
 
     Raises:
-        ConfigError: If there is none, or its library is not installed.
+        ConfigError: If there is none, it cannot be imported, or its library is not installed.
     """
     if "." in name:
-        return cast(type[Tracker], get_class(name))
+        try:
+            return cast(type[Tracker], get_class(name))
+        except (ImportError, ValueError) as error:
+            raise ConfigError(f"tracking={name}: {describe_error(error)}") from error
     if name not in LIBRARIES:
         raise ConfigError(f"tracking is {', '.join(LIBRARIES)} or a dotted path; it is {name}")
     if importlib.util.find_spec(LIBRARIES[name]) is None:

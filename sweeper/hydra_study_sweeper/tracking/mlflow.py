@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import time
 from pathlib import Path
 
@@ -28,6 +29,7 @@ class Tracker:
 
         for chatty in ("mlflow", "alembic"):
             logging.getLogger(chatty).setLevel(logging.WARNING)
+        logging.getLogger("urllib3").setLevel(logging.ERROR)  # it warns of each retry
         self._client, self._entities = mlflow.MlflowClient(), entities
         name = os.environ.get("MLFLOW_EXPERIMENT_NAME", "Default")
         found = self._client.get_experiment_by_name(name)
@@ -39,10 +41,10 @@ class Tracker:
         points: set[Point] = set()
         runs = self._client.search_runs([self._experiment], f"tags.`{KEY}` = '{entry.key}'")
         if runs:
-            run = runs[0]
+            run, names = runs[0], {_name(name): name for name in entry.series}
             for name in run.data.metrics:
                 history = self._client.get_metric_history(run.info.run_id, name)
-                points |= {(name, metric.step) for metric in history}
+                points |= {(names.get(name, name), metric.step) for metric in history}
         else:
             above = {"mlflow.parentRunId": self._runs[entry.parent]} if entry.parent else {}
             tags = {KEY: entry.key, **above}
@@ -54,9 +56,9 @@ class Tracker:
         """Writes points, parameters, results, notes, files and the state."""
         run, now = self._runs[entry.key], int(time.time() * 1000)
         make = self._entities
-        metrics = [make.Metric(name, v, now, step) for (name, step), v in points.items()]
-        metrics += [make.Metric(f"result/{name}", v, now, 0) for name, v in entry.values.items()]
-        params = [make.Param(name, str(value)) for name, value in entry.params.items()]
+        metrics = [make.Metric(_name(n), v, now, step) for (n, step), v in points.items()]
+        metrics += [make.Metric(f"result/{_name(n)}", v, now, 0) for n, v in entry.values.items()]
+        params = [make.Param(_name(n), str(value)) for n, value in entry.params.items()]
         tags = [make.RunTag(k, v) for k, v in {"state": entry.state, **entry.notes}.items()]
         self._client.log_batch(run, metrics[:BATCH], params, tags)
         for start in range(BATCH, len(metrics), BATCH):
@@ -70,3 +72,8 @@ class Tracker:
 
     def close(self) -> None:
         """Does nothing: MLflow has everything."""
+
+
+def _name(name: str) -> str:
+    """Returns a name as MLflow takes it: Hydra's `db@first` is `db_first`."""
+    return re.sub(r"[^\w./: -]", "_", name, flags=re.ASCII)

@@ -1,5 +1,6 @@
 """TensorBoard: event files in the folder `tensorboard` of a study or a run."""
 
+import logging
 from pathlib import Path
 
 from hydra_study_sweeper.tracking.entry import Entry, Point
@@ -11,6 +12,7 @@ class Tracker:
     def __init__(self, folder: Path) -> None:
         from tensorboardX import SummaryWriter, summary
 
+        logging.getLogger("tensorboardX").setLevel(logging.WARNING)  # it tells each name it changes
         self._folder = folder / "tensorboard"
         self._writer, self._hparams = SummaryWriter, summary.hparams
         self._open: dict[str, SummaryWriter] = {}

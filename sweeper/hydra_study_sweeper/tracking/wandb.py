@@ -13,6 +13,8 @@ class Tracker:
         import wandb
 
         self._wandb = wandb
+        # Otherwise it asks on the terminal for a login, from this thread, and warns of each file.
+        wandb.setup(settings=wandb.Settings(silent=True))
         self._open: dict[str, Any] = {}
 
     def begin(self, entry: Entry) -> set[Point]:
@@ -25,7 +27,7 @@ class Tracker:
             config=entry.params,
             resume="allow",
             reinit="create_new",
-            settings=self._wandb.Settings(silent=True, console="off", init_timeout=15),
+            settings=self._wandb.Settings(console="off", init_timeout=15),
         )
         return {(name, step) for name in entry.series for step in range(run.step)}
 
