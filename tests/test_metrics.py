@@ -114,17 +114,18 @@ def eight_words(times: int) -> tuple[Classifier, EncodedTexts]:
 
 def test_answers_that_are_all_right_are_no_surer_than_their_number_allows():
     """Of n texts, (n + 1) / (n + 2) would be right: the rule of succession."""
-    certain = []
+    certain, temperatures = [], []
     for times in (2, 100):
         classifier, texts = eight_words(times)
         (model,) = classifier.networks
         with torch.no_grad():
             model.linear.weight *= 20
         labels = predict_logits(model, texts).argmax(1).numpy()
-        calibrate(classifier, replace(texts, labels=labels))
+        temperatures.append(calibrate(classifier, replace(texts, labels=labels)))
         certain.append(predict_logits(model, texts).softmax(1).max(1).values.mean().item())
         assert certain[-1] <= 1 - 1 / (len(texts) + 2)
     assert certain[0] < certain[1]
+    assert 0.1 < temperatures[1] < temperatures[0] / 2, "the bounds did not decide"
 
 
 def test_calibration_finds_the_temperature_that_made_the_labels():

@@ -9,6 +9,7 @@ import pytest
 import torch
 import yaml
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra_study_sweeper.files import RecordError
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from project import composed
@@ -103,6 +104,13 @@ def test_predictions_are_read_as_they_were_written(predictions):
         for part in PARTS:
             expected = [one for one in predictions if one.part == part]
             assert read_predictions(path, part) == expected
+
+
+def test_a_further_column_cannot_stand_for_one_of_the_predictions(tmp_path):
+    path = tmp_path / "predictions.csv"
+    write_predictions(path, [Prediction("test", 2, "a", "x", "y", 0.5, {"label": "y"})], ["label"])
+    with pytest.raises(RecordError, match="two columns of the same name"):
+        read_predictions(path, "test")
 
 
 @thorough

@@ -224,7 +224,7 @@ def test_bad_rows_are_counted_and_named_with_their_lines(tmp_path):
     ]
     for total, skip in ((8, True), (501, False)):
         said = check_bad_rows(table.bad, total, "a: line", skip=skip)
-        assert said.startswith(f"a: 5 of {total} rows are skipped: line 4: a quote")
+        assert said.startswith(f"a: skipped 5 of {total} rows: line 4: a quote")
     assert check_bad_rows([], 8, "a: line", skip=False) is None
 
 

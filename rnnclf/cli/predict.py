@@ -4,7 +4,6 @@ import itertools
 import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -170,11 +169,12 @@ def _tell_threshold(model: Path, threshold: float) -> None:
     """Says what the threshold, or the next lower one that was measured, bought on validation."""
     from rnnclf.bundles.bundle import reported
 
-    record = None
-    with suppress(ModelError):  # there are models without a record
+    try:
         record = reported(model)
-    below = [one for one in (record and record.thresholds) or () if one.probability <= threshold]
-    if not record or not below:
+    except ModelError:  # there are models without a record
+        return
+    below = [one for one in record.thresholds or () if one.probability <= threshold]
+    if not below:
         return
     one = below[-1]
     right = "" if one.accuracy is None else f", {100 * one.accuracy:.1f} % of them correctly"

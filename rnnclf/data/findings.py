@@ -1,5 +1,6 @@
 """What is to be said of labelled texts before somebody trains on them."""
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from statistics import median
@@ -73,7 +74,7 @@ def shared(train: Texts, other: Texts, part: str) -> list[str]:
     if not count:
         return []
     return [
-        f"{count} of {len(other)} {part} texts are also training texts; "
+        f"the training texts have {count} of {len(other)} {part} texts; "
         f"the {part} accuracy is higher than on new texts"
     ]
 
@@ -97,8 +98,7 @@ def _odd_labels(counts: Counter[str]) -> list[str]:
         for labels in alike.values()
         if len(labels) > 1
     ]
-    fractions = [label for label in counts if label.removeprefix("-").endswith(".0")]
-    fractions = [label for label in fractions if _is_float(label)]
+    fractions = [label for label in counts if re.fullmatch(r"-?\d+\.0", label)]
     if fractions:
         lines.append(
             f"labels are whole numbers with a fraction: {_names(fractions)}; if another file has "
@@ -135,11 +135,3 @@ def _conflicts(parts: Mapping[str, Texts]) -> list[str]:
 
 def _names(labels: list[str]) -> str:
     return ", ".join(labels[:NAMED]) + (", …" if len(labels) > NAMED else "")
-
-
-def _is_float(label: str) -> bool:
-    try:
-        float(label)
-    except ValueError:
-        return False
-    return True

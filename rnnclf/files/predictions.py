@@ -68,6 +68,8 @@ def read_predictions(path: Path, part: str) -> list[Prediction]:
         names = next(reader, [])
         if names[: len(COLUMNS)] != COLUMNS:
             raise RecordError(f"{path.name} does not begin with {','.join(COLUMNS)}")
+        if len(set(names)) < len(names):
+            raise RecordError(f"{path.name} has two columns of the same name")
         rows = (dict(zip(names, row, strict=True)) for row in reader)
         return [_prediction(row) for row in rows if row["part"] == part]
     except FileNotFoundError as error:

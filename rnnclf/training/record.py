@@ -108,7 +108,7 @@ def measures(scores: Mapping[str, Scores], classes: Sequence[str]) -> dict[str, 
 
 def calibrated_on(texts: int, temperature: float) -> str:
     """Tells a temperature, and the number of texts on which it rests."""
-    doubt = "; so few tell little" if texts < FEW_TEXTS else ""
+    doubt = "; from so few it is a rough estimate" if texts < FEW_TEXTS else ""
     return f"temperature {temperature:.2f}, fitted on {counted(texts, 'validation text')}{doubt}"
 
 

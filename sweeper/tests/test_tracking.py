@@ -11,6 +11,7 @@ from collections import Counter
 import pytest
 from foreign_study import FOREIGN_APP
 from hydra_study_sweeper import read_trial
+from hydra_study_sweeper.tracking.entry import Entry
 from processes import run_program
 
 pytest.importorskip("mlflow")
@@ -69,6 +70,22 @@ def test_mlflow_has_a_study_with_its_trials_below_it_and_continues_it(tracked, t
         steps = [one.step for one in history]
         assert steps == list(range({"complete": 3, "pruned": len(steps)}[trial.state]))
     assert states["pruned"] > 0
+
+
+@pytest.mark.filterwarnings("ignore::Warning")  # MLflow's own
+def test_mlflow_finds_an_entry_again_whose_names_it_does_not_take(tmp_path, monkeypatch):
+    from hydra_study_sweeper.tracking.mlflow import Tracker
+
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"file:{tmp_path}/mlruns")
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    points = {("F1 (macro)", step): 0.5 for step in range(2)}
+    entry = Entry(
+        "key", "run", None, "running", {"db@first": "x"}, {"F1 (macro)": {0: 0.5, 1: 0.5}}
+    )
+    tracker = Tracker(tmp_path)
+    assert tracker.begin(entry) == set()
+    tracker.update(entry, points)
+    assert Tracker(tmp_path).begin(entry) == set(points)
 
 
 def test_tensorboard_has_event_files_of_each_trial(tracked, tmp_path):

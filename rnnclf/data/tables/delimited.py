@@ -78,7 +78,7 @@ def find_dialect(sample: Sequence[str], delimiters: Iterable[str]) -> Dialect | 
         for delimiter in (best, *shares):
             plain = Dialect(delimiter, quotes=False)
             if _share(sample, plain) == 1 and not _uses_quotes(sample, plain):
-                return replace(plain, because=_broken_by_quotes(sample, delimiter))
+                return replace(plain, because=_first_broken(sample, delimiter))
     return Dialect(best) if share else None
 
 
@@ -94,8 +94,8 @@ def _uses_quotes(sample: Sequence[str], plain: Dialect) -> bool:
     return doubled or 2 * sum(map(bool, quoted[1:])) > len(rows[1:])  # the first may have names
 
 
-def _broken_by_quotes(sample: Sequence[str], delimiter: str) -> str:
-    """Names the first row that cannot be parsed with quotes, and what stands there."""
+def _first_broken(sample: Sequence[str], delimiter: str) -> str:
+    """Describes the first row that cannot be parsed with quotes."""
     parsed = list(records(sample, Dialect(delimiter)))
     width = next((len(row) for _, row in parsed if not isinstance(row, Broken)), 0)
     for number, row in parsed:

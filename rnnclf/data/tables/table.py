@@ -131,7 +131,7 @@ def check_bad_rows(
     named = "; ".join(f"{unit} {row}" for row in bad[:FEW])
     named += "; …" if len(bad) > FEW else ""
     if skip or len(bad) < SHARE * total:
-        return f"{path}: {len(bad)} of {total} rows are skipped: {named}"
+        return f"{path}: skipped {len(bad)} of {total} rows: {named}"
     raise DataError(f"{path}: {len(bad)} of {total} rows cannot be used: {named}. {remedy}")
 
 
