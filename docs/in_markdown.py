@@ -3,10 +3,11 @@
 import inspect
 import re
 from collections.abc import Iterable
-from dataclasses import is_dataclass
+from dataclasses import fields, is_dataclass
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
+from hydra_study_sweeper.options import TYPE
 from hydra_study_sweeper.records import Value
 
 from rnnclf.configuration.schema import DatasetConfig
@@ -40,6 +41,12 @@ def attributes(of: type) -> dict[str, str]:
         for name, meaning in re.findall(r"^    (\w+): (.*(?:\n {5,}.*)*)", section, re.MULTILINE):
             meanings[name] = " ".join(meaning.split())
     return meanings
+
+
+def types(schema: type) -> dict[str, Any]:
+    """Returns the types of the keys of a schema, also of those that OmegaConf cannot check."""
+    hints, of = get_type_hints(schema), fields(schema)
+    return {one.name: one.metadata.get(TYPE, hints[one.name]) for one in of}
 
 
 def kind(hint: Any) -> str:

@@ -14,7 +14,7 @@ from hydra import compose, initialize_config_dir
 from hydra_study_sweeper import options
 from hydra_study_sweeper.paths import StudyPaths, trial_record
 from hydra_study_sweeper.records import StudyRecord, TrialRecord
-from in_markdown import NAMES, attributes, kind, shown, summary, table
+from in_markdown import NAMES, attributes, kind, shown, summary, table, types
 from make_schemas import FOLDER as SCHEMAS
 from make_schemas import schemas
 from omegaconf import DictConfig
@@ -50,8 +50,9 @@ def limits(key: str) -> str:
     """Returns the range of a key."""
     low = checks.AT_LEAST | options.AT_LEAST
     said = f", at least {low[key]}" if key in low else ""
-    if key in checks.ABOVE:
-        said = f", above {checks.ABOVE[key]}"
+    above = checks.ABOVE | options.ABOVE
+    if key in above:
+        said = f", above {above[key]}"
     for words, high in (("below", checks.BELOW), ("at most", checks.AT_MOST)):
         said += f", {words} {high[key]}" if key in high else ""
     return said
@@ -60,7 +61,7 @@ def limits(key: str) -> str:
 def keys_table(schema: type, values: Any, prefix: str = "") -> str:
     """Returns the keys of a dataclass, without its sections."""
     meanings, rows = attributes(schema), []
-    for name, hint in get_type_hints(schema).items():
+    for name, hint in types(schema).items():
         if name in meanings and not is_dataclass(hint):
             key, value = f"{prefix}{name}", shown(values[name])
             rows.append([f"`{key}`", value, kind(hint) + limits(key), meanings[name]])

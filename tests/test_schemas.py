@@ -56,15 +56,36 @@ def test_every_file_names_its_schema_and_follows_it(path):
         ("global", "hydra: {sweeper: {trials: 20}}"),  # an unknown option of studies
         ("global", "hydra: {sweeper: {n_trials: 0}}"),
         ("global", "hydra: {sweeper: {refit: {seed: 5}}}"),
+        ("global", "hydra: {sweeper: {workers: two}}"),
+        ("global", "hydra: {sweeper: {workers: 0}}"),
+        ("global", "hydra: {sweeper: {minutes: 0}}"),
+        ("global", "hydra: {sweeper: {direction: max}}"),
+        ("global", "hydra: {sweeper: {sampler: tpe}}"),  # a group is chosen in the defaults list
+        ("global", "hydra: {sweeper: {enqueue: [{model.droput: 0.1}]}}"),
+        ("global", "hydra: {sweeper: {tracking: mlfow}}"),
         ("global", "hydra: {mode: SWEEP}"),
+        ("global", "hydra: {sweep: {folder: grids}}"),  # an unknown key of Hydra's own
+        ("global", "hydra: {launcher: ray}"),
+        ("global", "tracking: mlfow"),
+        ("global", "device: gpu"),
         ("global", "defaults: {override /cell: gru}"),  # a mapping for a list
         ("global", "defaults: [{override /cell: gru, override /dataset: spam}]"),  # two in one
         ("global", "defaults: [override /cell: gruu]"),
         ("global", "defaults: [override /optimizer: adma]"),
         ("global", "defaults: [override /cel: gru]"),
+        ("global", "defaults: [override /hydra/sweeper/sampler: tpee]"),
+        ("global", "defaults: [override /hydra/sweeper/pruner: ahsa]"),
         ("global", "search_space: {model.hiden_size: 'choice(8, 16)'}"),
         ("global", "search_space: {model.dropout: {if: {cell: gru}, space: 'choice(0, 1)'}}"),
         ("global", "search_space: {model.dropout: {when: {cel: gru}, space: 'choice(0, 1)'}}"),
+        ("global", "search_space: {model.dropout: {when: {cell: gruu}, space: 'choice(0, 1)'}}"),
+        ("global", "search_space: {cell: 'choice(gru, lsmt)'}"),
+        ("global", "search_space: {model.pooling: 'last,maxx'}"),
+        ("global", "search_space: {model.pooling: 'interval(0, 1)'}"),
+        ("global", "search_space: {model.dropout: 'a,b'}"),
+        ("global", "search_space: {training.epochs: 'choice(5, 7.5)'}"),
+        ("global", "search_space: {training.batch_size: 'interval(8, 64)'}"),  # of fractions
+        ("dataset", "{name: my data}"),
         ("dataset", "{name: mine, files: mine.csv}"),
         ("dataset", "{name: mine, bad_rows: ignore}"),
         ("model", "cell: mgu"),
@@ -85,7 +106,7 @@ SPACES = {
     "interval( start=-1, end=+.5 )": True,
     "range(0.0, 0.5, step=0.1)": True,
     "range(4)": True,
-    "a,b": True,
+    "0.1,0.2": True,
     "shuffle(choice(1, 2))": True,
     "sort(3,1,2, reverse=true)": True,
     "sort(range(1, 5), reverse=true)": True,
@@ -94,6 +115,8 @@ SPACES = {
     "shuffle(int(choice(1.0, 2.5)))": True,
     "interval(0.1)": False,  # one bound
     "interval(low, high)": False,
+    "tag(log, interval(0, 0.1))": False,  # nothing has the logarithm minus infinity
+    "tag(log, interval(-0.1, 0.1))": False,
     "choose(0.1, 0.2)": False,  # no such function
     "shufle(choice(1, 2))": False,
     "tag(log, interval(0.1, 1)": False,  # a lost bracket
@@ -118,6 +141,13 @@ def test_the_sweep_syntax_is_what_the_sweeper_reads(space):
     "text",
     [
         "search_space: {model.dropout: 'choice(${low},${high})'}",
+        "search_space: {model.dropout: 'interval(0.5, 0.1)'}",  # no pattern compares numbers
+        "search_space: {model.dropout: 'interval(0, 2)'}",
+        "search_space: {model.hidden_size: 'tag(log, int(interval(8, 64)))'}",
+        "search_space: {training.clip_norm: 'choice(null, \"1\", 5.0)'}",
+        "search_space: {model.layer_dropout: {when: {model.num_layers: [2, 3]}, space: '0.1,0.2'}}",
+        "hydra: {sweeper: {sampler: {seed: 1}, warm_start: [outputs/studies/spam-gru]}}",
+        "{tracking: mine.Tracker, device: 'cuda:1'}",
         "search_space: {cell: glob(*)}",
         "defaults: [override /dataset: mine, override /hydra/sweeper: study, optional space: mine]",
     ],

@@ -56,6 +56,10 @@ AT_MOST = dict.fromkeys(("optimizer.lr", "optimizer.weight_decay"), 1000) | {
     "model.wide_share": 1,
     "training.clip_norm": 1_000_000,  # no record holds an infinite one
 }
+PATTERNS = {
+    "dataset.name": r"\w[\w.-]*",  # it becomes a part of file names
+    "device": r"auto|cpu|cuda(:\d{1,4})?",
+}
 LIMITS = (
     ("at least", operator.ge, AT_LEAST),
     ("a number above", operator.gt, ABOVE),
@@ -75,6 +79,8 @@ def check(config: Config) -> None:
             value = value_of(config, key)
             if value is not None and not holds(value, bound):  # NaN holds nothing
                 raise ConfigError(f"{key} must be {words} {bound}; it is {value}")
+    if not re.fullmatch(PATTERNS["device"], config.device):
+        raise ConfigError(f"device must be auto, cpu, cuda or cuda:N; it is {config.device}")
     _check_dataset(config.dataset)
     _check_combinations(config.model, config.optimizer)
     if (
@@ -94,7 +100,7 @@ def check(config: Config) -> None:
 
 
 def _check_dataset(dataset: DatasetConfig) -> None:
-    if not re.fullmatch(r"\w[\w.-]*", dataset.name):
+    if not re.fullmatch(PATTERNS["dataset.name"], dataset.name):
         raise ConfigError(
             f"dataset.name={dataset.name} becomes a part of file names; "
             "it must have nothing but letters, digits, '_', '-' and '.'"

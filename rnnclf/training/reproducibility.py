@@ -5,7 +5,6 @@ import ctypes
 import os
 import platform
 import random
-import re
 import subprocess
 from importlib.metadata import version
 from pathlib import Path
@@ -87,8 +86,6 @@ def choose_device(name: str) -> torch.device:
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
-    if not re.fullmatch(r"cpu|cuda(:\d{1,4})?", name):
-        raise ConfigError(f"device must be auto, cpu, cuda or cuda:N; it is {name}")
     device, count = torch.device(name), torch.cuda.device_count()
     if device.type == "cuda" and (device.index or 0) >= count:
         raise ConfigError(f"device={name}, but torch sees {count} CUDA devices; use device=cpu")

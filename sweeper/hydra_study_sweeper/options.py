@@ -4,6 +4,7 @@ import contextlib
 import importlib.util
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import NoneType
 from typing import Any, Literal, cast, get_args
 
 from hydra.core.config_store import ConfigStore
@@ -14,6 +15,9 @@ from hydra_study_sweeper.errors import ConfigError
 from hydra_study_sweeper.versions import sweeper_class
 
 Direction = Literal["minimize", "maximize"]
+
+# In the metadata of a field: its type, where OmegaConf has no words for it.
+TYPE = "type"
 
 
 @dataclass
@@ -75,7 +79,7 @@ class StockOptions:
 
     n_jobs: int | None = None
     max_failure_rate: float | None = None
-    search_space: Any = None
+    search_space: Any = field(default=None, metadata={TYPE: NoneType})
 
 
 @dataclass
@@ -132,17 +136,17 @@ class StudySweeperConf(StockOptions):
     defaults: list[Any] = field(
         default_factory=lambda: [{"sampler": "default"}, {"pruner": "asha"}]
     )
-    sampler: Any = MISSING
-    pruner: Any = MISSING
-    params: Any = None
+    sampler: Any = field(default=MISSING, metadata={TYPE: dict[str, Any]})
+    pruner: Any = field(default=MISSING, metadata={TYPE: dict[str, Any]})
+    params: Any = field(default=None, metadata={TYPE: dict[str, Any] | None})
     custom_search_space: str | None = None
     separate: list[str] = field(default_factory=list)
     n_trials: int = 20
     minutes: float | None = None
     trial_timeout: float | None = None
-    workers: Any = "auto"
+    workers: Any = field(default="auto", metadata={TYPE: Literal["auto"] | int})
     workers_per_gpu: int = 1
-    direction: Any = "minimize"
+    direction: Any = field(default="minimize", metadata={TYPE: Direction | list[Direction]})
     storage: str | None = None
     study_name: str | None = None
     max_failures: int = 5
@@ -224,12 +228,14 @@ PRUNERS: dict[str, dict[str, Any]] = {
 }
 AT_LEAST = {
     "n_trials": 1,
+    "workers": 1,
     "workers_per_gpu": 1,
     "max_failures": 1,
     "keep": 0,
     "repeats.count": 1,
     "refit.seeds": 0,
 }
+ABOVE = {"minutes": 0, "trial_timeout": 0}
 
 
 def register() -> None:
@@ -290,16 +296,16 @@ def check_options(options: DictConfig) -> None:
     Raises:
         ConfigError: On the first that is wrong.
     """
+    workers = options.workers
+    if workers != "auto" and type(workers) is not int:
+        raise ConfigError(f"hydra.sweeper.workers is auto or a number from 1; it is {workers}")
     for key, low in AT_LEAST.items():
         value = OmegaConf.select(options, key)
-        if value < low:
+        if value != "auto" and value < low:
             raise ConfigError(f"hydra.sweeper.{key} must be at least {low}; it is {value}")
-    for key in ("minutes", "trial_timeout"):
-        if options[key] is not None and not options[key] > 0:
-            raise ConfigError(f"hydra.sweeper.{key} must be above 0; it is {options[key]}")
-    workers = options.workers
-    if workers != "auto" and not (type(workers) is int and workers > 0):
-        raise ConfigError(f"hydra.sweeper.workers is auto or a number from 1; it is {workers}")
+    for key, bound in ABOVE.items():
+        if options[key] is not None and not options[key] > bound:
+            raise ConfigError(f"hydra.sweeper.{key} must be above {bound}; it is {options[key]}")
     for module in options.preload:
         if not _is_there(module):  # the server of the workers would leave it out without a word
             raise ConfigError(f"hydra.sweeper.preload: there is no module {module}")

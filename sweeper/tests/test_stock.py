@@ -39,7 +39,7 @@ def test_options_that_mean_the_same_are_understood(option, found, tmp_path):
     [
         (["hydra.sweeper.max_failure_rate=0.5"], "hydra.sweeper.max_failures=N"),
         (["hydra.sweeper.search_space={x: {type: float}}"], "is hydra.sweeper.params here"),
-        (["hydra.sweeper.n_jobs=-1"], "workers is auto or a number from 1; it is -1"),
+        (["hydra.sweeper.n_jobs=-1"], "workers must be at least 1; it is -1"),
         pytest.param(
             ["hydra.sweeper._target_=a.OptunaSweeper"],
             "hydra.sweeper._target_",
