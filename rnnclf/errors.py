@@ -70,7 +70,7 @@ class SettingError(DataError):
 
 
 class TrainingError(UserError):
-    """Training cannot go on, for example because the loss is not finite."""
+    """Training cannot continue, for example because the loss is not finite."""
 
 
 class SelectionError(UserError):
@@ -114,7 +114,7 @@ def errors_in_one_line() -> Iterator[None]:
 
 
 def _lacks_memory(error: BaseException) -> bool:
-    """Tells whether Python, torch or a library being loaded could not get memory."""
+    """Returns whether Python, torch or a library being loaded could not get memory."""
     saying_so = ("allocate memory", "out of memory", "failed to map segment")
     return isinstance(error, MemoryError) or any(words in str(error) for words in saying_so)
 

@@ -59,11 +59,11 @@ def texts_of(
     Args:
         classifier: The model.
         result: Its result, whose digest the data must have.
-        data_folder: The raw files, or one's own files, or the folder around their folder. None: the
+        data_folder: The raw files, the user's own files, or the parent of their folder. None: the
             default data folder, or the places in the configuration.
 
     Raises:
-        DataError: If the data cannot be had or is not the model's.
+        DataError: If the data cannot be read or is not the model's.
     """
     dataset = _placed(classifier.config.dataset, data_folder)
     data_folder = data_folder or default_data_folder()
@@ -78,7 +78,7 @@ def texts_of(
 
 
 def _placed(dataset: DatasetConfig, data_folder: Path | None) -> DatasetConfig:
-    """Returns the configuration with one's own files where they are on this machine."""
+    """Returns the configuration with the user's own files where they are on this machine."""
     if not is_own(dataset):
         return dataset
     place = dataset.folder or dataset.file or ""

@@ -91,7 +91,7 @@ def run(node: DictConfig) -> float:
     job = HydraConfig.get()
     in_sweep = job.mode is RunMode.MULTIRUN
     folder = Path(job.runtime.output_dir)
-    # A single run ends with its error; a sweep hears of it, names the job and goes on.
+    # A single run ends with its error; a sweep gets it, names the job and continues.
     with nullcontext() if in_sweep else errors_in_one_line(), _no_empty(folder), usage_errors():
         resumed = OmegaConf.select(node, "resume")
         config = load(RunPaths(Path(resumed)).config) if resumed else from_omegaconf(node)

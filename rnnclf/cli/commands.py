@@ -25,7 +25,7 @@ TRAINING = (init, sweep, train)
 )
 @click.version_option(__version__, prog_name="rnnclf")
 def commands() -> None:
-    """Trains recurrent text classifiers, and looks after data sets, models and runs."""
+    """Trains recurrent text classifiers, and manages data sets, models and runs."""
 
 
 def main() -> None:

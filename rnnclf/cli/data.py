@@ -43,11 +43,11 @@ def info(data_folder: Path | None) -> None:
 def check(
     file: Path, test: Path | None, columns: tuple[str, ...], label: str | None, encoding: str | None
 ) -> None:
-    """Tells what is in a data set of your own, and what looks wrong.
+    """Checks a data set of your own: what is in it, and what looks wrong.
 
     FILE is a file, or a folder with train.csv and perhaps validation.csv and test.csv. It is read
-    as a run with `dataset=csv` reads it. The exit code is 1 if that would refuse it. The last line
-    is the command that trains on it.
+    as a run with `dataset=csv` reads it, and the exit code is 1 if such a run would refuse it. The
+    last line is the command that trains on it.
     """
     from rnnclf.configuration.overrides import override
     from rnnclf.data.own import files_in, report_of

@@ -21,10 +21,11 @@ from rnnclf.files.command import packaged_conf
 def grade(submissions: Path, folder: Path | None, kind: str) -> None:
     """Grades a submission, or all of them in a folder of zip files.
 
-    Each GROUP_N_PROJECT_PART2.zip, which is PATH or below it, has a row for each data set that the
-    group was assigned: the test accuracy in its report, the test accuracy of its model, computed
-    again, and the verdict. A submission that cannot be read costs its row. Submitted code is
-    neither unpacked nor run. The exit code is 1 if a verdict is not "as reported".
+    PATH is a GROUP_N_PROJECT_PART2.zip or a folder with several. Each has a row for each data set
+    that the group was assigned: the test accuracy in the report, the test accuracy of the model,
+    computed again, and the verdict. A submission that cannot be read has a row that says why.
+    Submitted code is neither unpacked nor run. The exit code is 1 if a verdict is not "as
+    reported".
     """
     from rnnclf.bundles.submission.archive import read_groups
     from rnnclf.bundles.submission.grading import (

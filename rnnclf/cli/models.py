@@ -129,7 +129,7 @@ def _measure(
 @click.option("--to", required=True, type=FOLDER, help="The bundle.")
 @DATA
 def ensemble(models: tuple[Path, ...], to: Path, folder: Path | None) -> None:
-    """Makes one bundle of several models.
+    """Combines several models into one bundle.
 
     The bundle averages their probabilities. MODELS are bundles or folders of runs that differ only
     in the seed. The test split is read only if all of them were tested before.
@@ -156,9 +156,9 @@ def ensemble(models: tuple[Path, ...], to: Path, folder: Path | None) -> None:
 def export(model: Path, path: Path | None) -> None:
     """Writes a model as ONNX, and a program that predicts with it.
 
-    The program has the graph's name and the suffix .py. It needs onnxruntime and the graph, and no
-    rnnclf. Before they are written, its answers are compared with the model's for 100 made-up
-    texts: known and unknown words, signs, texts without a word and longer than the model reads.
+    The program has the graph's name and the suffix .py. It needs onnxruntime and the graph, but not
+    rnnclf. Before both are written, its answers are compared with the model's for 100 made-up
+    texts, some of them with unknown words, without a word, or longer than the model reads.
     """
     from rnnclf.bundles.export import TEXTS, export_onnx
     from rnnclf.model.store import load
@@ -168,9 +168,8 @@ def export(model: Path, path: Path | None) -> None:
     classifier = load(model)
     difference = export_onnx(classifier, path)
     echo(
-        f"{path} and {path.with_suffix('.py')}: same labels as the model on {TEXTS} made-up texts "
-        "(known and unknown words, signs, no word, too many), probabilities within "
-        f"{difference:.1g}"
+        f"{path} and {path.with_suffix('.py')}: same labels as the model on {TEXTS} made-up texts, "
+        f"probabilities within {difference:.1g}"
     )
     if classifier.config.model.ngram_buckets:
         echo("unknown words have no character n-grams in it and are <unk>")

@@ -82,7 +82,8 @@ def predict(
 
     TEXTS are arguments or lines of standard input. MODEL is a bundle or the folder of a run. A line
     of output has probability, class and text; with --format json it is an object, with csv a record
-    for each class listed. With --threshold, it says at the end what that buys on validation texts.
+    for each class listed. With --threshold, the last line says how many validation texts would be
+    answered, and how accurately.
     """
     if texts and file:
         raise click.UsageError("texts as arguments or --file, not both")

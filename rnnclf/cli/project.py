@@ -1,4 +1,4 @@
-"""The command that writes a project: a configuration of one's own on top of the package's."""
+"""The command that writes a project: the user's own configuration on top of the package's."""
 
 import os
 from pathlib import Path

@@ -58,7 +58,7 @@ def register_schema() -> None:
 
 
 def csv_name(folder: str | None, file: str | None) -> str:
-    """Names one's own data by its folder or file, so that two of them have two studies."""
+    """Names the user's own data by its folder or file, so that two of them have two studies."""
     if not folder and not file:
         return "csv"  # the check says that they are missing
     name = Path(folder).resolve().name if folder else Path(str(file)).name.partition(".")[0]

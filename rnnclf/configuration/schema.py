@@ -27,13 +27,13 @@ class DatasetConfig:
         bad_rows: `refuse` skips rows that cannot be used while they are under 1 %, and refuses the
             file otherwise; `skip` skips any number.
         tokens: What the model reads: words, or characters for texts without blanks between words.
-        train_fraction: Share of the texts in the training split. A test file of your own is one.
+        train_fraction: Share of the texts in the training split. Not used if there is a test file.
         validation_fraction: Share of the training split that is held out for validation. With 0
             the last epoch counts as the best, unless training diverged before it.
         split_seed: Seed of the shuffles for both splits.
         validation_seed: Another seed for the choice of the validation part; null uses
             `split_seed`.
-        max_length: The longest text in words. Longer texts are truncated; null is 16384, for the
+        max_length: Maximum length in words. Longer texts are truncated; null is 16384, for the
             sake of memory.
         truncation: What a truncated text keeps: its first words (`head`), or half from its start
             and half from its end (`head_tail`).
@@ -69,7 +69,7 @@ class ModelConfig:
         embedding_size: Width of the word vectors.
         hidden_size: Width of the hidden state, for each direction.
         num_layers: Number of stacked recurrent layers.
-        bidirectional: Whether a second layer reads each text from its end.
+        bidirectional: Whether a second layer reads each text backwards.
         pooling: How the states of a text become one vector: the `last` state, the `mean` or `max`
             over the words, a learned weighted mean (`attention`), or that mean and the maximum
             (`attention_max`).
@@ -133,7 +133,7 @@ class TrainingConfig:
     Attributes:
         pretrain_epochs: Epochs of pretraining as a language model: each direction of the recurrent
             layer learns to predict the next word.
-        epochs: The largest number of epochs.
+        epochs: Maximum number of epochs.
         batch_size: Texts in a step.
         schedule: Learning rate over the steps: constant (`none`), or down to 0 along a line
             (`linear`) or half a cosine (`cosine`).

@@ -37,7 +37,7 @@ def read_archive(path: Path) -> dict[str, bytes]:
                 unzipped.expect(LARGEST_HEADER)
     except (tarfile.TarError, EOFError, zlib.error, OSError, *ODD) as error:
         raise DataError(
-            f"{path}: damaged archive ({error}); delete it to download it anew"
+            f"{path}: damaged archive ({error}); delete it to download it again"
         ) from error
     return dict(sorted(contents.items()))
 

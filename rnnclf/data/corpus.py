@@ -15,7 +15,7 @@ class Texts:
     Attributes:
         texts: The texts.
         labels: The names of their classes.
-        rows: Of files of one's own, an object of JSON for each: its `line` (of Parquet: its row)
+        rows: For the user's own files, an object of JSON for each: its `line` (of Parquet: its row)
             and its columns that are neither text nor label. A string takes the least memory.
     """
 
@@ -46,7 +46,7 @@ class Corpus:
         train: The training split, with the validation part unless that has a file of its own.
         test: The test split.
         validation: The validation part of a data set that has a file for it.
-        notes: What was found in one's own files, a line each.
+        notes: What was found in the user's own files, a line each.
         complaints: What looks wrong with them, a line each.
     """
 

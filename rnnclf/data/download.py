@@ -129,7 +129,7 @@ class _GivenUpError(Exception):
 def _retrieve(url: str, path: Path) -> None:
     """Downloads a file, for `LONGEST_SECONDS` at most.
 
-    A thread does it: a timeout of a socket begins anew with each byte, of a header as of the body.
+    A thread does it: a timeout of a socket starts again with each byte, of a header as of the body.
     """
     outcome: list[Exception | None] = []
 

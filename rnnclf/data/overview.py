@@ -1,4 +1,4 @@
-"""Table 1 of the hand-out, for the data sets on disk and those of one's own in `conf/dataset/`."""
+"""Table 1 of the hand-out, for the data sets on disk and the user's own in `conf/dataset/`."""
 
 from pathlib import Path
 
@@ -59,7 +59,7 @@ def print_overview(folder: Path) -> None:
 
 
 def _own_row(path: Path) -> list[str]:
-    """Describes the data set of one's own that a file of `conf/dataset/` names."""
+    """Describes the user's own data set that a file of `conf/dataset/` names."""
     given = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     try:
         files = own_files(*(given.get(key) for key in PLACES))

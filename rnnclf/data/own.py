@@ -1,4 +1,4 @@
-"""A data set of one's own: its files, their texts, and the parts that they make."""
+"""The user's own data set: its files, their texts, and the parts that they make."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -26,7 +26,7 @@ FORMATS = (".csv", ".tsv", ".txt", ".jsonl", ".ndjson", ".json", ".parquet")
 
 @dataclass(frozen=True)
 class OwnData:
-    """The texts of one's own files.
+    """The texts of the user's own files.
 
     Attributes:
         parts: The texts of `train`, and of `validation` and `test` where they have a file.
@@ -40,7 +40,7 @@ class OwnData:
 
 
 def is_own(dataset: DatasetConfig) -> bool:
-    """Tells whether a configuration names files of one's own."""
+    """Returns whether a configuration names the user's own files."""
     return bool(dataset.folder or dataset.file)
 
 
@@ -77,12 +77,12 @@ def own_files(
 
 
 def files_of(dataset: DatasetConfig) -> dict[str, Path]:
-    """Returns the files of one's own data that a configuration names."""
+    """Returns the files of the user's own data that a configuration names."""
     return own_files(*(getattr(dataset, key) for key in PLACES))
 
 
 def read_own(dataset: DatasetConfig) -> Corpus:
-    """Reads the data set of one's own that a configuration describes.
+    """Reads the user's own data set that a configuration describes.
 
     A single file is split by `train_fraction`, with the classes in proportion.
 

@@ -41,7 +41,7 @@ class PreparedTexts:
         validation: The validation part, which may be empty.
         validation_texts: The same, as text.
         num_test: The number of test texts.
-        notes: What was found in one's own files, a line each.
+        notes: What was found in the user's own files, a line each.
         complaints: What looks wrong with the texts, a line each.
     """
 

@@ -20,7 +20,7 @@ def shuffled_split(texts: Texts, train_fraction: float, seed: int) -> tuple[Text
 def hold_out(corpus: Corpus, config: DatasetConfig) -> tuple[Texts, Texts]:
     """Returns the texts for training and for validation.
 
-    The latter are those of the validation file of one's own data, or a part of the training split.
+    The latter come from the user's own validation file, or are a part of the training split.
 
     Raises:
         DataError: If there are too few texts for the validation part to have any.

@@ -46,7 +46,7 @@ class EpochMetrics:
         return self.val_accuracy if metric == "accuracy" else self.val_macro_f1
 
     def better_than(self, other: "EpochMetrics | None", metric: Metric = "accuracy") -> bool:
-        """Tells whether the validation metric is higher, or equal with a lower loss.
+        """Returns whether the validation metric is higher, or equal with a lower loss.
 
         Without a validation part the later epoch is better, unless training has diverged since:
         with a high learning rate, the accuracy on the training texts may drop.

@@ -78,7 +78,7 @@ class ClassResult:
 
 @dataclass(frozen=True)
 class Threshold:
-    """What it buys to take answers with at least some probability, and none for other texts.
+    """What remains if only answers with at least some probability are accepted.
 
     Attributes:
         probability: The smallest probability of an answer that is taken.
@@ -104,8 +104,8 @@ class ModelResult:
         test_accuracy: Accuracy on the test split.
         test_macro_f1: Macro-F1 on the test split.
         test_loss: Cross-entropy on the test split.
-        val_calibration_error: Expected calibration error on the validation part: by how much
-            probabilities miss the accuracy, in the mean over 15 bins.
+        val_calibration_error: Expected calibration error on the validation part: the mean distance
+            between probability and accuracy over 15 bins.
         test_calibration_error: The same on the test split.
         val_classes: Precision, recall, F1 and support of each class on the validation part.
         test_classes: The same on the test split.

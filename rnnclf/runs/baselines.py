@@ -76,7 +76,7 @@ class Baseline:
     format: Literal[1] = 1
 
     def is_for(self, run: Run) -> bool:
-        """Tells whether the run read the same texts, with the same class weights."""
+        """Returns whether the run read the same texts, with the same class weights."""
         same_data = (self.dataset.name, self.data) == (run.result.dataset, run.result.data)
         same_split = split_of(self.dataset) == split_of(run.dataset)
         return same_data and same_split and self.class_weights == _class_weights_of(run)

@@ -68,7 +68,7 @@ def checkpoint_of(
     if checkpoint.get("splits") != splits:
         raise ConfigError(
             f"{paths.folder}: the texts of {config.dataset.name} are not those with which this run "
-            "was begun; put them back, or train anew in another folder"
+            "was begun; put them back, or train again in another folder"
         )
     if checkpoint["device"] != device.type:
         raise ConfigError(

@@ -1,4 +1,4 @@
-"""Training that goes on from a trained model, with other texts."""
+"""Training that continues from a trained model, with other texts."""
 
 from dataclasses import asdict, replace
 

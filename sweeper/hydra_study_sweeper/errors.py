@@ -22,7 +22,7 @@ class ConfigError(SweeperError):
 
 
 class StudyError(SweeperError):
-    """A study cannot go on."""
+    """A study cannot continue."""
 
 
 def describe_error(error: BaseException) -> str:

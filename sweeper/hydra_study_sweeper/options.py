@@ -72,9 +72,9 @@ class StockOptions:
     """Options of Hydra's own Optuna sweeper that an application may still set.
 
     Attributes:
-        n_jobs: Is taken for `workers`.
-        max_failure_rate: 0 is taken for `max_failures=1`, and 1 for as many as there are trials.
-        search_space: Is refused; it was the old name of `params`.
+        n_jobs: Another name for `workers`.
+        max_failure_rate: 0 means `max_failures=1`; 1 means as many failures as there are trials.
+        search_space: Refused; the old name of `params`.
     """
 
     n_jobs: int | None = None
@@ -96,10 +96,11 @@ class StudySweeperConf(StockOptions):
             the trial, under the names that it gives.
         separate: Keys and config groups whose choices make a study each, instead of a dimension.
         n_trials: Trials of a finished study, over all starts of the command.
-        minutes: Minutes for the command, with the refits; several studies have equal parts. The
-            search ends in time for a refit of as many seeds as fit. A study that is continued has
-            what is left. A trial ends at its next `report`, or by itself if it asks `time_is_up`.
-        trial_timeout: Seconds after which a trial, with all its runs, is failed.
+        minutes: Time limit of the command, refits included; several studies share it equally. The
+            search ends early enough for a refit of as many seeds as fit. A continued study has the
+            time that is left. When the search ends, a running trial ends at its next `report`, or
+            by itself if it asks `time_is_up`.
+        trial_timeout: Seconds after which a trial, with all its runs, counts as failed.
         workers: The number of trials that run at a time. `auto` is `workers_per_gpu` for each GPU,
             or one for each core without GPUs, or 8 under a launcher for other machines.
         workers_per_gpu: The number of workers that share a GPU.
@@ -109,9 +110,9 @@ class StudySweeperConf(StockOptions):
         max_failures: The study stops when this many trials in a row fail in the same way.
         enqueue: Points to try after trial 0, which has the defaults. Each is a mapping of keys to
             values; the other keys have their defaults.
-        warm_start: Points that are known to be good elsewhere, to try after those of `enqueue`.
-            Each is a mapping as there, or the folder of an earlier study, for its best trial. A key
-            that is not searched is ignored; a point outside of the space is left out.
+        warm_start: Points that are good elsewhere, to try after those of `enqueue`. Each is such a
+            mapping, or the folder of an earlier study, for its best trial. A key that is not
+            searched is ignored; a point outside the space is left out.
         keep: The number of the best trials that keep the files that match `weights`.
         weights: Patterns of large files in the trials' folders, for example `*.safetensors`.
         ignore: Keys that may change when a study is continued, such as folders and devices.
@@ -125,8 +126,9 @@ class StudySweeperConf(StockOptions):
         names: What the screen calls the application's numbers.
         tracking: Where the study is also recorded: `tensorboard`, `mlflow`, `wandb`, or the dotted
             path of a class like `hydra_study_sweeper.tracking.entry.Tracker`; null for nowhere.
-        next: Commands to suggest when the studies have ended. `{folder}` is that of the study,
-            `{model}` that of its final model; a command with one of them is for a single study.
+        next: Commands to suggest when the studies have ended. `{folder}` is the folder of the
+            study, `{model}` that of its final model; a command with one of them is suggested only
+            after a single study.
         dry_run: Print the studies, their spaces, first points and samples; run nothing.
         restart: Put an old study aside and begin a new one. Nothing is deleted.
     """

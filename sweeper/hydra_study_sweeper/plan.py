@@ -287,7 +287,7 @@ def _spec(options: DictConfig, folder: Path, n_trials: int) -> StudySpec:
 
 
 def _has_time(plan: StudyPlan) -> bool:
-    """Tells whether another start of the command would be another study."""
+    """Returns whether another start of the command would be another study."""
     sweep = OmegaConf.to_container(plan.config.hydra.sweep)
     is_named = plan.options.storage and plan.options.study_name
     return isinstance(sweep, dict) and "${now:" in str(sweep["dir"]) and not is_named

@@ -64,7 +64,7 @@ class _Run:
     overrides: list[str]
 
     def is_of(self, trial: FrozenTrial) -> bool:
-        """Tells whether a trial is an attempt at this run."""
+        """Returns whether a trial is an attempt at this run."""
         return bool((trial.user_attrs[ROLE], trial.user_attrs[SEED]) == (self.role, self.seed))
 
 
@@ -214,7 +214,7 @@ class _Refit:
         return final[usable[(len(usable) - 1) // 2].user_attrs[SEED]]
 
     def lacks_model(self, run: FrozenTrial, joined: bool) -> bool:
-        """Tells whether the weights of a run were deleted, or must be here and are not."""
+        """Returns whether the weights of a run were deleted, or must be here and are not."""
         deleted = run.number in self._trials.study.user_attrs.get(DELETED, ())
         return deleted or not (joined or self._is_here(run))
 

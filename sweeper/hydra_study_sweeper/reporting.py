@@ -81,12 +81,12 @@ def announce(doing: str) -> None:
 
 
 def in_refit() -> bool:
-    """Tells whether the running job belongs to a refit, where nothing is left to choose."""
+    """Returns whether the running job belongs to a refit, where nothing is left to choose."""
     return bool(_running) and _running[-1].is_refit
 
 
 def time_is_up() -> bool:
-    """Tells whether the running job must end, because the study has `minutes` and they are spent.
+    """Returns whether the running job must end, because the study has `minutes` and they are spent.
 
     An application that asks ends its training early and returns the objective as it is then. So
     the trial is complete, and one with too little time still has a result.

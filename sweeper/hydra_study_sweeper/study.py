@@ -220,7 +220,7 @@ def _record(plan: StudyPlan, trials: Trials, refit: RefitRecord | None) -> Study
 def _earlier_refit(trials: Trials, winner: FrozenTrial) -> RefitRecord | None:
     try:
         refit = read_study(trials.paths.folder).refit
-    except RecordError:  # there is none yet; one that is damaged is written anew
+    except RecordError:  # there is none yet; a damaged one is written again
         return None
     return refit if refit and refit.trial == winner.number else None
 

@@ -40,7 +40,7 @@ def make(config: Any, trusted: tuple[str, ...]) -> Any:
 
 
 def is_plain(sweep: RangeSweep) -> bool:
-    """Tells whether a range is what its bounds and its step say; Hydra 1.3 casts those at once."""
+    """Returns whether a range is no more than bounds and a step; Hydra 1.3 casts those at once."""
     return not sweep.shuffle and not (sweep.transformers if not _HYDRA_1_3 else ())
 
 

@@ -1,4 +1,4 @@
-"""The models and the report out of somebody's zip file, and nothing else of it."""
+"""Reads the models and the report from somebody's zip file, and nothing else."""
 
 import re
 import stat

@@ -97,13 +97,13 @@ def choose(
 
 
 def has_header(sample: Sequence[Sequence[str]], given: Sequence[Column]) -> bool:
-    """Tells whether the first row of a table has names: usual ones, or values unlike the others'.
+    """Returns whether the first row of a table has names: usual ones, or values unlike the others'.
 
     It has none if one of its values occurs again or is a number. It has names if a column is of
     numbers from the second row on, or if it is much shorter than the others.
     """
     first, others = [value.strip() for value in sample[0]], sample[1:]
-    # Digits may be the number of a column, and stand in the first row as a value.
+    # Digits may be the number of a column, or a value in the first row.
     if any(column in first and not str(column).isdecimal() for column in given):
         return True
     if any(_usual(value, (*TEXT, *LABEL)) == 2 for value in first):
@@ -189,7 +189,7 @@ def _longest(rows: Sequence[Sequence[str]], free: Sequence[int]) -> int | None:
 
 
 def _repeats(rows: Sequence[Sequence[str]], position: int) -> bool:
-    """Tells whether a column has few values, each of them often, and is seldom empty."""
+    """Returns whether a column has few values, each of them often, and is seldom empty."""
     values = [value for row in rows if (value := row[position].strip())]
     if len(values) < 0.9 * len(rows):
         return False

@@ -14,7 +14,7 @@ from hydra_study_sweeper.printable import one_line
 
 from rnnclf.files.predictions import LONGEST_FIELD
 
-SHOWN = 40  # characters of what stands in a row
+SHOWN = 40  # characters of a row's content
 DELIMITERS = {",": "CSV", "\t": "TSV", ";": "CSV with ;", "|": "CSV with |"}
 
 
@@ -45,7 +45,7 @@ class Dialect:
 
     Attributes:
         delimiter: What separates the fields.
-        quotes: Whether a field may stand in double quotes.
+        quotes: Whether a field may be in double quotes.
         backslash: Whether a quote inside is written `\"` and not `""`.
         because: The row that cannot be parsed with quotes, where there are none.
     """
@@ -83,7 +83,7 @@ def find_dialect(sample: Sequence[str], delimiters: Iterable[str]) -> Dialect | 
 
 
 def _uses_quotes(sample: Sequence[str], plain: Dialect) -> bool:
-    """Tells whether quotes are around fields, although none of these needs them.
+    """Returns whether quotes are around fields, although none of these needs them.
 
     Then most rows have them, or a quote inside them is doubled. Elsewhere a text may be a
     quotation, and a quote a slip.

@@ -45,7 +45,7 @@ class Dimension:
     is_group: bool = False
 
     def applies(self, chosen: Mapping[str, Value]) -> bool:
-        """Tells whether the values chosen so far make this dimension part of the trial."""
+        """Returns whether the values chosen so far make this dimension part of the trial."""
         return all(chosen.get(key) in values for key, values in self.when.items())
 
     def override(self, value: Value) -> str:
@@ -59,7 +59,7 @@ class Dimension:
         return value_at(config, self.key)
 
     def has(self, value: Value, config: DictConfig) -> bool:
-        """Tells whether a configuration has what the override with a value gives."""
+        """Returns whether a configuration has what the override with a value gives."""
         if self.is_group:
             # Hydra does not note several options that are chosen together.
             are_several = isinstance(meant(value), list)
@@ -236,7 +236,7 @@ class _Parser:
         return home
 
     def _holds(self, name: str, values: Sequence[Any], home: Mapping[str, str]) -> bool:
-        """Tells whether a key that is not searched has one of some values."""
+        """Returns whether a key that is not searched has one of some values."""
         if name in self._definitions:
             return False  # its own condition does not hold
         options = self._options(name)

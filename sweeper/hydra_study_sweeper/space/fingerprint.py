@@ -96,7 +96,7 @@ def differences(old: Fingerprint, new: Fingerprint, ignore: Sequence[str] = ()) 
 
 
 def is_below(key: str, parents: Sequence[str]) -> bool:
-    """Tells whether a key is one of `parents` or below one."""
+    """Returns whether a key is one of `parents` or below one."""
     return any(key == parent or key.startswith(f"{parent}.") for parent in parents)
 
 

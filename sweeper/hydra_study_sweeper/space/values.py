@@ -38,7 +38,7 @@ def assign(config: DictConfig, key: str, value: Any, *, is_new: bool = False) ->
 
 
 def would_stay(config: DictConfig, key: str, value: Any) -> bool:
-    """Tells whether a key has a value already, in whatever way that is written.
+    """Returns whether a key has a value already, in whatever way that is written.
 
     Raises:
         OmegaConfBaseException: If the value does not fit the key, so that it can never have it.
@@ -52,7 +52,7 @@ def would_stay(config: DictConfig, key: str, value: Any) -> bool:
 
 
 def same(one: Any, other: Any) -> bool:
-    """Tells whether two values are the same in a configuration, where 1 is 1.0, but not true."""
+    """Returns whether two values are the same in a configuration, where 1 is 1.0, but not true."""
     if isinstance(one, list) and isinstance(other, list):
         return len(one) == len(other) and all(map(same, one, other))
     if isinstance(one, dict) and isinstance(other, dict):

@@ -36,12 +36,12 @@ RETRY_SECONDS = 1.0
 
 
 def is_server(url: str) -> bool:
-    """Tells whether a storage is a database server, rather than a file."""
+    """Returns whether a storage is a database server, rather than a file."""
     return _parsed(url).get_backend_name() != "sqlite"
 
 
 def has_password(url: str) -> bool:
-    """Tells whether a password stands in a URL."""
+    """Returns whether a URL has a password."""
     parsed = _parsed(url)
     return parsed.password is not None or bool(SECRETS & {key.lower() for key in parsed.query})
 
@@ -57,7 +57,7 @@ def _parsed(url: str) -> sqlalchemy.URL:
 
 
 def keeps_locks(url: str) -> bool:
-    """Tells whether a storage can keep the locks of its studies as well."""
+    """Returns whether a storage can keep the locks of its studies as well."""
     return make_url(url).get_backend_name() == "postgresql"
 
 

@@ -91,7 +91,7 @@ def refit_spec(search: StudySpec, folder: Path) -> StudySpec:
 
 
 def has_other_files(spec: StudySpec) -> bool:
-    """Tells whether the folder of a study has more than a study begins with."""
+    """Returns whether the folder of a study has more than a study begins with."""
     paths = StudyPaths(spec.folder)
     if spec.storage is not None:
         return False
@@ -103,7 +103,7 @@ def has_other_files(spec: StudySpec) -> bool:
 
 
 def has_records(paths: StudyPaths) -> bool:
-    """Tells whether a folder has records of a study or its trials."""
+    """Returns whether a folder has records of a study or its trials."""
     return paths.record.exists() or _recorded(paths)[1] > 0
 
 
@@ -112,7 +112,7 @@ def _recorded(paths: StudyPaths) -> tuple[str | None, int]:
     trials = max(_numbers(paths), default=-1) + 1
     try:
         record = read_study(paths.folder)
-    except RecordError:  # there is none yet; one that is damaged is written anew
+    except RecordError:  # there is none yet; a damaged one is written again
         return None, trials
     return record.name, max(trials, sum(record.states.values()) + record.lost)
 

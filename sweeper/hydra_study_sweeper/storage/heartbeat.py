@@ -80,12 +80,12 @@ def heartbeats(beat: Callable[[], object] | None) -> Iterator[None]:
 
 
 def has_pid(worker: Mapping[str, Any] | None, pid: int) -> bool:
-    """Tells whether a worker is, or was, the process of this host with a number."""
+    """Returns whether a worker is, or was, the process of this host with a number."""
     return worker is not None and (worker["host"], worker["pid"]) == (socket.gethostname(), pid)
 
 
 def is_here(worker: Mapping[str, Any]) -> bool:
-    """Tells whether a worker is a living process of this host."""
+    """Returns whether a worker is a living process of this host."""
     return worker["host"] == socket.gethostname() and _is_it(worker, _started(worker["pid"]))
 
 
@@ -95,7 +95,7 @@ def living(paths: StudyPaths) -> int:
 
 
 def is_gone(worker: Mapping[str, Any], paths: StudyPaths) -> bool:
-    """Tells whether a worker process has certainly ended.
+    """Returns whether a worker process has certainly ended.
 
     Args:
         worker: Its `process_identity`.

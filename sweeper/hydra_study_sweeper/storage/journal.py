@@ -39,7 +39,7 @@ def open_journal(paths: StudyPaths, *, begun: bool = False) -> JournalStorage:
 
 
 def is_empty(journal: Path) -> bool:
-    """Tells whether a journal has no line yet, or only the half of one that a full disk left."""
+    """Returns whether a journal has no line yet, or only the half of one that a full disk left."""
     with open_regular(journal) as file:
         line = file.readline(LONGEST_LINE)
     is_ours = BEGINNING.startswith(line[: len(BEGINNING)])

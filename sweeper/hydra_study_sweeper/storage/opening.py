@@ -41,8 +41,8 @@ def refuse_password(url: str | None) -> None:
 
         if has_password(url):
             raise ConfigError(
-                "hydra.sweeper.storage has a password, which would stand in the files of every "
-                "trial; leave it out, and put it into ~/.pgpass or PGPASSWORD for PostgreSQL, or "
+                "hydra.sweeper.storage has a password, which every trial would write to its files; "
+                "leave it out, and put it into ~/.pgpass or PGPASSWORD for PostgreSQL, or "
                 "name a file with it, as in mysql+pymysql://HOST/DATABASE?read_default_file=FILE"
             )
 

@@ -106,7 +106,7 @@ class Trials:
         return self.total() - self._counted()
 
     def may_begin(self) -> bool:
-        """Tells whether another trial may begin."""
+        """Returns whether another trial may begin."""
         return not self.stopped and self.remaining() > 0 and not self._is_too_late()
 
     def end_of_trials(self) -> float | None:
@@ -122,7 +122,7 @@ class Trials:
         return statistics.fmean(seconds) if seconds else 0.0
 
     def _is_too_late(self) -> bool:
-        """Tells whether the time of a search is up; without any trial it would have no result."""
+        """Returns whether the time of a search is up; without any trial it would have no result."""
         end, is_refit = self.end_of_trials(), self.spec.n_trials is None
         return end is not None and not is_refit and self._counted() > 0 and time.time() > end
 
@@ -345,7 +345,7 @@ class Trials:
 
 
 def counts(trial: FrozenTrial) -> bool:
-    """Tells whether a trial is one of `n_trials`; one that waits or is queued again is not."""
+    """Returns whether a trial is one of `n_trials`; one that waits or is queued again is not."""
     return trial.state is not TrialState.WAITING and LOST not in trial.user_attrs
 
 

@@ -103,7 +103,7 @@ class Mirror:
     def _run(self) -> None:
         try:
             self._record = read_record(TrackingRecord, self._path)
-        except RecordError:  # there is none yet; a damaged one means entries that begin anew
+        except RecordError:  # there is none yet; a damaged one means new entries
             self._record = TrackingRecord()
         is_last = False
         while not is_last:

@@ -35,7 +35,7 @@ def kill_family(pid: int) -> None:
 
     Members of the group may outlive it, and what it has started may have left the group.
     """
-    assert pid > 1, "to process 1 belong all others, and 0 means one's own group"
+    assert pid > 1, "to process 1 belong all others, and 0 means our own group"
     _kill(_descendants(pid))  # first: it may be this process
     with contextlib.suppress(ProcessLookupError):
         os.killpg(pid, signal.SIGKILL)

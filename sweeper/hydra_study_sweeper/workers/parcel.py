@@ -74,7 +74,7 @@ class Parcel:
 def pack(worker: Worker) -> Parcel:
     """Packs a worker.
 
-    Callbacks that cannot travel, for example since they hold a lock, are made anew from the
+    Callbacks that cannot travel, for example because they hold a lock, are created again from the
     configuration.
 
     Raises:

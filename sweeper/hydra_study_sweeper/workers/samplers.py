@@ -40,7 +40,7 @@ def make_sampler(config: DictConfig, turn: int = 0) -> optuna.samplers.BaseSampl
 
 
 def is_seeded(sampler: DictConfig) -> bool:
-    """Tells whether a sampler has a seed."""
+    """Returns whether a sampler has a seed."""
     return sampler.get("seed") is not None
 
 
