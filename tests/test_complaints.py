@@ -45,7 +45,8 @@ def complaint(command: str) -> str:
         ("+dataset=spam", "dataset is chosen: leave out the +"),
         ("+cell=gru", "cell is chosen: leave out the +"),
         ("-m +sweeps=smoke", "sweeps is chosen: leave out the +"),
-        ("model=lstm", "model=lstm: model is a section; set its keys, model.KEY=VALUE"),
+        ("model=lstm", "model=lstm: did you mean cell=lstm, or model.KEY=VALUE?"),
+        ("training=3", "training=3: training is a section; set its keys, training.KEY=VALUE"),
         ("dataset=[sample,spam]", "for a run of each: -m dataset=sample,spam"),
         ("~lr", "~optimizer.lr: a key cannot be deleted"),
         # keys
@@ -115,6 +116,7 @@ def test_what_hydra_says_of_one_of_several_studies_is_told_as_of_a_run(run_py):
     ("command", "message"),
     [
         ("fly", "No such command 'fly'; see rnnclf --help"),
+        ("predit", "Did you mean 'predict'? See rnnclf --help"),
         ("predict", "Missing argument 'MODEL'; see rnnclf predict --help"),
         ("predict nowhere --top 0", "0 is not in the range x>=1; see rnnclf predict --help"),
         ("predict nowhere -5", "A text that begins with - comes after --"),

@@ -39,8 +39,8 @@ def main() -> None:
             raise SystemExit(error.exit_code) from None
         except click.UsageError as error:
             command = error.ctx.command_path if error.ctx else "rnnclf"
-            raise ConfigError(
-                f"{error.format_message().rstrip('.')}; see {command} --help"
-            ) from error
+            message = error.format_message().rstrip(".")
+            see = " See" if message.endswith("?") else "; see"
+            raise ConfigError(f"{message}{see} {command} --help") from error
         except click.Abort as error:  # which is what click makes of Ctrl-C
             raise KeyboardInterrupt from error

@@ -54,6 +54,7 @@ _INSTEAD = {
     _SET + "not a valid bool": r"\1: must be true or false",
     _SET + r"expected one of \[(.*?)\]": r"\1: must be one of \2",
     _SET + "not Optional": r"\1: needs a value",
+    r"override model=(\w+)\n.*Invalid": r"model=\1: did you mean cell=\1, or model.KEY=VALUE?",
     _SET + r"Invalid type.*full_key: (\S+)": r"\1: \2 is a section; set its keys, \2.KEY=VALUE",
     _SET + "not support deletion": r"\1: a key cannot be deleted; set another value",
     r"An item is already at '(.*?)'": r"\1 exists already: leave out the +",

@@ -55,7 +55,8 @@ def take_over(arguments: list[str]) -> list[str]:
             )
     path = RunPaths(_run_of(Path(folder))).config
     if not path.exists():
-        raise ConfigError(f"from={folder}: there is no config.yaml in it")
+        missing = "there is no config.yaml in it" if Path(folder).is_dir() else "no such folder"
+        raise ConfigError(f"from={folder}: {missing}")
     config = load(path)
     values = OmegaConf.to_container(OmegaConf.structured(config))
     assert isinstance(values, dict), "a structured configuration is a mapping"
