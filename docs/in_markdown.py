@@ -5,9 +5,9 @@ import re
 from collections.abc import Iterable
 from dataclasses import fields, is_dataclass
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from hydra_study_sweeper.options import TYPE
+from hydra_study_sweeper.options import type_of
 from hydra_study_sweeper.records import Value
 
 from rnnclf.configuration.schema import DatasetConfig
@@ -44,9 +44,8 @@ def attributes(of: type) -> dict[str, str]:
 
 
 def types(schema: type) -> dict[str, Any]:
-    """Returns the types of the keys of a schema, also of those that OmegaConf cannot check."""
-    hints, of = get_type_hints(schema), fields(schema)
-    return {one.name: one.metadata.get(TYPE, hints[one.name]) for one in of}
+    """Returns the types of the keys and sections of a schema."""
+    return {one.name: type_of(one) for one in fields(schema)}
 
 
 def kind(hint: Any) -> str:

@@ -84,18 +84,9 @@ def section(schema: type, prefix: str = "") -> dict[str, Any]:
     return {"type": "object", "properties": properties, "additionalProperties": False}
 
 
-def flat(schema: type, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """The full names of all keys of a schema, and their types."""
-    for name, hint in types(schema).items():
-        if isinstance(hint, type) and is_dataclass(hint):
-            yield from flat(hint, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", hint
-
-
 def searched() -> dict[str, Any]:
     """Returns what a study may search, keys and config groups, with their types."""
-    return dict(flat(Config)) | {group: CLOSED.get(group, str) for group in GROUPS}
+    return options.all_types(Config) | {group: CLOSED.get(group, str) for group in GROUPS}
 
 
 def search_space() -> dict[str, Any]:

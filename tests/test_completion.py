@@ -44,6 +44,9 @@ def completions(line: str, words: str) -> set[str]:
         ("rnnclf sweep lr=1 cell=", "rnnclf sweep lr = 1 cell =", {"gru", "lstm", "rnn"}),
         ("rnnclf train model.hid", "rnnclf train model.hid", {"model.hidden_size="}),
         ("rnnclf train epo", "rnnclf train epo", {"epochs="}),
+        ("rnnclf train precision=", "rnnclf train precision =", {"float32", "bf16"}),
+        ("rnnclf train tracking=", "rnnclf train tracking =", {"tensorboard", "mlflow", "wandb"}),
+        ("rnnclf sweep sampler=q", "rnnclf sweep sampler = q", {"qmc"}),
         ("rnnclf sweep +gr", "rnnclf sweep +gr", {"+group="}),
         (
             "rnnclf sweep hydra.sweeper.refit.s",

@@ -239,10 +239,15 @@ def test_the_table_has_a_row_for_each_data_set(rnnclf, tmp_path):
     assert "late/GROUP_99_PROJECT_PART2.ZIP" in done.stdout
 
 
-def test_without_the_raw_files_nothing_is_graded(rnnclf, tmp_path):
-    (tmp_path / f"{NAME}.zip").touch()
+def test_without_the_raw_files_nothing_is_graded(rnnclf, folder, tmp_path):
     raw = tmp_path / "rt-polaritydata.tar.gz"
     raw.touch()  # a damaged one, so that nothing is downloaded
+    (tmp_path / f"{NAME}.zip").touch()
+    done = rnnclf("grade", f"{NAME}.zip", "--data", str(tmp_path), cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (1, "")  # nothing of it can be graded anyway
+    replace(folder / "REPORT.md", "| sample |", "| sentiment |")
+    replace(folder / "models/sample-gru/config.yaml", "name: sample", "name: sentiment")
+    shutil.make_archive(str(folder), "zip", folder.parent, folder.name)
     done = rnnclf("grade", f"{NAME}.zip", "--data", str(tmp_path), cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     told = "error: sentiment is graded with its raw files, in the folder that --data or RNNCLF_DATA"

@@ -95,6 +95,11 @@ def test_a_project_has_a_configuration_of_its_own_on_top(rnnclf, tmp_path):
     done = rnnclf("init", "other", cwd=tmp_path)
     assert "other/conf exists already; name another folder" in done.stderr
     assert [path.name for path in (tmp_path / "other").iterdir()] == ["conf"]
+    (tmp_path / "dangling").symlink_to("nowhere")
+    for name in ("dangling", "dangling/deep", "other/conf/deep"):
+        done = rnnclf("init", name, cwd=tmp_path)
+        there = name.removesuffix("/deep")
+        assert done.stderr == f"error: {there} exists already; name another folder\n"
 
 
 def test_it_searches(rnnclf, tmp_path):

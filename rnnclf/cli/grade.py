@@ -31,8 +31,8 @@ def grade(submissions: Path, folder: Path | None, kind: str) -> None:
     from rnnclf.bundles.submission.grading import (
         AS_REPORTED,
         check_raw_files,
+        gradable,
         grade_archive,
-        group_in,
     )
     from rnnclf.runs.tables import render
     from rnnclf.training.reproducibility import prepare_torch
@@ -42,8 +42,7 @@ def grade(submissions: Path, folder: Path | None, kind: str) -> None:
     if not archives:
         raise SelectionError(f"{submissions} has no zip file")
     groups = read_groups(packaged_conf())
-    numbers = {group_in(path.name) for path in archives}
-    check_raw_files([groups[number] for number in groups.keys() & numbers], folder)
+    check_raw_files(set().union(*(gradable(path, groups) for path in archives)), folder)
     prepare_torch()
     around = submissions if is_folder else submissions.parent
     grades = [

@@ -55,6 +55,11 @@ model:
   bidirectional: true
   pooling: attention
 """
+_REQUIREMENTS = """\
+# rnnclf is not on a package index yet. Its wheels, of `make release` in a clone, go to wheels/.
+--find-links wheels
+rnnclf=={version}
+"""
 FILES = {
     "run.py": _RUN_PY,
     "conf/dataset/mine.yaml": _DATASET,
@@ -75,11 +80,11 @@ def init(folder: Path) -> None:
     """
     from rnnclf import __version__
 
-    contents = FILES | {"requirements.txt": f"rnnclf=={__version__}\n"}
+    contents = FILES | {"requirements.txt": _REQUIREMENTS.format(version=__version__)}
     for schema in sorted(packaged_conf().glob("schema/*.json")):
         contents[f"conf/schema/{schema.name}"] = schema.read_text(encoding="utf-8")
     files = [folder / name for name in (*contents, str(LINK))]
-    folders = {parent for path in files for parent in path.parents if folder in parent.parents}
+    folders = {parent for path in files for parent in path.parents}
     there = [path for path in files if os.path.lexists(path)]
     there += [path for path in sorted(folders) if os.path.lexists(path) and not path.is_dir()]
     if there:

@@ -2,7 +2,7 @@
 
 import contextlib
 import importlib.util
-from dataclasses import dataclass, field
+from dataclasses import Field, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from types import NoneType
 from typing import Any, Literal, cast, get_args
@@ -16,8 +16,23 @@ from hydra_study_sweeper.versions import sweeper_class
 
 Direction = Literal["minimize", "maximize"]
 
-# In the metadata of a field: its type, where OmegaConf has no words for it.
-TYPE = "type"
+TYPE = "type"  # in the metadata of a field: its type, where OmegaConf has no words for it
+
+
+def type_of(key: "Field[Any]") -> Any:
+    """Returns the type of a key, also where OmegaConf has no words for it."""
+    return key.metadata.get(TYPE, key.type)
+
+
+def all_types(schema: type, prefix: str = "") -> dict[str, Any]:
+    """Returns the types of all keys of a schema by their full names, such as `refit.seeds`."""
+    found: dict[str, Any] = {}
+    for key in fields(schema):
+        if isinstance(key.type, type) and is_dataclass(key.type):
+            found |= all_types(key.type, f"{prefix}{key.name}.")
+        else:
+            found[prefix + key.name] = type_of(key)
+    return found
 
 
 @dataclass

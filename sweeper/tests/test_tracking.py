@@ -7,11 +7,16 @@ import socket
 import subprocess
 import sys
 from collections import Counter
+from functools import partial
+from pathlib import Path
 
 import pytest
 from foreign_study import FOREIGN_APP
 from hydra_study_sweeper import read_trial
+from hydra_study_sweeper.records import State
+from hydra_study_sweeper.tracking import mirror
 from hydra_study_sweeper.tracking.entry import Entry
+from hydra_study_sweeper.tracking.mirror import Mirror
 from processes import run_program
 
 pytest.importorskip("mlflow")
@@ -78,14 +83,18 @@ def test_mlflow_finds_an_entry_again_whose_names_it_does_not_take(tmp_path, monk
 
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"file:{tmp_path}/mlruns")
     monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
-    points = {("F1 (macro)", step): 0.5 for step in range(2)}
-    entry = Entry(
-        "key", "run", None, "running", {"db@first": "x"}, {"F1 (macro)": {0: 0.5, 1: 0.5}}
+    entry = Entry("key", "run", None, "running", {"db@first": "x"}, {"F1 (macro)": {0: 0.5}})
+    for step in range(2):
+        tracker = Tracker(tmp_path)
+        assert tracker.begin(entry)
+        tracker.update(entry, {("F1 (macro)", step): 0.5})
+    from mlflow import MlflowClient
+
+    (run,) = MlflowClient(f"file:{tmp_path}/mlruns").search_runs(["0"])
+    history = MlflowClient(f"file:{tmp_path}/mlruns").get_metric_history(
+        run.info.run_id, "F1 _macro_"
     )
-    tracker = Tracker(tmp_path)
-    assert tracker.begin(entry) == set()
-    tracker.update(entry, points)
-    assert Tracker(tmp_path).begin(entry) == set(points)
+    assert [one.step for one in history] == [0, 1]
 
 
 def test_tensorboard_has_event_files_of_each_trial(tracked, tmp_path):
@@ -107,6 +116,53 @@ def test_wandb_has_an_offline_folder_of_each_trial_also_of_a_continued_study(tra
         "trial-1": 1,
     }
     assert all(file.stat().st_size for file in tmp_path.glob("wandb/*/run-*.wandb"))
+
+
+def steps_in(path: Path) -> list[int]:
+    """Reads the steps in an offline file of W&B: records in the format of LevelDB's logs."""
+    from wandb.proto.wandb_internal_pb2 import Record
+
+    content, at, whole, steps = path.read_bytes(), 7, b"", []
+    while at + 7 <= len(content):
+        length, kind = int.from_bytes(content[at + 4 : at + 6], "little"), content[at + 6]
+        whole += content[at + 7 : at + 7 + length]
+        at += 7 + length
+        if 2**15 - at % 2**15 < 7:  # too little is left of the block for another record
+            at += 2**15 - at % 2**15
+        if kind in (1, 4):  # otherwise the record goes on in the next block
+            record, whole = Record.FromString(whole), b""
+            steps += [record.history.step.num] if record.HasField("history") else []
+    return steps
+
+
+def test_wandb_gets_the_points_of_a_resumed_run_once(tmp_path, monkeypatch):
+    import wandb
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("WANDB_MODE", "offline")
+
+    def read(epochs: int, key: str, state: State) -> list[Entry]:
+        series = {name: dict.fromkeys(range(epochs), 0.5) for name in ("loss", "accuracy")}
+        return [Entry(key, "run", None, state, {}, series)]
+
+    for epochs in (2, 4):
+        with Mirror("wandb", tmp_path, partial(read, epochs)):
+            pass
+    wandb.teardown()
+    sent = [steps_in(path) for path in sorted(tmp_path.glob("wandb/offline-run-*/run-*.wandb"))]
+    assert sent == [[0, 1], [2, 3]]
+
+
+def test_a_record_that_cannot_be_read_costs_a_line(tmp_path, monkeypatch, caplog):
+    def fail(*_: object) -> None:
+        raise MemoryError("too large")
+
+    monkeypatch.setattr(mirror, "read_record", fail)
+    with Mirror("tensorboard", tmp_path, lambda *_: []):
+        pass
+    assert caplog.messages == [
+        "tracking=tensorboard: MemoryError: too large; nothing else is affected"
+    ]
 
 
 def test_a_tracker_that_is_down_costs_a_line_and_no_trial(tracked, tmp_path, monkeypatch):

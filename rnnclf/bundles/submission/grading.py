@@ -1,7 +1,8 @@
 """Submissions graded by their models; the code in them is neither unpacked nor run."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,13 +52,13 @@ def group_in(name: str) -> int | None:
     return int(found[1]) if found else None
 
 
-def check_raw_files(groups: Iterable[Group], data_folder: Path | None) -> None:
-    """Has the raw files of the data sets of groups there, downloaded if they are missing.
+def check_raw_files(datasets: set[str], data_folder: Path | None) -> None:
+    """Has the raw files of data sets there, downloaded if they are missing.
 
     Raises:
         ConfigError: If they are not to be had.
     """
-    for name in sorted({name for group in groups for name in group.datasets} & SOURCES.keys()):
+    for name in sorted(datasets & SOURCES.keys()):
         try:
             for raw_file in SOURCES[name].raw_files:
                 fetch(raw_file, data_folder or default_data_folder())
@@ -66,6 +67,18 @@ def check_raw_files(groups: Iterable[Group], data_folder: Path | None) -> None:
                 f"{name} is graded with its raw files, in the folder that --data or RNNCLF_DATA "
                 f"names: {error}"
             ) from error
+
+
+def gradable(path: Path, groups: Mapping[int, Group]) -> set[str]:
+    """Returns the data sets of a submission whose models can be computed again."""
+    group, found = groups.get(group_in(path.name) or 0), set[str]()
+    if group is not None:
+        with suppress(*REFUSED), unpacked(path) as folder:
+            for claim in read_claims(folder):
+                with suppress(*REFUSED):
+                    if claim.dataset in group.datasets and not _objection(folder, claim, group):
+                        found.add(claim.dataset)
+    return found
 
 
 def grade_archive(path: Path, groups: Mapping[int, Group], data_folder: Path | None) -> list[Grade]:
@@ -107,16 +120,25 @@ def _grades(folder: Path, group: Group, data: Path | None, archive: str) -> Iter
 
 def _test(folder: Path, claim: Claim, group: Group, data: Path | None) -> tuple[float | None, str]:
     """Returns the accuracy of a model, and the verdict on it."""
+    if objection := _objection(folder, claim, group):
+        return None, objection
     model = folder / claim.model
     config = load_config(BundlePaths(model).config)
-    if problem := contradiction(claim, config, reported(model)):
-        return None, problem
-    if config.model.cell != group.cell:
-        return None, f"a {config.model.cell}, where the group has the {group.cell}"
     if is_own(config.dataset) and data is None:  # a path that somebody else has chosen
         raise DataError("not one of the published data sets: set --data FOLDER")
     (test,) = (part for part in verify(model, data) if part.part == "test")
     return test.computed, AS_REPORTED if test.agrees else "NOT AS REPORTED"
+
+
+def _objection(folder: Path, claim: Claim, group: Group) -> str | None:
+    """Returns in words why a model need not be computed again."""
+    model = folder / claim.model
+    config = load_config(BundlePaths(model).config)
+    if problem := contradiction(claim, config, reported(model)):
+        return problem
+    if config.model.cell != group.cell:
+        return f"a {config.model.cell}, where the group has the {group.cell}"
+    return None
 
 
 def _in_words(error: Exception, folder: Path) -> str:

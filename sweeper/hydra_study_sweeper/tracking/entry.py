@@ -43,8 +43,8 @@ class Tracker(Protocol):
     def __init__(self, folder: Path) -> None:
         """Opens the tracker for the study or the run in `folder`."""
 
-    def begin(self, entry: Entry) -> set[Point]:
-        """Makes an entry, or finds it again by its key; returns the points that it has."""
+    def begin(self, entry: Entry) -> bool:
+        """Makes an entry, or finds it again by its key; tells whether it still has its points."""
 
     def update(self, entry: Entry, points: dict[Point, float]) -> None:
         """Writes the state of an entry, and further points of it."""

@@ -19,7 +19,7 @@ from hydra_study_sweeper.errors import ConfigError, describe_error
 from hydra_study_sweeper.files import RecordError, read_record, write_record
 from hydra_study_sweeper.paths import tracking_record
 from hydra_study_sweeper.records import State
-from hydra_study_sweeper.tracking.entry import Entry, Point, Tracker
+from hydra_study_sweeper.tracking.entry import Entry, Tracker
 
 log = logging.getLogger(__name__)
 LIBRARIES = {"tensorboard": "tensorboardX", "mlflow": "mlflow", "wandb": "wandb"}
@@ -37,12 +37,14 @@ class TrackingRecord:
     Attributes:
         key: Begins the keys of all its entries.
         ended: The keys of those that are complete in the tracker.
+        steps: For each of the others, the last step of each of its series.
     """
 
     key: Annotated[str, Meta(pattern=r"^[0-9a-f]{32}\Z")] = field(
         default_factory=lambda: uuid.uuid4().hex
     )
     ended: list[str] = field(default_factory=list)
+    steps: dict[str, dict[str, int]] = field(default_factory=dict)
 
 
 def tracker_class(name: str) -> type[Tracker]:
@@ -78,8 +80,9 @@ class Mirror:
         self._class = tracker_class(name)
         self._path = tracking_record(folder, name)
         self._tracker: Tracker | None = None
+        self._record: TrackingRecord | None = None
         self._written: dict[str, Entry] = {}
-        self._points: dict[str, set[Point]] = {}
+        self._begun: set[str] = set()
         self._problem: str | None = None
         self._state: State = "running"
         self._progress = time.monotonic()
@@ -101,10 +104,6 @@ class Mirror:
             self._tell(f"no answer for {PATIENCE:.0f} s")
 
     def _run(self) -> None:
-        try:
-            self._record = read_record(TrackingRecord, self._path)
-        except RecordError:  # there is none yet; a damaged one means new entries
-            self._record = TrackingRecord()
         is_last = False
         while not is_last:
             is_last = self._end.wait(EVERY)
@@ -113,25 +112,41 @@ class Mirror:
             self._attempt(self._tracker.close)
 
     def _mirror(self) -> None:
+        record = self._record = self._record or self._read_record()
         tracker = self._tracker = self._tracker or self._class(self._folder)
-        ended = set(self._record.ended)
-        for entry in self._read(self._record.key, self._state):
+        ended, is_new = set(record.ended), False
+        for entry in self._read(record.key, self._state):
             if entry.key not in ended and entry != self._written.get(entry.key):
-                self._attempt(partial(self._write, tracker, entry))
+                self._attempt(partial(self._write, tracker, record, entry))
+                is_new = True
             self._progress = time.monotonic()
-        if len(self._record.ended) > len(ended) or not self._path.exists():
-            write_record(self._path, self._record)
+        if is_new:
+            write_record(self._path, record)
 
-    def _write(self, tracker: Tracker, entry: Entry) -> None:
-        if entry.key not in self._points:
-            self._points[entry.key] = tracker.begin(entry)
-        has = self._points[entry.key]
-        all_points = {(name, n): v for name, of in entry.series.items() for n, v in of.items()}
-        tracker.update(entry, {point: v for point, v in all_points.items() if point not in has})
-        has.update(all_points)
+    def _read_record(self) -> TrackingRecord:
+        try:
+            return read_record(TrackingRecord, self._path)
+        except RecordError:  # there is none yet; a damaged one means new entries
+            return TrackingRecord()
+
+    def _write(self, tracker: Tracker, record: TrackingRecord, entry: Entry) -> None:
+        if entry.key not in self._begun:
+            if not tracker.begin(entry):
+                record.steps.pop(entry.key, None)
+            self._begun.add(entry.key)
+        has = record.steps.setdefault(entry.key, {})
+        new = {
+            (name, step): value
+            for name, of in entry.series.items()
+            for step, value in of.items()
+            if step > has.get(name, -1)
+        }
+        tracker.update(entry, new)
+        has.update({name: max(of) for name, of in entry.series.items()})
         self._written[entry.key] = entry
         if entry.parent and entry.state != "running":
-            self._record.ended.append(entry.key)
+            record.ended.append(entry.key)
+            del record.steps[entry.key]
 
     def _attempt(self, action: Callable[[], None]) -> None:
         try:

@@ -36,21 +36,17 @@ class Tracker:
         self._experiment = found.experiment_id if found else self._client.create_experiment(name)
         self._runs: dict[str, str] = {}
 
-    def begin(self, entry: Entry) -> set[Point]:
+    def begin(self, entry: Entry) -> bool:
         """Finds the run with the key of an entry, or makes it."""
-        points: set[Point] = set()
         runs = self._client.search_runs([self._experiment], f"tags.`{KEY}` = '{entry.key}'")
         if runs:
-            run, names = runs[0], {_name(name): name for name in entry.series}
-            for name in run.data.metrics:
-                history = self._client.get_metric_history(run.info.run_id, name)
-                points |= {(names.get(name, name), metric.step) for metric in history}
+            run = runs[0]
         else:
             above = {"mlflow.parentRunId": self._runs[entry.parent]} if entry.parent else {}
             tags = {KEY: entry.key, **above}
             run = self._client.create_run(self._experiment, run_name=entry.name, tags=tags)
         self._runs[entry.key] = run.info.run_id
-        return points
+        return True
 
     def update(self, entry: Entry, points: dict[Point, float]) -> None:
         """Writes points, parameters, results, notes, files and the state."""

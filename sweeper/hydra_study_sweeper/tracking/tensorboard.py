@@ -17,13 +17,13 @@ class Tracker:
         self._writer, self._hparams = SummaryWriter, summary.hparams
         self._open: dict[str, SummaryWriter] = {}
 
-    def begin(self, entry: Entry) -> set[Point]:
+    def begin(self, entry: Entry) -> bool:
         """Opens a writer; the journal has all points, so the files are written again."""
         place = self._folder / entry.name if entry.parent else self._folder
         for old in place.glob("events.out.tfevents.*"):
             old.unlink()
         self._open[entry.key] = self._writer(str(place))
-        return set()
+        return False
 
     def update(self, entry: Entry, points: dict[Point, float]) -> None:
         """Writes points, and at the end results, notes and hyperparameters with the state."""

@@ -17,9 +17,9 @@ class Tracker:
         wandb.setup(settings=wandb.Settings(silent=True))
         self._open: dict[str, Any] = {}
 
-    def begin(self, entry: Entry) -> set[Point]:
+    def begin(self, entry: Entry) -> bool:
         """Begins a run, or continues the one with the key of the entry."""
-        self._open[entry.key] = run = self._wandb.init(
+        self._open[entry.key] = self._wandb.init(
             id=entry.key,
             name=entry.name,
             group=entry.parent or entry.key,
@@ -29,7 +29,7 @@ class Tracker:
             reinit="create_new",
             settings=self._wandb.Settings(console="off", init_timeout=15),
         )
-        return {(name, step) for name in entry.series for step in range(run.step)}
+        return True
 
     def update(self, entry: Entry, points: dict[Point, float]) -> None:
         """Writes points, and at the end results, notes, files and the state."""
