@@ -98,5 +98,6 @@ lock: $(VENV)/ready
 $(VENV)/ready: pyproject.toml sweeper/pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.11 ...")'
 	$(PYTHON) -m venv $(VENV)
+	@echo "installing into $(VENV), which takes a few minutes"
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable ./sweeper --editable '.[dev]'
 	touch $@

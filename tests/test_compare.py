@@ -184,7 +184,7 @@ def test_a_condition_selects_runs(condition, expected, four_runs, tmp_path, monk
         ("1<2", "cannot read"),
         ("started<2026", "have no order"),
         ("(" * 1000, "cannot read"),
-        ("cell=gru and optimizer.lr>1", "no run fulfils 'cell=gru and optimizer.lr>1', of 4"),
+        ("cell=gru and optimizer.lr>1", "none of 4 runs fulfils 'cell=gru and optimizer.lr>1'"),
     ],
 )
 def test_a_wrong_condition_is_one_line(condition, message, four_runs, rnnclf, tmp_path):

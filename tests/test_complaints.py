@@ -66,7 +66,7 @@ def complaint(command: str) -> str:
         ("lr=fast", "optimizer.lr=fast: must be a number"),
         ("lr=null", "optimizer.lr=null: needs a value"),
         ("epochs=ten", "training.epochs=ten: must be a whole number"),
-        ("epochs=2.0", "must be a whole number, such as 2; a search space has choice, range, "),
+        ("epochs=2.0", "must be a whole number, such as 2, or int(interval(A, B)) to search"),
         ("model.bidirectional=maybe", "model.bidirectional=maybe: must be true or false"),
         ("model.pooling=avg", "model.pooling=avg: must be one of 'last', 'mean', 'max', "),
         ("model.dropout=1.5", "model.dropout must be below 1; it is 1.5"),
@@ -99,10 +99,17 @@ def complaint(command: str) -> str:
         # an interrupted run
         ("resume=nowhere", "resume=nowhere: there is no run in this folder"),
         ("resume=", "resume=: there is no run in this folder"),
+        ("--cfg", "--cfg: it is --cfg job, --cfg hydra or --cfg all"),
+        ("experiment=spam", "there are spam-gru, spam-gru-vectors, "),
     ],
 )
 def test_a_wrong_command_is_told_in_one_line_what_to_type(command, message):
     assert message in complaint(command)
+
+
+def test_a_study_is_not_resumed_as_a_run(tmp_path):
+    (tmp_path / "study.json").touch()
+    assert "this is a study, which its own command continues" in complaint(f"resume={tmp_path}")
 
 
 def test_what_hydra_says_of_one_of_several_studies_is_told_as_of_a_run(run_py):

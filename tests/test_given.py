@@ -104,6 +104,8 @@ def test_a_file_of_conf_beside_it_would_have_no_effect_and_is_refused(given, bes
 def test_a_folder_without_a_configuration_is_named(tmp_path):
     with pytest.raises(ConfigError, match=r"from=.*: there is no config\.yaml in it"):
         take_over(["run.py", f"from={tmp_path}"])
+    with pytest.raises(ConfigError, match=r"from=.*: no such folder"):
+        take_over(["run.py", f"from={tmp_path / 'none'}"])
 
 
 @pytest.mark.parametrize(

@@ -96,7 +96,9 @@ def check_replaceable(folder: Path) -> None:
     try:
         read_record(BundleRecord, BundlePaths(folder).metrics)
     except RecordError as error:
-        raise ModelError(f"{folder} exists and is not a bundle; nothing was changed") from error
+        raise ModelError(
+            f"{folder} exists and is not a bundle; nothing was changed; choose another --to"
+        ) from error
 
 
 def _without_places(config: Config) -> Config:

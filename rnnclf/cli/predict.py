@@ -103,7 +103,10 @@ def predict(
         else:
             _write(kind, answers)
     else:
-        size = BATCH if texts or not sys.stdin.isatty() else 1
+        is_typed = not texts and sys.stdin.isatty()
+        if is_typed:
+            echo("type texts, one a line; Ctrl-D ends", err=True)
+        size = 1 if is_typed else BATCH
         asked = map(_printable, texts) if texts else _lines()
         _write(kind, _answers(model, asked, size, top, threshold))
     if threshold:

@@ -199,7 +199,7 @@ def _find(folders: Sequence[Path], condition: str | None) -> Found:
         fulfils = parse_condition(condition, Names.of(runs))
         runs = [run for run in runs if fulfils(run)]
     if not runs:
-        raise SelectionError(f"no run fulfils {condition!r}, of {len(found.runs)}")
+        raise SelectionError(f"none of {len(found.runs)} runs fulfils {condition!r}")
     for task, ranked in rank(runs).items():
         if reason := why_incomparable(ranked):
             echo(f"warning: {task}: {reason}", err=True)

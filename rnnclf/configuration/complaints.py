@@ -48,7 +48,8 @@ _INSTEAD = {
     r"string: ([^\n]*,) out of \[": r"\1 ends with a comma; several values have no blanks: KEY=A,B",
     r"parsing override '([^\n]*)'\n\w+ while evaluating '[^\n]*?': ([^\n]*)": r"\1: \2",
     _TYPED: rf"'\1' cannot be read; {_QUOTES}",
-    _SET + r"Value '(\d+)\.0' .*to Integer": rf"\1: must be a whole number, such as \2; {_SPACE}",
+    _SET + r"Value '(\d+)\.0' .*to Integer": r"\1: must be a whole number, such as \2, or "
+    "int(interval(A, B)) to search",
     _SET + "to Integer": r"\1: must be a whole number",
     _SET + "to Float": r"\1: must be a number",
     _SET + "not a valid bool": r"\1: must be true or false",
@@ -118,7 +119,8 @@ def _explain_option(group: str, name: str, listed: str) -> str:
     options = in_order(listed.split())
     close = difflib.get_close_matches(name.lower(), options, n=1)
     hint = f" Did you mean {group}={close[0]}?" if close and not name.isdigit() else ""
-    return f"There is no {group}={name}; there are {', '.join(options)}.{hint}"
+    shown = [one for one in options if group == "experiment" and name in one] or options
+    return f"There is no {group}={name}; there are {', '.join(shown)}.{hint}"
 
 
 def _suggest(key: str) -> str:

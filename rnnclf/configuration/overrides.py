@@ -7,7 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from hydra_study_sweeper.files import refuse_links
-from hydra_study_sweeper.paths import trial_record
+from hydra_study_sweeper.paths import StudyPaths, trial_record
 
 from rnnclf.errors import ConfigError
 from rnnclf.files.command import as_typed_here
@@ -77,7 +77,8 @@ def refuse_misunderstandings(arguments: list[str]) -> None:
         patterns |= _WITHOUT_SHELL
     for argument, following in pairwise([*arguments[1:], ""]):
         if argument in ("-c", "--cfg") and following not in ("job", "hydra", "all"):
-            raise ConfigError(f"{argument} {following}: it is --cfg job, --cfg hydra or --cfg all")
+            typed = f"{argument} {following}".rstrip()
+            raise ConfigError(f"{typed}: it is --cfg job, --cfg hydra or --cfg all")
         if _FLAG.fullmatch(argument):
             continue
         for pattern, instead in patterns.items():
@@ -97,12 +98,12 @@ def run_in_place(arguments: list[str]) -> list[str]:
     folder = last_folder(arguments, "resume")
     if folder is None:
         return arguments
+    record = StudyPaths(Path(folder)).record
+    for place, what in ((record, "a study"), (trial_record(Path(folder)), "a trial of a study")):
+        if place.exists():
+            raise ConfigError(f"resume={folder}: this is {what}, which its own command continues")
     if not RunPaths(Path(folder)).config.is_file():
         raise ConfigError(f"resume={folder}: there is no run in this folder")
-    if trial_record(Path(folder)).exists():
-        raise ConfigError(
-            f"resume={folder}: this is a trial of a study, which its own command continues"
-        )
     for argument in arguments[1:]:
         if not _BESIDE_RESUME.match(argument):
             raise ConfigError(f"{argument}: a resumed run keeps its configuration; leave this out")

@@ -105,10 +105,10 @@ def _why_not(folder: Path, missing: str) -> str:
     with suppress(RecordError):
         state = read_trial(folder).state
         if state != "complete":
-            return f"but a trial that is {state}"
+            return f"because the trial is {state}; rnnclf compare lists those with one"
         return f"{missing} was deleted: a study keeps only the weights of its best trials"
     if not folder.is_dir():
-        return f"there is no such folder in {Path.cwd()}"
+        return f"there is no such folder in {Path.cwd()}; rnnclf compare lists the runs"
     return f"{missing} is missing; rnnclf compare lists the runs below a folder"
 
 

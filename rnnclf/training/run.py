@@ -96,7 +96,10 @@ def train(config: Config, folder: Path, tracker: str | None = None) -> float:
 
 def _train(config: Config, paths: RunPaths) -> float:
     if paths.result.exists():
-        raise ConfigError(f"{paths.folder} holds a finished run; nothing was changed there")
+        raise ConfigError(
+            f"{paths.folder} holds a finished run; nothing was changed there; "
+            f"from={paths.folder} trains it again, elsewhere"
+        )
     started, clock = datetime.now(UTC), [time.perf_counter()]
     device = choose_device(config.device)
     prepare_torch(config.threads, device)

@@ -6,6 +6,8 @@ from itertools import chain, repeat
 
 from rich.table import Table
 
+from hydra_study_sweeper.output.messages import INDENT, fold
+
 
 @dataclass(frozen=True)
 class Queued:
@@ -60,4 +62,4 @@ class Queue:
         """Yields a line with the result of each that has ended."""
         width = max(len(study.name) for study in self.studies)
         for study, outcome in zip(self.studies, self.outcomes, strict=False):
-            yield f"{study.name:{width}}  {outcome}"
+            yield from fold(f"{study.name:{width}}  {outcome}", INDENT)
