@@ -1,21 +1,26 @@
 """A data set of one's own: from its files to the parts, the warnings, and a model."""
 
 import csv
+import os
 import random
 import re
 import shlex
 from pathlib import Path
 
 import pytest
+import torch
+from click.testing import CliRunner
 from project import composed, result_of
 
+from rnnclf.bundles.verify import verify
+from rnnclf.cli.commands import commands
 from rnnclf.data.corpus import Corpus, Texts
 from rnnclf.data.findings import findings
-from rnnclf.data.own import files_in, read_own, report_of
+from rnnclf.data.own import files_in, read_own
 from rnnclf.data.prepared import prepare
-from rnnclf.data.tables.table import Reading
 from rnnclf.data.tokens import characters
 from rnnclf.errors import DataError
+from rnnclf.training.run import train
 
 TINY = ["epochs=1", "embedding_size=4", "hidden_size=4", "device=cpu"]
 
@@ -86,7 +91,11 @@ def test_links_in_a_folder_are_not_followed_but_named_ones_are(tmp_path):
             ["c,z"],
             r"test.csv: 1 of 1 .*line 2: no training text has this label \(z",
         ),
-        (["a,x", "b,"], ["c,x"], r"train.csv: 1 of 2 rows cannot be used: line 3: no label \(b,\)"),
+        (
+            ["a,x", "b,"],
+            ["c,x"],
+            r"train.csv: 1 of 2 rows cannot be used: line 3: no label in column label \(b,\)",
+        ),
         (None, ["c,x"], r"train.csv: no such file"),
     ],
 )
@@ -103,8 +112,8 @@ def test_bad_rows_and_labels_are_skipped_on_demand(tmp_path):
     write(tmp_path / "test.csv", [("a", "x"), ("b", "z")])
     corpus = read(f"dataset.folder={tmp_path}", "dataset.bad_rows=skip")
     assert (len(corpus.train), corpus.test) == (9, Texts(["a"], ["x"]))
-    assert [line.split(": ", 1)[1] for line in corpus.complaints[:2]] == [
-        "skipped 1 of 10 rows: line 11: no text (,x)",
+    assert [line.split(": ", 1)[1] for line in corpus.complaints] == [
+        "skipped 1 of 10 rows: line 11: no text in column text (,x)",
         "skipped 1 of 2 rows: line 3: no training text has this label (z)",
     ]
 
@@ -115,9 +124,12 @@ def test_a_file_without_a_usable_row_says_why(tmp_path):
         read(f"dataset.file={tmp_path / 'train.csv'}", "dataset.bad_rows=skip")
 
 
-def test_a_folder_in_place_of_a_file_is_refused(tmp_path):
+def test_what_is_no_file_is_refused(tmp_path):
     with pytest.raises(DataError, match=r"a folder; set dataset\.folder="):
         read(f"dataset.file={tmp_path}")
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(DataError, match=r"pipe: a pipe is read once, a run reads its texts again"):
+        read(f"dataset.file={tmp_path / 'pipe'}")
 
 
 def test_two_files_for_a_part_are_refused(tmp_path):
@@ -143,7 +155,7 @@ USUAL = ([f"text {number}" for number in range(40)], ["x", "y"] * 20)
     ],
 )  # fmt: skip
 def test_what_looks_wrong_is_said(texts, labels, test, said):
-    parts = {"train": Texts(texts, labels)} | ({"test": test} if test else {})
+    parts = {"training": Texts(texts, labels)} | ({"test": test} if test else {})
     found = findings(parts)
     assert len(found) == len(said)
     for line, expected in zip(found, said, strict=True):
@@ -166,8 +178,8 @@ def test_validation_texts_that_are_training_texts_too_are_counted(tmp_path):
     config = composed("dataset=csv", f"dataset.file={tmp_path / 'texts.csv'}")
     said = prepare(config.dataset, tmp_path).complaints
     assert [line.split(";")[0] for line in said if "training texts have" in line] == [
-        "the training texts have 10 of 10 test texts",
         "the training texts have 3 of 3 validation texts",
+        "the training texts have 10 of 10 test texts",
     ]
 
 
@@ -181,10 +193,6 @@ def test_characters_are_tokens_for_texts_without_blanks(tmp_path, run_py):
         for label in generator.choices(list(words), k=200)
     ]
     write(tmp_path / "texts.csv", records)
-    (warning,) = [
-        line for line in report_of({"train": tmp_path / "texts.csv"}, Reading()) if "once" in line
-    ]
-    assert warning.startswith("warning: ")
     command = ["dataset=csv", "dataset.file=texts.csv", "epochs=8", "lr=0.02", *TINY[1:]]
     by_words = run_py(*command, "hydra.run.dir=words")
     assert "words of the training texts occur once" in by_words.stdout
@@ -225,21 +233,63 @@ def test_a_file_of_tickets_from_the_check_to_the_evaluation(tmp_path, run_py, rn
         assert (one["id"], one["sentence"], one["agent"], one["label"]) == of_file
     verified = rnnclf("evaluate", "run", cwd=tmp_path)
     assert verified.returncode == 0, verified.stderr
+    with file.open("a") as edited:
+        edited.write("7,another invoice,Ann,billing\n")
+    with pytest.raises(DataError, match=f"^{file}: the model was made with other data"):
+        verify(tmp_path / "run", None)
 
 
-def test_a_check_reports_and_then_refuses_what_a_run_refuses(tmp_path):
-    file = write(tmp_path / "a.csv", [*many(9, "x", "y"), ("", "x")])
-    report, said = report_of({"train": file}, Reading()), []
-    with pytest.raises(DataError, match="1 of 10 rows cannot be used"):
-        for line in report:
-            said.append(line)
+def check(*arguments: str) -> str:
+    """What `rnnclf data check` prints."""
+    return (
+        CliRunner().invoke(commands, ["data", "check", *arguments], catch_exceptions=False).stdout
+    )
+
+
+@pytest.mark.parametrize(
+    ("records", "refused"),
+    [
+        ([*many(70, "x", "y"), *[("the same", "x"), ("another", "y")] * 20, ("", "x")], None),
+        (many(2, "x", "y"), "2 training texts are too few to hold out 25% for the test"),
+        (
+            [*many(9, "x", "y"), ("", "x")],
+            "1 of 10 rows cannot be used: line 11: no text in column text",
+        ),
+    ],
+)
+def test_a_check_says_what_a_run_says_and_refuses_what_it_refuses(
+    records, refused, tmp_path, caplog
+):
+    file = write(tmp_path / "a.csv", records)
+    config = composed("dataset=csv", f"dataset.file={file}", "model.wide_buckets=0", *TINY)
+    if refused:
+        for use in (lambda: check(str(file)), lambda: train(config, tmp_path / "run")):
+            with pytest.raises(DataError, match=refused):
+                use()
+        return
+    said = check(str(file)).splitlines()
+    with caplog.at_level("INFO", "rnnclf"):
+        train(config, tmp_path / "run")
+    torch.set_flush_denormal(False)  # which a run sets for its process
+    of_run = [one.message for one in caplog.records if one.levelname == "WARNING"]
+    assert [line for line in said if "warning: " in line] == [f"warning: {one}" for one in of_run]
+    assert len(of_run) == 3, "a row that is skipped, texts of training in validation and test"
+    messages = [one.message for one in caplog.records]
+    assert set(said[:2]) < set(messages)
+    parts = "csv-a: 74 training and 8 validation texts, 2 classes"
+    assert any(message.startswith(parts) for message in messages)
     assert said[2:5] == [
-        "       5  x",
-        "       4  y",
-        "no test file: a run splits the texts of each class by dataset.train_fraction",
+        "      55  x",
+        "      55  y",
+        "a run trains on 74 texts, validates on 8 and tests on 28",
     ]
-    (warning,) = said[5:]
-    assert "fewer than 10" in warning, "what the error says is not said twice"
+
+
+def test_a_check_of_many_classes_lists_the_largest_and_counts_the_rest(tmp_path):
+    labels = [f"c{number}" for number in range(30)]
+    said = check(str(write(tmp_path / "a.csv", [*many(90, *labels), ("more", "c7")])))
+    assert said.splitlines()[2] == "       4  c7"
+    assert re.search(r"\n       3  c\d+\n     and  10 more, of at most 3 texts\n", said)
 
 
 def test_a_check_names_its_options_and_leaves_what_stands_in_the_file(tmp_path, rnnclf):
@@ -249,7 +299,7 @@ def test_a_check_names_its_options_and_leaves_what_stands_in_the_file(tmp_path, 
     asked = rnnclf("data", "check", str(file), "--label", "b")
     assert "--label=b: no column has that name; columns: text, dataset.text" in asked.stderr
     done = rnnclf("data", "check", str(file), "--column", "text")
-    assert "no label (dataset.label,)" in done.stderr
+    assert "no label in column dataset.text (dataset.label,)" in done.stderr
 
 
 def test_a_data_set_with_a_name_is_one_file_and_is_listed(tmp_path, rnnclf):

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pyarrow
 import pytest
 import torch
 from processes import FORKSERVER, Program
@@ -21,6 +22,7 @@ import rnnclf as package
 from rnnclf.bundles.card import accuracy_interval
 from rnnclf.bundles.measure import macro_f1_interval
 from rnnclf.cli.predict import BATCH
+from rnnclf.data.tables.table import Reading, read_table
 from rnnclf.data.vocabulary import Vocabulary
 from rnnclf.files.answers import write_answers
 from rnnclf.files.paths import ModelPaths
@@ -119,6 +121,31 @@ def test_a_file_keeps_its_columns_and_every_character(suffix, model, rnnclf, exp
     assert [record[3] for record in records] == [row[0] for row in expected(TEXTS)]
     probabilities = package.load(model).predict_proba(TEXTS).max(1)
     assert [float(record[4]) for record in records] == pytest.approx(probabilities, abs=1e-6)
+
+
+def test_values_of_json_and_parquet_are_kept_as_they_are(tmp_path):
+    rows = [{"id": 7, "text": "a", "of": {"b": [1.5, None]}}, {"id": None, "text": "c", "of": 2}]
+    (tmp_path / "in.json").write_text(json.dumps(rows))
+    parquet.write_table(
+        pyarrow.table({"id": [7, None], "text": ["a", "c"], "of": [[1.5, None], []]}),
+        tmp_path / "in.parquet",
+    )
+    for name in ("in.json", "in.parquet"):
+        table = read_table(tmp_path / name, Reading(text=["text"], labelled=False, keep=True))
+        for out in ("out.jsonl", "out.parquet", "out.csv"):
+            write_answers(tmp_path / out, table.columns.names, table.rows, [("x", 0.5)] * 2)
+        kept = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+        assert [list(one.values())[:3] for one in kept] == table.rows
+        kept = parquet.read_table(tmp_path / "out.parquet")
+        texts = name == "in.json"  # `of` is a text there, because its values have no one type
+        assert kept["id"].to_pylist() == [7, None]
+        assert kept["of"].to_pylist() == (
+            ['{"b": [1.5, null]}', "2"] if texts else [[1.5, None], []]
+        )
+        with (tmp_path / "out.csv").open(newline="") as file:
+            assert next(csv.DictReader(file))["of"] == (
+                '{"b": [1.5, null]}' if texts else "[1.5, null]"
+            )
 
 
 def test_columns_of_one_name_are_all_kept(tmp_path):
@@ -250,7 +277,6 @@ def test_a_wrong_file_is_one_line_and_leaves_no_output(content, message, model, 
         (["text", "--file", "in.csv"], "texts as arguments or --file, not both"),
         (["-oh no"], "a text that begins with - comes after --"),
         (["--file", "in.csv", "-o", "out.xlsx"], "must end in .csv, .tsv, .jsonl, .parquet"),
-        (["--file", "a.parquet", "-o", "./a.parquet"], "its columns would become text"),
     ],
 )
 def test_options_that_do_not_go_together(arguments, message, model, rnnclf):

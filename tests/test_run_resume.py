@@ -193,7 +193,10 @@ def test_a_run_does_not_go_on_with_other_texts(run_py, start_run_py, tmp_path):
         file.write("one more,1\n")
     done = run_py("resume=run")
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-    assert "run: the texts of csv-data are not those with which this run was begun" in done.stderr
+    assert (
+        "data/train.csv, data/test.csv: not the texts with which the run in run was begun"
+        in done.stderr
+    )
     assert not (tmp_path / "run" / "result.json").exists()
 
 

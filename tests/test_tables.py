@@ -5,6 +5,7 @@ import json
 import os
 import tempfile
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from rnnclf.data.tables import formats, streams, table
 from rnnclf.data.tables.delimited import Broken, Dialect, records
-from rnnclf.data.tables.table import Reading, check_bad_rows, read_table
+from rnnclf.data.tables.table import Reading, read_table
 from rnnclf.errors import DataError
 
 TEXTS = ["Where is my invoice, please?", "The app crashes", "You charged me twice", "It is black"]
@@ -31,6 +32,7 @@ def objects(*pairs: tuple[str, str]) -> str:
 
 
 CSV = delimited(",", "sentence", "label")
+LIST = [{"text": text, "label": label} for text, label in PAIRS]
 SHAPES = {
     "usual.csv": CSV,
     "order.csv": "label,sentence\n" + "".join(f'{label},"{text}"\n' for text, label in PAIRS),
@@ -49,7 +51,11 @@ SHAPES = {
     "packed.csv.gz": gzip.compress(CSV.encode()),
     "packed": gzip.compress(CSV.encode()),
     "spreadsheet.csv": delimited(",", "v1", "v2", "", "", after=",,"),
+    "blanks.csv": delimited(", ", "sentence", "label"),
+    "blanks too.csv": "label; text\n" + "".join(f'{label}; "{text}"\n' for text, label in PAIRS),
     "objects.jsonl": objects(*PAIRS),
+    "list": json.dumps(LIST),
+    "list.json": json.dumps(LIST, indent=2),
     "fast.txt": "".join(f"__label__{label} {text}\n" for text, label in PAIRS),
 }  # fmt: skip
 
@@ -212,20 +218,21 @@ def test_bad_rows_are_counted_and_named_with_their_lines(tmp_path):
     assert [str(bad) for bad in table.bad] == [
         '4: a quote inside a quoted field is not doubled ("he said "hi" to me",y)',
         "6: 3 fields instead of 2; a text with a separator needs quotes (a,b,c)",
-        "7: no text (,x)",
-        "8: no label (d,)",
+        "7: no text in column text (,x)",
+        "8: no label in column label (d,)",
         '9: a quote is opened and never closed ("never closed,y)',
     ]
-    with pytest.raises(DataError, match=r"^a: 5 of 8 rows cannot be used: line 4: .*bad_rows=skip"):
-        check_bad_rows(table.bad, 8, "a: line", skip=False)
+    with pytest.raises(DataError, match=r"a.csv: 5 of 8 rows cannot be used: line 4: .*=skip$"):
+        table.check(table.bad, skip=False)
     short = read_table(write(tmp_path / "b.csv", "text;label;by\na;x;c\n  \nd;y\n"), Reading())
     assert list(map(str, short.bad)) == [
         "4: 2 fields instead of 3; a text with a line end needs quotes (d;y)"
     ]
-    for total, skip in ((8, True), (501, False)):
-        said = check_bad_rows(table.bad, total, "a: line", skip=skip)
-        assert said.startswith(f"a: skipped 5 of {total} rows: line 4: a quote")
-    assert check_bad_rows([], 8, "a: line", skip=False) is None
+    many = replace(table, texts=["a text"] * 496)
+    for one, total, skip in ((table, 8, True), (many, 501, False)):
+        said = one.check(one.bad, skip=skip)
+        assert said.startswith(f"{table.path}: skipped 5 of {total} rows: line 4: a quote")
+    assert table.check([], skip=False) is None
 
 
 def test_texts_without_labels_are_read_for_predictions(tmp_path):
@@ -255,9 +262,18 @@ def test_texts_without_labels_are_read_for_predictions(tmp_path):
         ("a.csv", "," * 20_000, {}, "20001 columns; at most 10000 are read"),
         ("a.csv", b"PK\x03\x04", {}, "Excel file; unpack it, or save the sheet as CSV"),
         ("a.csv.gz", gzip.compress(b"text,label\na,x\n", mtime=0)[:-9], {}, "a damaged gzip file"),
-        ("a.json", "[\n{}]", {}, "a list; write each object on a line of its own"),
+        ("a.json", "[\n{]", {}, "not a list of JSON objects: JSON is malformed"),
+        ("a.json", "[1]", {}, r"not a list of JSON objects: Expected `object`, got `int` - at"),
+        ("a.csv", "\n \n", {}, "no rows in it; all lines are blank"),
+        ("a.csv", "\n" * 2000 + CSV, {}, "no rows in it; the first 1000 lines are blank"),
         ("a.txt", "a text\nanother\n", {}, "which column has the label"),
-        ("a.csv", "a,b,c\nd,e,f\n", {}, r"columns: 1, 2, 3 \(no header was recognised\)"),
+        (
+            "a.csv",
+            f"a,{'b' * 30},c\nd,{'e' * 30},f\n",
+            {},
+            rf"label\? set dataset.label to a number; columns: 1 \(a\), 2 \({'b' * 19}…\), "
+            r"3 \(c\); no header was recognised",
+        ),
         ("a.parquet", b"PAR1 and no more", {}, "a damaged Parquet file|needs pyarrow"),
     ],
 )  # fmt: skip

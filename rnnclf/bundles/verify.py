@@ -8,7 +8,7 @@ from rnnclf.configuration.schema import DatasetConfig
 from rnnclf.data.corpus import Texts
 from rnnclf.data.own import is_own
 from rnnclf.data.prepared import load as load_corpus
-from rnnclf.data.prepared import splits_digest
+from rnnclf.data.prepared import place_of, splits_digest
 from rnnclf.data.sources import default_data_folder
 from rnnclf.data.splits import hold_out
 from rnnclf.errors import DataError
@@ -67,13 +67,13 @@ def texts_of(
     """
     dataset = _placed(classifier.config.dataset, data_folder)
     data_folder = data_folder or default_data_folder()
-    corpus = load_corpus(dataset, data_folder)
+    corpus, place = load_corpus(dataset, data_folder), place_of(dataset, data_folder)
     unknown = sorted(set(corpus.classes) - set(classifier.classes))
     if unknown:
-        raise DataError(f"{data_folder}: the model has no class {unknown[0]!r}")
+        raise DataError(f"{place}: the model has no class {unknown[0]!r}")
     training, validation = hold_out(corpus, dataset)
     if splits_digest(corpus) != result.splits:
-        raise DataError(f"{data_folder}: the model was made with other data")
+        raise DataError(f"{place}: the model was made with other data")
     return {"train": training, "validation": validation, "test": corpus.test}
 
 

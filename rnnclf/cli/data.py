@@ -13,6 +13,7 @@ from rnnclf.runs.baselines import distinct, write_baseline
 from rnnclf.runs.find import find_runs
 
 RAW = "Folder of the raw files.  [default: $RNNCLF_DATA, or data]"
+LISTED = 20  # classes
 DATA = click.option("--data", "data_folder", type=FOLDER, help=RAW)
 
 
@@ -46,20 +47,15 @@ def check(
     """Checks a data set of your own: what is in it, and what looks wrong.
 
     FILE is a file, or a folder with train.csv and perhaps validation.csv and test.csv. It is read
-    as a run with `dataset=csv` reads it, and the exit code is 1 if such a run would refuse it. The
-    last line is the command that trains on it.
+    as a run with `dataset=csv` reads it, which would refuse it where this command does. The last
+    line is the command that trains on it.
     """
+    from rnnclf.configuration.composed import composed
     from rnnclf.configuration.overrides import override
-    from rnnclf.data.own import files_in, report_of
-    from rnnclf.data.tables.table import Reading
+    from rnnclf.data.prepared import prepare
 
     if test and file.is_dir():
         raise click.UsageError("--test goes with a file; a folder has test.csv")
-    files = files_in(file) if file.is_dir() else {"train": file} | ({"test": test} if test else {})
-    reading = Reading(columns, label, encoding, may_be_link=not file.is_dir())
-    with errors_name_options():
-        for line in report_of(files, reading):
-            echo(line)
     given = {
         "folder" if file.is_dir() else "file": str(file),
         "test_file": test and str(test),
@@ -68,6 +64,20 @@ def check(
         "encoding": encoding,
     }
     words = [override(f"dataset.{key}", value) for key, value in given.items() if value]
+    with errors_name_options():
+        dataset = composed("dataset=csv", *words).dataset
+        found = prepare(dataset, Path())
+    for note in found.notes:
+        echo(note)
+    counts = sorted(zip(found.counts, found.classes, strict=True), key=lambda one: -one[0])
+    for count, name in counts[:LISTED]:
+        echo(f"{count:8}  {name}")
+    if len(counts) > LISTED:
+        echo(f"     and  {len(counts) - LISTED} more, of at most {counts[LISTED][0]} texts")
+    parts = f"{len(found.training)} texts, validates on {len(found.validation)}"
+    echo(f"a run trains on {parts} and tests on {found.num_test}")
+    for complaint in found.complaints:
+        echo(f"warning: {complaint}")
     echo(as_typed_here(f"next: python run.py dataset=csv {shlex.join(words)}"))
 
 

@@ -89,7 +89,7 @@ def _measure(
     mistakes: Path | None,
 ) -> None:
     from rnnclf.bundles.measure import measure
-    from rnnclf.data.tables.table import Reading, check_bad_rows, read_table
+    from rnnclf.data.tables.table import Reading, read_table
     from rnnclf.files.answers import check_output, write_answers
     from rnnclf.files.class_table import class_table
     from rnnclf.model.store import load
@@ -99,9 +99,7 @@ def _measure(
     reading = Reading(text=columns, label=label, encoding=encoding, keep=True)
     with errors_name_options():
         table = read_table(file, reading)
-    rows = len(table.texts) + len(table.bad)
-    where, remedy = f"{file}: {table.unit}", "Mend them, or leave them out"
-    if said := check_bad_rows(table.bad, rows, where, skip=False, remedy=remedy):
+    if said := table.check(table.bad, skip=False, remedy="Mend them, or leave them out"):
         echo(said, err=True)
     found = measure(load(model), table.texts, table.labels)
     echo(f"{file}: {counted(len(table.texts), 'text')}, {table.columns}")

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from rnnclf.data.tables.table import Table
 
 BATCH = 1024  # texts between two answers
-NAMED = 5  # rows that a message names
 NONE = "(none)"  # on screen, in place of a class
 
 Classes = list[tuple[str | None, float]]
@@ -93,8 +92,6 @@ def predict(
         )
     if output:
         check_output(output)
-        if output.suffix.lower() == ".parquet" and file and output.resolve() == file.resolve():
-            raise click.UsageError(f"{output} is read; written over, its columns would become text")
     if file:
         table = _table_of(file, columns, encoding, keep=output is not None)
         answers = _answers(model, table.texts, BATCH, 1 if output else top, threshold)
@@ -121,8 +118,8 @@ def _table_of(file: Path, columns: Sequence[str], encoding: str | None, *, keep:
     with errors_name_options():
         table = read_table(file, reading)
     if table.bad:
-        named = "; ".join(f"{table.unit} {row}" for row in table.bad[:NAMED])
-        raise DataError(f"{file}: {len(table.bad)} of the rows cannot be answered: {named}")
+        count = f"{len(table.bad)} of the rows cannot be answered"
+        raise DataError(f"{file}: {count}: {table.named(table.bad)}")
     return table
 
 

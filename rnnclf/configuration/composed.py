@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from hydra import compose, initialize_config_dir
 from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra_study_sweeper.files import read_bounded
@@ -17,7 +18,7 @@ from rnnclf.configuration.checks import check
 from rnnclf.configuration.overrides import in_order
 from rnnclf.configuration.schema import Config
 from rnnclf.errors import ConfigError
-from rnnclf.files.command import as_typed_here
+from rnnclf.files.command import as_typed_here, packaged_conf
 from rnnclf.files.result import METRICS
 
 LARGEST = 2**18  # bytes of a saved configuration; one has about 1,500
@@ -71,6 +72,13 @@ def options(group: str) -> str:
     head = f"{group:10}  "
     indent = " " * len(head)
     return textwrap.fill(head + listed, 80, subsequent_indent=indent, break_on_hyphens=False)
+
+
+def composed(*overrides: str) -> Config:
+    """Returns the configuration that `rnnclf train` has with these overrides."""
+    register_schema()
+    with initialize_config_dir(str(packaged_conf())):
+        return from_omegaconf(compose("config", list(overrides)))
 
 
 def from_omegaconf(node: DictConfig) -> Config:

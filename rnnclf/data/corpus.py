@@ -15,8 +15,9 @@ class Texts:
     Attributes:
         texts: The texts.
         labels: The names of their classes.
-        rows: For the user's own files, an object of JSON for each: its `line` (of Parquet: its row)
-            and its columns that are neither text nor label. A string takes the least memory.
+        rows: For the user's own files, an object of JSON for each: its `line` (of Parquet or a JSON
+            list: its row) and its columns that are neither text nor label. A string takes the
+            least memory.
     """
 
     texts: list[str]

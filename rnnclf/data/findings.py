@@ -9,7 +9,8 @@ from hydra_study_sweeper.printable import counted
 
 from rnnclf.data.corpus import Texts
 
-FEW_TEXTS = 10  # of a class
+SMALL_CLASS = 10  # texts
+ENOUGH_TEXTS = 10  # to say something of their words
 NEARLY_ALL = 0.8  # of the words
 NAMED = 5  # classes that are named in a line
 
@@ -34,20 +35,20 @@ def findings(parts: Mapping[str, Texts]) -> list[str]:
     """Returns what looks wrong with the texts of some parts, a line each.
 
     Args:
-        parts: The texts of `train`, and of `validation` and `test` if there are any.
+        parts: The texts of `training`, and of `validation` and `test` if there are any.
     """
-    train = parts["train"]
+    train = parts["training"]
     counts = Counter(train.labels)
     lines = [*_small_classes(counts), *_odd_labels(counts), *_many_classes(counts)]
     for part in ("validation", "test"):
         if part in parts:
-            lines += shared(train, parts[part], part)
+            lines += _shared(train, parts[part], part)
     return lines + _conflicts(parts)
 
 
 def rare_words(once: int, words: int, texts: int) -> list[str]:
     """Complains if nearly all words of some texts occur once, as where no blanks separate words."""
-    if texts < FEW_TEXTS or once < NEARLY_ALL * words:
+    if texts < ENOUGH_TEXTS or once < NEARLY_ALL * words:
         return []
     return [
         f"{once} of {words} words of the training texts occur once, so little can be learned from "
@@ -67,7 +68,7 @@ def unmeasured(classes: Iterable[str], validation: Texts) -> list[str]:
     ]
 
 
-def shared(train: Texts, other: Texts, part: str) -> list[str]:
+def _shared(train: Texts, other: Texts, part: str) -> list[str]:
     """Counts the texts of another part that training has as well."""
     known = set(train.texts)
     count = sum(text in known for text in other.texts)
@@ -80,11 +81,11 @@ def shared(train: Texts, other: Texts, part: str) -> list[str]:
 
 
 def _small_classes(counts: Counter[str]) -> list[str]:
-    small = [label for label, count in counts.items() if count < FEW_TEXTS]
+    small = [label for label, count in counts.items() if count < SMALL_CLASS]
     if not small:
         return []
     return [
-        f"{counted(len(small), 'class', 'classes')} with fewer than {FEW_TEXTS} training texts: "
+        f"{counted(len(small), 'class', 'classes')} with fewer than {SMALL_CLASS} training texts: "
         f"{_names(small)}"
     ]
 

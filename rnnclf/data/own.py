@@ -1,17 +1,15 @@
 """The user's own data set: its files, their texts, and the parts that they make."""
 
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from rnnclf.configuration.schema import DatasetConfig
 from rnnclf.data.corpus import Corpus, Texts
-from rnnclf.data.findings import describe, findings, rare_words
+from rnnclf.data.findings import describe
 from rnnclf.data.splits import stratified_split
 from rnnclf.data.tables.columns import columns_of
-from rnnclf.data.tables.table import BadRow, Reading, Table, check_bad_rows, read_table
-from rnnclf.data.torchtext_adapter import tokenize
+from rnnclf.data.tables.table import BadRow, Reading, Table, read_table
 from rnnclf.errors import DataError
 
 STEMS = {
@@ -20,7 +18,6 @@ STEMS = {
     "test": ("test",),
 }
 PLACES = ("folder", "file", "validation_file", "test_file")  # the keys of the configuration
-LISTED = 20  # classes in a report
 FORMATS = (".csv", ".tsv", ".txt", ".jsonl", ".ndjson", ".json", ".parquet")
 
 
@@ -31,7 +28,7 @@ class OwnData:
     Attributes:
         parts: The texts of `train`, and of `validation` and `test` where they have a file.
         notes: What was found in the files, one line each.
-        complaints: What should be looked at, one line each.
+        complaints: Which rows are skipped, one line each.
     """
 
     parts: dict[str, Texts]
@@ -67,13 +64,21 @@ def files_in(folder: Path) -> dict[str, Path]:
 def own_files(
     folder: str | None, file: str | None, validation_file: str | None, test_file: str | None
 ) -> dict[str, Path]:
-    """Returns the files of the parts: those named, or those in the folder."""
+    """Returns the files of the parts: those named, or those in the folder.
+
+    Raises:
+        DataError: If the folder has not the files of the parts, or a file is a folder or a pipe.
+    """
     if folder:
         return files_in(Path(folder))
-    if file and Path(file).is_dir():
-        raise DataError(f"{file}: a folder; set dataset.folder={file} instead of dataset.file")
     named = zip(STEMS, (file, validation_file, test_file), strict=True)
-    return {part: Path(path) for part, path in named if path}
+    files = {part: Path(path) for part, path in named if path}
+    for path in files.values():
+        if path.is_dir():
+            raise DataError(f"{path}: a folder; set dataset.folder={path} instead of dataset.file")
+        if path.is_fifo():
+            raise DataError(f"{path}: a pipe is read once, a run reads its texts again; save it")
+    return files
 
 
 def files_of(dataset: DatasetConfig) -> dict[str, Path]:
@@ -103,11 +108,9 @@ def read_own(dataset: DatasetConfig) -> Corpus:
         parts["train"], parts["test"] = stratified_split(
             parts["train"], share, dataset.split_seed, "the test; lower dataset.train_fraction"
         )
-    complaints = [*own.complaints, *findings(parts)]
     classes = sorted(set(parts["train"].labels))
-    return Corpus(
-        classes, parts["train"], parts["test"], parts.get("validation"), own.notes, complaints
-    )
+    validation = parts.get("validation")
+    return Corpus(classes, parts["train"], parts["test"], validation, own.notes, own.complaints)
 
 
 def read_parts(files: Mapping[str, Path], reading: Reading, *, skip: bool) -> OwnData:
@@ -116,7 +119,7 @@ def read_parts(files: Mapping[str, Path], reading: Reading, *, skip: bool) -> Ow
     Args:
         files: The file of `train`, and perhaps of `validation` and `test`.
         reading: How they are read.
-        skip: Whether any number of bad rows is left out; see `check_bad_rows`.
+        skip: Whether any number of bad rows is left out; see `Table.check`.
 
     Raises:
         DataError: As `read_own`.
@@ -127,42 +130,20 @@ def read_parts(files: Mapping[str, Path], reading: Reading, *, skip: bool) -> Ow
     for part in (part for part in STEMS if part in files):
         table = read_table(files[part], reading)
         notes.append(f"{table.path}: {table.kind}, {table.columns}")
-        complaints += _bad_rows(table, table.bad, skip=skip)
+        complaints += filter(None, [table.check(table.bad, skip=skip)])
         texts = Texts(table.texts, table.labels, table.origins)
         if part == "train":
             classes = set(table.labels)
             _check_classes(table)
         else:
             strange = list(_strange(table, classes))
-            complaints += _bad_rows(table, strange, skip=skip)
+            complaints += filter(None, [table.check(strange, skip=skip)])
             if strange:
                 known = (i for i, label in enumerate(table.labels) if label in classes)
                 texts = texts.take(known)
         parts[part] = texts
         notes.append(f"{table.path}: {describe(texts)}")
     return OwnData(parts, notes, complaints)
-
-
-def report_of(files: Mapping[str, Path], reading: Reading) -> Iterator[str]:
-    """Yields what is in the files of a data set, and what looks wrong, a line each.
-
-    Raises:
-        DataError: At the end, if a run would refuse the files.
-    """
-    own = read_parts(files, reading, skip=True)
-    yield from own.notes
-    for label, count in Counter(own.parts["train"].labels).most_common(LISTED):
-        yield f"{count:8}  {label}"
-    if "test" not in files:
-        yield "no test file: a run splits the texts of each class by dataset.train_fraction"
-    words = Counter(word for text in own.parts["train"].texts for word in tokenize(text))
-    once = sum(count == 1 for count in words.values())
-    rare = rare_words(once, words.total(), len(own.parts["train"]))
-    complaints = [*findings(own.parts), *rare]
-    yield from (f"warning: {complaint}" for complaint in complaints)
-    if own.complaints:
-        skipped = read_parts(files, reading, skip=False).complaints
-        yield from (f"warning: {complaint}" for complaint in skipped)
 
 
 def _check_classes(table: Table) -> None:
@@ -174,12 +155,6 @@ def _check_classes(table: Table) -> None:
             f"{table.path}: every text has the label {min(classes)!r}; "
             "a classifier needs at least two classes"
         )
-
-
-def _bad_rows(table: Table, bad: list[BadRow], *, skip: bool) -> Iterator[str]:
-    total = len(table.texts) + len(table.bad)
-    if note := check_bad_rows(bad, total, f"{table.path}: {table.unit}", skip=skip):
-        yield note
 
 
 def _strange(table: Table, classes: set[str]) -> Iterator[BadRow]:

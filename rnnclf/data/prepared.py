@@ -1,7 +1,7 @@
 """A data set made ready for training: split, its words counted, its texts encoded."""
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, astuple, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -14,7 +14,7 @@ from rnnclf.configuration.schema import DatasetConfig
 from rnnclf.data.cache import Entry, file_digest, kept
 from rnnclf.data.corpus import Corpus, Texts, class_indices
 from rnnclf.data.encoding import EncodedTexts, encode
-from rnnclf.data.findings import rare_words, shared, unmeasured
+from rnnclf.data.findings import findings, rare_words, unmeasured
 from rnnclf.data.own import PLACES, files_of, is_own, read_own
 from rnnclf.data.sources import load_corpus, source_files
 from rnnclf.data.splits import hold_out
@@ -41,6 +41,7 @@ class PreparedTexts:
         validation: The validation part, which may be empty.
         validation_texts: The same, as text.
         num_test: The number of test texts.
+        counts: How many texts of all parts each class has.
         notes: What was found in the user's own files, a line each.
         complaints: What looks wrong with the texts, a line each.
     """
@@ -53,6 +54,7 @@ class PreparedTexts:
     validation: EncodedTexts
     validation_texts: Texts
     num_test: int
+    counts: list[int]
     notes: list[str]
     complaints: list[str]
 
@@ -113,9 +115,6 @@ def _prepare(values: tuple[object, ...], data_folder: Path) -> PreparedTexts:
         [classes[label] for label in validation.labels],
         list(entry.strings["rows"]),
     )
-    complaints = [*entry.strings["complaints"], *_rare_words(training, config.tokens)]
-    if is_own(config):
-        complaints += unmeasured(classes, validation_texts)
     return PreparedTexts(
         data,
         splits,
@@ -125,8 +124,9 @@ def _prepare(values: tuple[object, ...], data_folder: Path) -> PreparedTexts:
         validation,
         validation_texts,
         int(entry.arrays["num_test"]),
+        entry.arrays["counts"].tolist(),
         list(entry.strings["notes"]),
-        complaints,
+        list(entry.strings["complaints"]),
     )
 
 
@@ -136,20 +136,29 @@ def _build(config: DatasetConfig, data_folder: Path) -> Entry:
     tokenize = TOKENIZERS[config.tokens]
     words = count_words(parts["training"].texts, config.min_frequency, tokenize)
     vocabulary = Vocabulary(words)
-    complaints = corpus.complaints
-    if is_own(config) and corpus.validation is None:
-        complaints = [*complaints, *shared(parts["training"], parts["validation"], "validation")]
     arrays: dict[str, npt.NDArray[Any]] = {"num_test": np.array(len(corpus.test))}
+    arrays["counts"] = _counts([*parts.values(), corpus.test], corpus.classes)
     validation = parts["validation"]
     strings = {"words": words, "classes": corpus.classes}
     strings |= {"texts": validation.texts, "rows": validation.rows}
-    strings |= {"notes": corpus.notes, "complaints": complaints}
     for part, texts in parts.items():
         labels = class_indices(texts.labels, corpus.classes)
         encoded = encode(texts.texts, labels, tokenize, vocabulary)
         arrays |= {f"{part}.{name}": getattr(encoded, name) for name in ENCODED}
         strings[f"{part}.oov"] = list(encoded.oov)
+    complaints = list(corpus.complaints)
+    if is_own(config):
+        complaints += findings(parts | {"test": corpus.test})
+        complaints += unmeasured(corpus.classes, validation)
+    if config.tokens == "words":
+        complaints += _rare_words(arrays["training.words"], len(parts["training"]))
+    strings |= {"notes": corpus.notes, "complaints": complaints}
     return Entry(arrays, strings | {"digests": [data_digest(corpus), splits_digest(corpus)]})
+
+
+def _counts(parts: Iterable[Texts], classes: Sequence[str]) -> npt.NDArray[np.int64]:
+    labels = class_indices((label for texts in parts for label in texts.labels), classes)
+    return np.bincount(labels, minlength=len(classes))
 
 
 def load_test(config: DatasetConfig, data_folder: Path) -> Texts:
@@ -175,9 +184,9 @@ def _made_from(config: DatasetConfig, data_folder: Path) -> dict[str, Any]:
     return settings | {"files": {part: file_digest(path) for part, path in files.items()}}
 
 
-def _rare_words(training: EncodedTexts, tokens: str) -> list[str]:
-    counts = np.bincount(training.words[training.words >= 0])
-    return rare_words(int((counts == 1).sum()), counts.sum(), len(training)) * (tokens == "words")
+def _rare_words(words: npt.NDArray[np.int32], texts: int) -> list[str]:
+    counts = np.bincount(words[words >= 0])
+    return rare_words(int((counts == 1).sum()), int(counts.sum()), texts)
 
 
 def load(config: DatasetConfig, data_folder: Path) -> Corpus:
@@ -191,6 +200,13 @@ def load(config: DatasetConfig, data_folder: Path) -> Corpus:
         train_fraction=config.train_fraction,
         split_seed=config.split_seed,
     )
+
+
+def place_of(config: DatasetConfig, data_folder: Path) -> str:
+    """Names the files of the user's own data set, or the folder of the published ones."""
+    if is_own(config):
+        return ", ".join(map(str, files_of(config).values()))
+    return str(data_folder)
 
 
 def data_digest(corpus: Corpus) -> str:

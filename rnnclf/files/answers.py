@@ -32,14 +32,15 @@ def check_output(path: Path) -> None:
 def write_answers(
     path: Path,
     columns: Sequence[str],
-    rows: Iterable[Sequence[str]],
+    rows: Sequence[Sequence[Any]],
     answers: Iterable[Answer],
 ) -> None:
     """Writes rows with their answers as CSV, TSV, JSON lines or Parquet, as `path` ends.
 
-    All columns are kept. Two are added: `label` (empty or null for none of these) and
-    `probability`; if the table has these already, `predicted_label` and `predicted_probability`.
-    The second column with a name is called `NAME_2`. The file appears as a whole or not at all.
+    All columns are kept; JSON lines and Parquet keep numbers as numbers. Two are
+    added: `label` (empty or null for none of these) and `probability`; if the table has these
+    already, `predicted_label` and `predicted_probability`. The second column with a name is called
+    `NAME_2`. The file appears as a whole or not at all.
 
     Raises:
         ConfigError: If `path` ends in something else.
@@ -48,9 +49,11 @@ def write_answers(
     added = [f"predicted_{name}" if name in columns else name for name in ADDED]
     names = distinct([*columns, *added])
     records = _records(rows, answers)
-    write = _write_parquet if path.suffix.lower() == ".parquet" else _write_lines
     with replacing(path) as temporary:
-        write(temporary, names, records)
+        if path.suffix.lower() == ".parquet":
+            _write_parquet(temporary, names, records, rows)
+        else:
+            _write_lines(temporary, names, records)
 
 
 def _write_lines(path: Path, names: Sequence[str], records: Iterable[list[Any]]) -> None:
@@ -58,12 +61,26 @@ def _write_lines(path: Path, names: Sequence[str], records: Iterable[list[Any]])
     with path.open("w", encoding="utf-8", newline="") as file:
         if suffix == ".jsonl":
             for record in records:
-                line = json.dumps(dict(zip(names, record, strict=True)), ensure_ascii=False)
+                values = dict(zip(names, record, strict=True))
+                line = json.dumps(values, ensure_ascii=False, default=str)
                 file.write(f"{line}\n")
         else:
             writer = csv_writer(file, "\t" if suffix == ".tsv" else ",")
             writer.writerow(names)
-            writer.writerows(records)
+            writer.writerows([*map(as_text, record[:-1]), record[-1]] for record in records)
+
+
+def as_text(value: Any) -> str:
+    """Returns a value of JSON or Parquet as it stands in CSV."""
+    if isinstance(value, str):
+        return value
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, dict | list):
+        return json.dumps(value, ensure_ascii=False, default=str)
+    return str(value)
 
 
 def distinct(names: Sequence[str]) -> list[str]:
@@ -75,19 +92,41 @@ def distinct(names: Sequence[str]) -> list[str]:
     return list(found)
 
 
-def _write_parquet(path: Path, names: Sequence[str], records: Iterator[list[Any]]) -> None:
+def _write_parquet(
+    path: Path, names: Sequence[str], records: Iterator[list[Any]], rows: Sequence[Sequence[Any]]
+) -> None:
     import pyarrow
     from pyarrow.parquet import ParquetWriter
 
-    kinds = [*[pyarrow.string()] * (len(names) - 1), pyarrow.float64()]
-    schema = pyarrow.schema(zip(names, kinds, strict=True))
+    kinds = [_kind([row[position] for row in rows]) for position in range(len(names) - len(ADDED))]
+    schema = pyarrow.schema(zip(names, [*kinds, pyarrow.string(), pyarrow.float64()], strict=True))
     with ParquetWriter(path, schema) as writer:
-        while rows := list(itertools.islice(records, ROWS_AT_ONCE)):
-            columns = map(pyarrow.array, zip(*rows, strict=True), kinds)
-            writer.write_batch(pyarrow.record_batch(list(columns), schema))
+        while batch := list(itertools.islice(records, ROWS_AT_ONCE)):
+            columns = zip(*batch, strict=True)
+            writer.write_batch(
+                pyarrow.record_batch(list(map(_array, columns, schema.types)), schema)
+            )
 
 
-def _records(rows: Iterable[Sequence[str]], answers: Iterable[Answer]) -> Iterator[list[Any]]:
+def _kind(values: Sequence[Any]) -> Any:
+    """Returns the Parquet type of a column; that of text where its values have several."""
+    import pyarrow
+
+    try:
+        return pyarrow.infer_type(values)
+    except (pyarrow.ArrowException, OverflowError):
+        return pyarrow.string()
+
+
+def _array(values: Sequence[Any], kind: Any) -> Any:
+    import pyarrow
+
+    if kind == pyarrow.string():
+        values = [None if value is None else as_text(value) for value in values]
+    return pyarrow.array(values, kind)
+
+
+def _records(rows: Iterable[Sequence[Any]], answers: Iterable[Answer]) -> Iterator[list[Any]]:
     for row, (label, probability) in zip(rows, answers, strict=True):
         yield [*row, label, round(probability, 6)]
 

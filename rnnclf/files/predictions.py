@@ -21,8 +21,8 @@ class Prediction:
 
     Attributes:
         part: The part of the data set: `validation` or `test`.
-        line: The line of a file of your own (of Parquet: the row) on which the text begins; empty
-            in the published data sets.
+        line: The line of a file of your own (of Parquet or a JSON list: the row) on which the
+            text begins; empty in the published data sets.
         sentence: The text.
         label: Its class.
         predicted: The predicted class.

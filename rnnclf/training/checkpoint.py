@@ -15,6 +15,7 @@ from torch import Tensor
 
 from rnnclf.configuration.identity import identity
 from rnnclf.configuration.schema import Config
+from rnnclf.data.prepared import place_of
 from rnnclf.errors import ConfigError, ModelError
 from rnnclf.files.paths import RunPaths
 from rnnclf.files.tensors import save_tensors
@@ -67,8 +68,8 @@ def checkpoint_of(
         return None
     if checkpoint.get("splits") != splits:
         raise ConfigError(
-            f"{paths.folder}: the texts of {config.dataset.name} are not those with which this run "
-            "was begun; put them back, or train again in another folder"
+            f"{place_of(config.dataset, Path(config.paths.data))}: not the texts with which the "
+            f"run in {paths.folder} was begun; put them back, or train again in another folder"
         )
     if checkpoint["device"] != device.type:
         raise ConfigError(

@@ -24,7 +24,7 @@ from rnnclf.model.metrics import Scores, of_classes
 from rnnclf.model.network import count_parameters
 from rnnclf.training.reproducibility import git_revision, package_versions
 
-FEW_TEXTS = 100  # on which a temperature rests
+FEW_FOR_TEMPERATURE = 100  # validation texts
 
 
 def predictions_of(
@@ -108,7 +108,7 @@ def measures(scores: Mapping[str, Scores], classes: Sequence[str]) -> dict[str, 
 
 def calibrated_on(texts: int, temperature: float) -> str:
     """Tells a temperature, and the number of texts on which it rests."""
-    doubt = "; from so few it is a rough estimate" if texts < FEW_TEXTS else ""
+    doubt = "; from so few it is a rough estimate" if texts < FEW_FOR_TEMPERATURE else ""
     return f"temperature {temperature:.2f}, fitted on {counted(texts, 'validation text')}{doubt}"
 
 

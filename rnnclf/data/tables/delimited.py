@@ -9,6 +9,7 @@ import re
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from hydra_study_sweeper.printable import one_line
 
@@ -36,7 +37,7 @@ class Broken:
         return self.reason + (f" ({content})" if content else "")
 
 
-Row = tuple[int, list[str] | Broken]  # the line on which it begins, and its fields
+Row = tuple[int, list[Any] | Broken]  # the line on which it begins, and its fields
 
 
 @dataclass(frozen=True)
@@ -47,17 +48,20 @@ class Dialect:
         delimiter: What separates the fields.
         quotes: Whether a field may be in double quotes.
         backslash: Whether a quote inside is written `\"` and not `""`.
+        blanks: Whether blanks come before a quote, and before other fields.
         because: The row that cannot be parsed with quotes, where there are none.
     """
 
     delimiter: str
     quotes: bool = True
     backslash: bool = False
+    blanks: bool = False
     because: str = ""
 
     def __str__(self) -> str:
         note = "" if self.quotes else f" without quotes, which would break {self.because}"
-        return DELIMITERS[self.delimiter] + note + (" with \\ before quotes" * self.backslash)
+        note += " with \\ before quotes" * self.backslash
+        return DELIMITERS[self.delimiter] + note + " with blanks before quotes" * self.blanks
 
 
 def find_dialect(sample: Sequence[str], delimiters: Iterable[str]) -> Dialect | None:
@@ -72,6 +76,9 @@ def find_dialect(sample: Sequence[str], delimiters: Iterable[str]) -> Dialect | 
     shares = {delimiter: _share(sample, Dialect(delimiter)) for delimiter in delimiters}
     best = max(shares, key=lambda delimiter: shares[delimiter])
     share, escaped = shares[best], Dialect(best, backslash=True)
+    spaced = Dialect(best, blanks=True)
+    if _has_spaced_quotes(sample, best) and _share(sample, spaced) >= share:
+        return spaced
     if share < 1:
         if any('\\"' in line for line in sample) and _share(sample, escaped) > share:
             return escaped
@@ -92,6 +99,14 @@ def _uses_quotes(sample: Sequence[str], plain: Dialect) -> bool:
     quoted = [[field[1:-1] for field in row if re.fullmatch('".*"', field)] for row in rows]
     doubled = any('""' in field for row in quoted for field in row)
     return doubled or 2 * sum(map(bool, quoted[1:])) > len(rows[1:])  # the first may have names
+
+
+def _has_spaced_quotes(sample: Sequence[str], delimiter: str) -> bool:
+    """Returns whether a blank stands between a delimiter and a quote, as in `a text, "a label"`."""
+    rows = (row for _, row in records(sample, Dialect(delimiter)) if not isinstance(row, Broken))
+    return any(
+        field.lstrip(" ").startswith('"') for row in rows for field in row if field[:1] == " "
+    )
 
 
 def _first_broken(sample: Sequence[str], delimiter: str) -> str:
@@ -127,6 +142,7 @@ def records(lines: Iterable[str], dialect: Dialect) -> Iterator[Row]:
         delimiter=dialect.delimiter,
         quoting=csv.QUOTE_MINIMAL if dialect.quotes else csv.QUOTE_NONE,
         escapechar="\\" if dialect.backslash else None,
+        skipinitialspace=dialect.blanks,
         strict=True,
     )
     number, width = 1, 0

@@ -1,11 +1,10 @@
-"""The rows of a file: CSV and its kin, JSON lines, Parquet, fastText, or lines."""
+"""The rows of a file: CSV and its kin, JSON, Parquet, fastText, or lines."""
 
 import io
-import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -15,10 +14,12 @@ import msgspec
 from rnnclf.data.tables.delimited import DELIMITERS, Broken, Dialect, Row, find_dialect, records
 from rnnclf.data.tables.streams import LARGEST, bounded_lines, decoded
 from rnnclf.errors import DataError, SettingError
+from rnnclf.files.answers import as_text
 
 SAMPLE = 1000  # lines by which a format is recognised
 FASTTEXT = "__label__"
 PARQUET = b"PAR1"
+ONE_COLUMN = "CSV with one column"
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Rows:
         kind: The format, for people.
         header: Whether the first row has the names of the columns; None if that is open.
         rows: All rows with the line or the number at which they begin.
-        unit: `line` or `row`.
+        unit: `line`, or `row` of Parquet and of a list in JSON.
         delimiter: What separates the fields when a row is shown.
     """
 
@@ -64,27 +65,67 @@ def read_rows(
         if "\0" in first:
             before = f"{path}: line 1: a NUL character; if the file is UTF-16, set "
             raise SettingError(before, "encoding", "=utf-16-le")
-        yield _of_text(first, sample, chain(sample, lines), path, labelled=labelled)
+        if labelled and sample and not first:
+            blank = "all" if len(sample) < SAMPLE else f"the first {SAMPLE}"
+            raise DataError(f"{path}: no rows in it; {blank} lines are blank")
+        yield _of_lines(Text(path, first, sample, chain(sample, lines)), labelled=labelled)
 
 
-def _of_text(
-    first: str, sample: Sequence[str], lines: Iterator[str], path: Path, *, labelled: bool
-) -> Rows:
-    suffixes = [suffix.lower() for suffix in path.suffixes if suffix.lower() != ".gz"]
-    suffix = suffixes[-1] if suffixes else ""
-    if suffix in (".jsonl", ".ndjson", ".json") or first.startswith("{"):
-        return Rows("JSON lines", True, _json(sample, lines, path))
-    if first.startswith(FASTTEXT):
-        return Rows("fastText", True, _fasttext(lines))
-    if suffix != ".txt" and sample and re.fullmatch(r"sep=.?\s*", sample[0]):
-        sample, lines = ["\n", *sample[1:]], chain(["\n"], islice(lines, 1, None))  # Excel's line
-    order = sorted(DELIMITERS, key=lambda one: one != "\t") if suffix == ".tsv" else DELIMITERS
-    dialect = find_dialect(sample, ["\t"] if suffix == ".txt" and not labelled else order)
-    if dialect is None and suffix == ".txt":
-        return Rows("lines", True, chain([(0, ["text"])], _plain(lines)))
-    if dialect is None:
-        return Rows("CSV with one column", None, _one_column(lines))
-    return Rows(str(dialect), None, records(lines, dialect), delimiter=dialect.delimiter)
+@dataclass(frozen=True)
+class Text:
+    """The lines of a file, and those by which its format is recognised.
+
+    Attributes:
+        path: The file.
+        first: The first line that is not blank, without the blanks around it.
+        sample: The first lines.
+        lines: All lines.
+    """
+
+    path: Path
+    first: str
+    sample: Sequence[str]
+    lines: Iterator[str]
+
+    @property
+    def suffix(self) -> str:
+        """The end of the file's name, such as `.csv` of `a.csv.gz`."""
+        suffixes = [suffix.lower() for suffix in self.path.suffixes]
+        return next((suffix for suffix in reversed(suffixes) if suffix != ".gz"), "")
+
+
+def _of_lines(text: Text, *, labelled: bool) -> Rows:
+    is_json = text.suffix in (".jsonl", ".ndjson", ".json")
+    if text.first.startswith("[{") or (is_json and text.first.startswith("[")):
+        return Rows("JSON", True, _json_list(text), "row")
+    if text.first.startswith("{") or is_json:
+        return Rows("JSON lines", True, _json_lines(text))
+    if text.first.startswith(FASTTEXT):
+        return Rows("fastText", True, _fasttext(text.lines))
+    if text.suffix == ".txt":
+        return _of_plain(text, DELIMITERS if labelled else "\t")
+    text = _without_excels_line(text)
+    dialect = find_dialect(text.sample, "\t,;|" if text.suffix == ".tsv" else DELIMITERS)
+    return _delimited(text, dialect) if dialect else Rows(ONE_COLUMN, None, _one_column(text.lines))
+
+
+def _of_plain(text: Text, delimiters: Iterable[str]) -> Rows:
+    """Reads a table if one of the delimiters makes it one; otherwise each line is a text."""
+    if dialect := find_dialect(text.sample, delimiters):
+        return _delimited(text, dialect)
+    return Rows("lines", True, chain([(0, ["text"])], _plain(text.lines)))
+
+
+def _delimited(text: Text, dialect: Dialect) -> Rows:
+    return Rows(str(dialect), None, records(text.lines, dialect), delimiter=dialect.delimiter)
+
+
+def _without_excels_line(text: Text) -> Text:
+    """Makes a blank line of `sep=;`, by which Excel tells the delimiter."""
+    if not text.sample or not re.fullmatch(r"sep=.?\s*", text.sample[0]):
+        return text
+    lines = chain(["\n"], islice(text.lines, 1, None))
+    return replace(text, sample=["\n", *text.sample[1:]], lines=lines)
 
 
 def _one_column(lines: Iterator[str]) -> Iterator[Row]:
@@ -113,21 +154,17 @@ def _fasttext(lines: Iterator[str]) -> Iterator[Row]:
             yield number, [text, label.removeprefix(FASTTEXT)]
 
 
-def _json(sample: Sequence[str], lines: Iterator[str], path: Path) -> Iterator[Row]:
+def _json_lines(text: Text) -> Iterator[Row]:
     """Reads an object a line; those of the sample have the names of all columns."""
-    names = list(dict.fromkeys(name for line in sample for name in _object(line) or ()))
+    names = _names(_object(line) or {} for line in text.sample)
     if names:
         yield 0, names
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        if number == 1 and line.lstrip().startswith("["):
-            raise DataError(f"{path}: line 1: a list; write each object on a line of its own")
+    for number, line in enumerate(text.lines, start=1):
         values = _object(line)
-        if values is None:
+        if values is not None:
+            yield number, [values.get(name) for name in names]
+        elif line.strip():
             yield number, Broken("not a JSON object", line.strip())
-        else:
-            yield number, [_as_text(values.get(name)) for name in names]
 
 
 def _object(line: str) -> dict[str, Any] | None:
@@ -135,6 +172,23 @@ def _object(line: str) -> dict[str, Any] | None:
         return msgspec.json.decode(line, type=dict[str, Any])
     except (msgspec.DecodeError, RecursionError, UnicodeError):
         return None
+
+
+def _json_list(text: Text) -> Iterator[Row]:
+    """Reads one list of objects, as `json.dump` writes it."""
+    try:
+        objects = msgspec.json.decode("".join(text.lines), type=list[dict[str, Any]])
+    except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
+        raise DataError(f"{text.path}: not a list of JSON objects: {error}") from error
+    names = _names(objects)
+    if names:
+        yield 0, names
+    for number, values in enumerate(objects, start=1):
+        yield number, [values.get(name) for name in names]
+
+
+def _names(objects: Iterable[Mapping[str, Any]]) -> list[str]:
+    return list(dict.fromkeys(name for one in objects for name in one))
 
 
 def _parquet(file: io.BufferedReader, path: Path) -> Iterator[Row]:
@@ -151,26 +205,14 @@ def _parquet(file: io.BufferedReader, path: Path) -> Iterator[Row]:
         yield 0, list(table.schema_arrow.names)
         for batch in table.iter_batches(batch_size=1024):
             for values in zip(*(column.to_pylist() for column in batch.columns), strict=True):
-                row = [_as_text(value) for value in values]
-                left -= sum(map(len, row)) + len(row)  # one byte may stand for many texts
+                # One byte may stand for many texts.
+                left -= sum(len(as_text(value)) + 1 for value in values)
                 if left < 0:
                     raise DataError(
                         f"{path}: larger than {LARGEST} bytes when it is unpacked; "
                         "take a sample of its rows"
                     )
                 number += 1
-                yield number, row
+                yield number, list(values)
     except (pyarrow.ArrowException, OSError, ValueError, OverflowError) as error:
         raise DataError(f"{path}: a damaged Parquet file ({error})") from error
-
-
-def _as_text(value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, dict | list):
-        return json.dumps(value, ensure_ascii=False, default=str)
-    return str(value)

@@ -6,13 +6,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
+from typing import Any
 
 from rnnclf.data.tables.columns import Chosen, Column, choose
 from rnnclf.data.tables.delimited import Broken, Row
 from rnnclf.data.tables.formats import SAMPLE, Rows, read_rows
 from rnnclf.data.tables.streams import open_data
 from rnnclf.errors import DataError
-from rnnclf.files.answers import distinct
+from rnnclf.files.answers import as_text, distinct
 from rnnclf.files.predictions import COLUMNS
 
 MOST_COLUMNS = 10_000
@@ -47,7 +48,7 @@ class Reading:
 
 @dataclass(frozen=True)
 class BadRow:
-    """A row that cannot be used, with the line (of Parquet: the row) on which it begins."""
+    """A row that cannot be used, with the line or the number at which it begins."""
 
     line: int
     reason: str
@@ -64,12 +65,12 @@ class Table:
     Attributes:
         path: The file.
         kind: Its format, for people.
-        unit: What `lines` count: `line` or `row`.
+        unit: What `lines` count; see `Rows`.
         columns: The columns that were chosen, and the names of all.
         texts: The texts, as they are in the file.
         labels: Their labels, without blanks around them; empty if none is needed.
         lines: Where each begins.
-        rows: All fields of each, if they are kept.
+        rows: All fields of each as they are in the file, if they are kept.
         origins: The line of each with its other columns, if they are kept, as JSON.
         bad: The rows that cannot be used.
     """
@@ -81,15 +82,49 @@ class Table:
     texts: list[str] = field(default_factory=list)
     labels: list[str] = field(default_factory=list)
     lines: "array[int]" = field(default_factory=lambda: array("q"))
-    rows: list[list[str]] = field(default_factory=list)
+    rows: list[list[Any]] = field(default_factory=list)
     origins: list[str] = field(default_factory=list)
     bad: list[BadRow] = field(default_factory=list)
 
+    def check(
+        self,
+        bad: Sequence[BadRow],
+        *,
+        skip: bool,
+        remedy: str = "Mend them, or set dataset.bad_rows=skip",
+    ) -> str | None:
+        """Tells which rows are skipped, or refuses a file with too many.
+
+        Args:
+            bad: Rows that cannot be used.
+            skip: Whether any number is skipped.
+            remedy: What the user can do.
+
+        Returns:
+            One line that counts the rows and names the first; None if there are none.
+
+        Raises:
+            DataError: If there are as many as `SHARE` of all, unless `skip`.
+        """
+        if not bad:
+            return None
+        total = len(self.texts) + len(self.bad)
+        named = self.named(bad)
+        if skip or len(bad) < SHARE * total:
+            return f"{self.path}: skipped {len(bad)} of {total} rows: {named}"
+        count = f"{len(bad)} of {total} rows cannot be used"
+        raise DataError(f"{self.path}: {count}: {named}. {remedy}")
+
+    def named(self, bad: Sequence[BadRow]) -> str:
+        """Names the first of some rows that cannot be used."""
+        listed = "; ".join(f"{self.unit} {row}" for row in bad[:FEW])
+        return listed + ("; …" if len(bad) > FEW else "")
+
 
 def read_table(path: Path, reading: Reading) -> Table:
-    """Reads a file: CSV, TSV, `;`, JSON lines, Parquet, fastText, or lines; gzipped or not.
+    """Reads a file: CSV, TSV, `;`, JSON, Parquet, fastText, or lines; gzipped or not.
 
-    Rows that cannot be used are left out and listed; `check_bad_rows` refuses too many.
+    Rows that cannot be used are left out and listed; `Table.check` refuses too many.
 
     Raises:
         DataError: If the file cannot be read or decoded, has no rows, or if it is open which of its
@@ -102,39 +137,6 @@ def read_table(path: Path, reading: Reading) -> Table:
         return _collect(rows, path, reading)
 
 
-def check_bad_rows(
-    bad: Sequence[BadRow],
-    total: int,
-    where: str,
-    *,
-    skip: bool,
-    remedy: str = "Mend them, or set dataset.bad_rows=skip",
-) -> str | None:
-    """Tells which rows were skipped, or refuses a file with too many.
-
-    Args:
-        bad: The rows that cannot be used.
-        total: The number of all rows.
-        where: Names the file, and what is counted: `a.csv: line`.
-        skip: Whether any number is skipped.
-        remedy: What the user can do.
-
-    Returns:
-        One line that counts the rows and names the first; None if there are none.
-
-    Raises:
-        DataError: If there are as many as `SHARE` of all, unless `skip`.
-    """
-    if not bad:
-        return None
-    path, _, unit = where.rpartition(": ")
-    named = "; ".join(f"{unit} {row}" for row in bad[:FEW])
-    named += "; …" if len(bad) > FEW else ""
-    if skip or len(bad) < SHARE * total:
-        return f"{path}: skipped {len(bad)} of {total} rows: {named}"
-    raise DataError(f"{path}: {len(bad)} of {total} rows cannot be used: {named}. {remedy}")
-
-
 def _collect(rows: Rows, path: Path, reading: Reading) -> Table:
     sample = list(islice(rows.rows, SAMPLE))
     whole = [row for _, row in sample if not isinstance(row, Broken)]
@@ -143,7 +145,7 @@ def _collect(rows: Rows, path: Path, reading: Reading) -> Table:
     if len(whole[0]) > MOST_COLUMNS:
         raise DataError(f"{path}: {len(whole[0])} columns; at most {MOST_COLUMNS} are read")
     columns = choose(
-        whole,
+        [[as_text(value) for value in row] for row in whole],
         header=rows.header,
         text=reading.text,
         label=reading.label,
@@ -185,18 +187,18 @@ def _fill(table: Table, rows: Iterator[Row], reading: Reading, delimiter: str) -
             del row[width:]  # as spreadsheets write them
         reason = _unusable(row, width, columns, label_of, reading)
         if reason:
-            table.bad.append(BadRow(line, reason, delimiter.join(row)))
+            table.bad.append(BadRow(line, reason, delimiter.join(map(as_text, row))))
             continue
-        text = " ".join(row[position] for position in columns.text)
+        text = " ".join(as_text(row[position]) for position in columns.text)
         table.texts.append(text)
         table.lines.append(line)
         if label_of is not None:
-            label = row[label_of].strip()
+            label = as_text(row[label_of]).strip()
             table.labels.append(known.setdefault(label, label))
         if reading.keep:
             table.rows.append(row)
         if reading.origins:
-            values = {name: row[position] for name, position in others.items()}
+            values = {name: as_text(row[position]) for name, position in others.items()}
             table.origins.append(json.dumps({"line": line} | values))
 
 
@@ -209,22 +211,22 @@ def _other_columns(columns: Chosen) -> dict[str, int]:
 
 
 def _unusable(
-    row: list[str], width: int, columns: Chosen, label: int | None, reading: Reading
+    row: list[Any], width: int, columns: Chosen, label: int | None, reading: Reading
 ) -> str | None:
     """Returns why a row cannot be used; None if it can."""
     if len(row) != width:
         fields = "1 field" if len(row) == 1 else f"{len(row)} fields"
         sign = "separator" if len(row) > width else "line end"
         return f"{fields} instead of {width}; a text with a {sign} needs quotes"
-    values = [row[position] for position in columns.text]
+    values = [as_text(row[position]) for position in columns.text]
     if any("\0" in value for value in values):
         return "a NUL character"
     if reading.labelled and not any(map(str.strip, values)):
-        return "no text"
+        return f"no text in {columns.named(columns.text)}"
     if label is not None:
-        name = row[label].strip()
+        name = as_text(row[label]).strip()
         if not name:
-            return "no label"
+            return f"no label in {columns.named([label])}"
         if "\n" in name or "\r" in name:
             return "a line end in the label"
     return None
