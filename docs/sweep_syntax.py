@@ -1,4 +1,7 @@
-"""Hydra's sweep syntax as regular expressions, for the values that a key may have."""
+"""Hydra's sweep syntax as regular expressions, for the values that a key may have.
+
+Editors read them as JavaScript does in its Unicode mode, which has fewer escapes than Python.
+"""
 
 import re
 from types import NoneType, UnionType
@@ -11,6 +14,7 @@ NUMBER = r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?"
 POSITIVE = r"\+?(?=[\d.]*[1-9])(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?"
 INTERPOLATED = r"\$\{[^}]+\}"
 ANY = r"[^(),]+"
+QUOTE = "['\"]"
 WORDS = {bool: "[Tt]rue|[Ff]alse|[01]", int: WHOLE, float: NUMBER, NoneType: "null"}
 
 # Hydra's functions that change what is in their brackets: the type, or only the order.
@@ -64,7 +68,7 @@ def _values(hint: Any) -> str:
         "|".join(map(re.escape, get_args(kind))) if get_origin(kind) is Literal else WORDS.get(kind)
         for kind in kinds
     ]
-    return ANY if None in words else rf"(['\"]?({'|'.join(words)})['\"]?|{INTERPOLATED})"
+    return ANY if None in words else f"({QUOTE}?({'|'.join(words)}){QUOTE}?|{INTERPOLATED})"
 
 
 def _numbers(hint: Any) -> str | None:

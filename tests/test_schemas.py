@@ -31,6 +31,12 @@ def complaints(schema: Path, text: str) -> list[str]:
     return [error.message for error in validator(schema).iter_errors(content)]
 
 
+def test_patterns_have_no_escape_that_javascript_refuses():
+    for path in REPO.glob("conf/schema/*.json"):
+        for pattern in re.findall(r'"pattern": (".*")', path.read_text()):
+            assert set(re.findall(r"\\(.)", json.loads(pattern))) <= set("dws$.*+?()[]{}|")
+
+
 @pytest.mark.parametrize("path", CHECKED, ids=lambda path: str(path.relative_to(REPO)))
 def test_every_file_names_its_schema_and_follows_it(path):
     text = path.read_text(encoding="utf-8")
