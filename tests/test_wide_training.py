@@ -40,7 +40,7 @@ def dense(layer: WideLayer, bags: Bags, rows: np.ndarray) -> torch.Tensor:
     return torch.zeros(len(rows), BUCKETS).index_put(places, layer.values(batch), accumulate=True)
 
 
-def test_a_step_goes_against_the_gradient_of_the_squared_hinge_loss(sample):
+def test_a_step_goes_against_the_gradient_of_the_squared_hinge_loss(sample, monkeypatch):
     layer = layer_for(sample.bags)
     torch.nn.init.normal_(layer.weight)
     rows, weights = np.arange(7), torch.rand(7, CLASSES)
@@ -49,6 +49,7 @@ def test_a_step_goes_against_the_gradient_of_the_squared_hinge_loss(sample):
     scores = dense(layer, sample.bags, rows) @ expected
     losses = (1.5 - targets.sign() * scores).clamp(min=0).square()
     (weights * losses).sum().backward()
+    monkeypatch.setattr("rnnclf.training.wide.AT_ONCE", 100)  # a step in many parts
     found = _step(layer, sample.bags.of(rows), targets, 0.02 * weights)
     torch.testing.assert_close(layer.weight, (expected - 0.01 * expected.grad).detach())
     assert found == pytest.approx(losses.sum(1).mean().item())

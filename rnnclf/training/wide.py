@@ -17,6 +17,7 @@ from rnnclf.model.layers import TINY, WideLayer
 from rnnclf.training.updates import schedule_factor
 
 EPOCHS, BATCH_SIZE, RATE = 5, 32, 0.3
+AT_ONCE = 2**18  # updates of weights, which stay in the processor's cache
 
 
 def train_wide(
@@ -82,5 +83,8 @@ def _step(wide: WideLayer, bags: BatchBags, targets: Tensor, rates: Tensor) -> f
     sums = torch.zeros_like(values).index_add(0, features, values)
     products = torch.zeros_like(rates[:, 0]).index_add(0, texts, values * sums[features])
     updates = torch.minimum(rates, 1 / products.clamp(min=TINY).unsqueeze(1)) * residuals
-    wide.weight.index_add_(0, bags.buckets, values.unsqueeze(1) * updates[texts])
+    pieces = -(-len(values) * updates.shape[1] // AT_ONCE)
+    parts = (part.chunk(max(1, pieces)) for part in (bags.buckets, values, texts))
+    for buckets, factors, owners in zip(*parts, strict=True):
+        wide.weight.index_add_(0, buckets, factors.unsqueeze(1) * updates[owners])
     return float(residuals.square().sum(1).mean())
