@@ -51,9 +51,6 @@ def evaluate(
     With --file: accuracy and macro-F1 with 95 % intervals, and the classes. A label that the model
     does not have counts as a mistake.
     """
-    from rnnclf.training.reproducibility import prepare_torch
-
-    prepare_torch()
     if file:
         if folder:
             raise click.UsageError("--data or --file, not both")
@@ -66,7 +63,9 @@ def evaluate(
 
 def _verify(model: Path, folder: Path | None) -> None:
     from rnnclf.bundles.verify import verify
+    from rnnclf.training.reproducibility import prepare_torch
 
+    prepare_torch()
     verified = verify(model, folder)
     for one in verified:
         verdict = "as reported" if one.agrees else "NOT AS REPORTED"
@@ -88,11 +87,9 @@ def _measure(
     encoding: str | None,
     mistakes: Path | None,
 ) -> None:
-    from rnnclf.bundles.measure import measure
     from rnnclf.data.tables.table import Reading, read_table
     from rnnclf.files.answers import check_output, write_answers
     from rnnclf.files.class_table import class_table
-    from rnnclf.model.store import load
 
     if mistakes:
         check_output(mistakes)
@@ -101,6 +98,11 @@ def _measure(
         table = read_table(file, reading)
     if said := table.check(table.bad, skip=False, remedy="Mend them, or leave them out"):
         echo(said, err=True)
+    from rnnclf.bundles.measure import measure  # here: a wrong column need not wait for torch
+    from rnnclf.model.store import load
+    from rnnclf.training.reproducibility import prepare_torch
+
+    prepare_torch()
     found = measure(load(model), table.texts, table.labels)
     echo(f"{file}: {counted(len(table.texts), 'text')}, {table.columns}")
     if found.unknown:
