@@ -243,7 +243,7 @@ def test_a_wrong_claim_is_found(bundle, rnnclf):
     done = rnnclf("evaluate", str(bundle))
     assert done.returncode == 1
     assert "NOT AS REPORTED" in done.stdout
-    assert "does not achieve what it reports" in done.stderr
+    assert "its accuracies are not as reported" in done.stderr
 
 
 @pytest.mark.parametrize(

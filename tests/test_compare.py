@@ -180,7 +180,7 @@ def test_a_condition_selects_runs(condition, expected, four_runs, tmp_path, monk
         ("lr<", "cannot read the condition 'lr<'"),
         ("cell in (gru)", "cannot read"),
         ("cell=__import__('os')", "cannot read"),
-        ("test_accuracy>0.5", "test_accuracy: nobody should choose by it"),
+        ("test_accuracy>0.5", "test_accuracy: no run is chosen by it; use val_accuracy"),
         ("1<2", "cannot read"),
         ("started<2026", "have no order"),
         ("(" * 1000, "cannot read"),

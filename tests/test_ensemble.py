@@ -96,7 +96,7 @@ def test_what_does_not_fit_is_refused_in_one_line(members, trained, ensemble, rn
     one = str(members[0])
     for models, message in (
         ([one], "takes at least two models"),
-        ([one, one], "another model has the seed 3, too"),
+        ([one, one], "has seed 3, like another of the models"),
         ([one, str(trained)], "differs from"),
         ([one, str(ensemble)], "is an ensemble already"),
     ):

@@ -73,7 +73,7 @@ def _check_alike(folders: Sequence[Path], classifiers: Sequence[Classifier]) -> 
         if not same or one.classes != first.classes:
             raise ModelError(f"{folder}: differs from {folders[0]} in more than the seed")
         if one.vocabulary.words != first.vocabulary.words:
-            raise ModelError(f"{folder}: has other words than {folders[0]}")
+            raise ModelError(f"{folder}: has another vocabulary than {folders[0]}")
         if one.config.seed in seeds:
-            raise ModelError(f"{folder}: another model has the seed {one.config.seed}, too")
+            raise ModelError(f"{folder}: has seed {one.config.seed}, like another of the models")
         seeds.add(one.config.seed)

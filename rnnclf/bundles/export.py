@@ -122,8 +122,8 @@ def export_onnx(classifier: Classifier, path: Path) -> float:
             difference = _check(classifier, model.predict_proba)
         except onnxruntime.capi.onnxruntime_pybind11_state.Fail as error:
             raise ModelError(
-                "the exported model takes texts of one length only, because the cell has a loop "
-                "in Python; nothing was written"
+                "the cell has a loop in Python, so the exported model would take texts of one "
+                "length only; nothing was written"
             ) from error
     write_text(program, page)
     return difference

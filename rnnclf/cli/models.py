@@ -76,7 +76,7 @@ def _verify(model: Path, folder: Path | None) -> None:
     if not verified:
         raise ModelError(f"{model}: reports no accuracy to compute again")
     if not all(one.agrees for one in verified):
-        raise ModelError(f"{model}: does not achieve what it reports")
+        raise ModelError(f"{model}: its accuracies are not as reported")
 
 
 def _measure(

@@ -83,7 +83,7 @@ class Names:
         if found:
             raise SelectionError(f"{name} is ambiguous: {' or '.join(found)}")
         if name.endswith("test_accuracy"):
-            raise SelectionError(f"{name}: nobody should choose by it; val_accuracy is for that")
+            raise SelectionError(f"{name}: no run is chosen by it; use val_accuracy")
         known = {*FIELDS, *self.keys, *(key.rpartition(".")[2] for key in self.keys)}
         close = difflib.get_close_matches(name, known, n=1)
         hint = f"did you mean {close[0]}?" if close else "the keys are those of config.yaml"

@@ -328,7 +328,7 @@ def check_options(options: DictConfig) -> None:
             raise ConfigError(f"hydra.sweeper.preload: there is no module {module}")
     if any("{best_step}" in override for override in options.refit.validation):
         raise ConfigError(
-            "hydra.sweeper.refit.validation cannot have {best_step}, which these runs tell; "
+            "hydra.sweeper.refit.validation cannot have {best_step}, which these runs determine; "
             "it is for hydra.sweeper.refit.final"
         )
 

@@ -104,7 +104,7 @@ def patiently(call: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
     """Calls a function of the storage again and again while the server is away.
 
     Raises:
-        StudyError: If it is away for too long.
+        StudyError: If it is unreachable for too long.
     """
     deadline = time.monotonic() + PATIENCE_SECONDS
     said = False
@@ -117,7 +117,7 @@ def patiently(call: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
                 raise
             if time.monotonic() > deadline:
                 raise StudyError(
-                    f"the database is away for {PATIENCE_SECONDS} s: {outage}; "
+                    f"the database has been unreachable for {PATIENCE_SECONDS} s: {outage}; "
                     "what ended is kept, the same command continues"
                 ) from error
             if not said:
