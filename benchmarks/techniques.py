@@ -135,6 +135,7 @@ def measure(config: Config, rounds: int) -> None:
     ours = variant(config)
     # A weight decay of nearly nothing is Adam's own, which no row of the embedding can wait for.
     dense = variant(config, weight_decay=1e-30)
+    bf16 = variant(config, precision=torch.bfloat16)
     variants: dict[str, tuple[Callable[[], float], Callable[[], object]]] = {
         "as it is": (ours, nullcontext),
         "denormals are kept": (ours, denormals),
@@ -145,7 +146,8 @@ def measure(config: Config, rounds: int) -> None:
         "batches in any order": (variant(config, batches=in_any_order), nullcontext),
         "Adam moves all vectors": (dense, nullcontext),
         "two threads": (ours, two_threads),
-        "precision=bf16": (variant(config, precision=torch.bfloat16), nullcontext),
+        "precision=bf16": (bf16, nullcontext),
+        "the same, torch's layers": (bf16, torchs_layers),
     }
     speeds: dict[str, list[float]] = {name: [] for name in variants}
     for number in range(rounds + 1):

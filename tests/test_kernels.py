@@ -96,15 +96,30 @@ def test_the_gru_is_torchs_form_of_the_handouts_equations():
     torch.testing.assert_close(states_of(made, vectors)[-1], state)
 
 
-def test_without_gradients_and_in_bfloat16_the_layer_is_torchs(monkeypatch):
+@pytest.mark.parametrize("layer", LAYERS)
+def test_under_autocast_products_over_many_steps_are_rounded_and_states_are_not(layer):
+    made, vectors = layer_and_vectors(layer, 50, 8, 16, 32, torch.float32)
+    exact = states_of(made, vectors)
+    with torch.autocast("cpu", torch.bfloat16):
+        rounded = states_of(made, vectors)
+    assert rounded.dtype == torch.float32
+    assert 0 < (rounded - exact).abs().max() < 0.02
+    for one, other in zip(
+        gradients(rounded, made, vectors), gradients(exact, made, vectors), strict=True
+    ):
+        assert one.dtype == torch.float32
+        assert (one - other).norm() < 0.01 * other.norm()
+        if one.dim() > 1:  # of a product over all steps, and so a bfloat16
+            assert torch.equal(one, one.bfloat16().float())
+
+
+def test_without_gradients_the_layer_is_torchs(monkeypatch):
     def never(*_):
         raise AssertionError("torch's own layer runs here")
 
     monkeypatch.setattr(kernels, "_OURS", {nn.GRU: never})
     made, vectors = layer_and_vectors(nn.GRU, 5, 3, 2, 4, torch.float32)
     with torch.no_grad():
-        states_of(made, vectors)
-    with torch.autocast("cpu", torch.bfloat16):
         states_of(made, vectors)
     with pytest.raises(AssertionError, match="torch's own"):
         states_of(made, vectors)

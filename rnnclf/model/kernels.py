@@ -7,6 +7,9 @@ derivatives of the gates, and the gradients of weights and inputs.
 
 tanh(a) is computed as 2 sigmoid(2 a) - 1, because torch's sigmoid is several times faster on a CPU;
 the factor 2 is folded into weights and biases, where it rounds nothing.
+
+Under autocast the products over many steps are in bfloat16, forwards and backwards. Those of a step
+stay in float32, as do states and gates: autocast leaves alone what writes into given memory.
 """
 
 from collections.abc import Callable, Iterator
@@ -14,6 +17,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.amp import custom_bwd, custom_fwd
 
 ELEMENTS_AT_ONCE = 2**16  # of one operation over several steps: they fit into the cache
 
@@ -26,8 +30,8 @@ def states_of(layer: nn.Module, vectors: Tensor) -> Tensor:
         vectors: (sequence, batch, input_size).
     """
     function = _OURS.get(type(layer))
-    by_hand = vectors.device.type == "cpu" and not torch.is_autocast_enabled("cpu")
-    if function is None or not by_hand or not torch.is_grad_enabled():
+    on_cpu = vectors.device.type == "cpu"
+    if function is None or not on_cpu or not torch.is_grad_enabled():
         states: Tensor = layer(vectors)[0]
         return states
     assert isinstance(layer, nn.RNNBase), "a key of _OURS is one"
@@ -38,6 +42,7 @@ class _RNN(torch.autograd.Function):
     """h_t = tanh(W x_t + U h_{t-1} + b): the hand-out's equation (1)."""
 
     @staticmethod
+    @custom_fwd(device_type="cpu")  # type: ignore[untyped-decorator]
     def forward(
         ctx: Any, vectors: Tensor, weight_ih: Tensor, weight_hh: Tensor, *biases: Tensor
     ) -> Tensor:
@@ -53,6 +58,7 @@ class _RNN(torch.autograd.Function):
         return states[1:]
 
     @staticmethod
+    @custom_bwd(device_type="cpu")  # type: ignore[untyped-decorator]
     def backward(ctx: Any, gradients: Tensor) -> tuple[Tensor | None, ...]:
         vectors, weight_ih, weight_hh, states = ctx.saved_tensors
         deltas = 1 - states[1:].square()
@@ -80,6 +86,7 @@ class _GRU(torch.autograd.Function):
     """
 
     @staticmethod
+    @custom_fwd(device_type="cpu")  # type: ignore[untyped-decorator]
     def forward(
         ctx: Any,
         vectors: Tensor,
@@ -113,6 +120,7 @@ class _GRU(torch.autograd.Function):
         return states[1:]
 
     @staticmethod
+    @custom_bwd(device_type="cpu")  # type: ignore[untyped-decorator]
     def backward(ctx: Any, gradients: Tensor) -> tuple[Tensor | None, ...]:
         vectors, weight_ih, weight_hh, states, activations, recurrent = ctx.saved_tensors
         size = weight_hh.shape[1]
@@ -173,8 +181,9 @@ def _parts(gradients: Tensor) -> Iterator[slice]:
 
 
 def _products(vectors: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """Returns W x + b of all steps."""
-    return torch.addmm(bias, vectors.flatten(0, 1), weight.t()).view(*vectors.shape[:2], -1)
+    """Returns W x + b of all steps, in the precision of the weights."""
+    products = torch.addmm(bias, vectors.flatten(0, 1), weight.t()).to(weight.dtype)
+    return products.view(*vectors.shape[:2], -1)
 
 
 def _empty_states(inputs: Tensor, size: int) -> tuple[Tensor, Tensor]:
