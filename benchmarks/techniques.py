@@ -3,7 +3,8 @@
     python benchmarks/techniques.py [--datasets questions newsgroups] [--cells gru lstm]
 
 The sizes are those of `speed.py`. Prints words (without padding) a second on one core, the
-spread, and the ratio to those of the loop as it is. Needs the raw files in $RNNCLF_DATA.
+spread, and the ratio to those of the loop as it is; before them, where the time of a step goes.
+Needs the raw files in $RNNCLF_DATA.
 """
 
 import argparse
@@ -13,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -91,6 +93,33 @@ def variant(
     return train
 
 
+def print_parts(config: Config) -> None:
+    """Prints the median milliseconds of each part of a step, as the trainer takes it."""
+    torch.manual_seed(0)
+    data = prepare(config.dataset, Path(config.paths.data))
+    updates = make_updates(build_classifier(config, data).model, config.optimizer)
+    batches = as_ever(data.training, config)
+    parts: dict[str, list[float]] = {}
+
+    def timed(part: str, call: Callable[[], Any]) -> Any:
+        start = time.perf_counter()
+        result = call()
+        parts.setdefault(part, []).append(1000 * (time.perf_counter() - start))
+        return result
+
+    for _ in range(STEPS[config.dataset.name]):
+        batch = timed("batch", lambda: next(batches))
+        logits = timed("forward", lambda: updates.forward(batch))  # noqa: B023
+        loss = cross_entropy(logits, batch.labels)
+        updates.optimizer.zero_grad()
+        timed("backward", loss.backward)
+        timed("update", updates.optimizer.step)
+        timed("read", lambda: (loss.item(), (logits.argmax(1) == batch.labels).sum().item()))  # noqa: B023
+    medians = {part: statistics.median(values) for part, values in parts.items()}
+    whole = sum(medians.values())
+    print(", ".join(f"{part} {ms:.2f} ms {ms / whole:.0%}" for part, ms in medians.items()))
+
+
 @contextmanager
 def denormals() -> Iterator[None]:
     torch.set_flush_denormal(False)
@@ -157,7 +186,8 @@ def measure(config: Config, rounds: int) -> None:
             if number:  # the first round warms up
                 speeds[name].append(speed)
     base = statistics.median(speeds["as it is"])
-    print(f"{config.dataset.name} {config.model.cell}")
+    print(f"{config.dataset.name} {config.model.cell}: ", end="")
+    print_parts(config)
     for name, values in speeds.items():
         median = statistics.median(values)
         spread = f"{min(values):.0f} to {max(values):.0f}"
