@@ -1,13 +1,22 @@
 """docs/reference/ and conf/schema/ against the code from which they are written."""
 
 import pytest
+from click.testing import CliRunner
 from make_reference import PAGES, SCHEMAS, pages, schemas
 from project import REPO
+
+from rnnclf.cli.commands import commands
 
 
 @pytest.fixture(scope="module")
 def expected() -> dict[str, str]:
     return pages()
+
+
+def test_a_terminal_of_80_columns_shows_each_command_with_its_whole_description(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    page = CliRunner().invoke(commands, ["--help"]).output
+    assert "..." not in page.partition("Commands:")[2], page
 
 
 def test_the_reference_is_current(expected):

@@ -42,11 +42,11 @@ def evaluate(
     encoding: str | None,
     mistakes: Path | None,
 ) -> None:
-    """Computes the reported accuracies of a model again, or measures it on a labelled file.
+    """Checks a model's accuracies, or measures it on labelled texts.
 
-    MODEL is a bundle or the folder of a run. The test split is read only if the model was tested
-    before. Accuracies agree if they differ by no more than one text, or one in a thousand. The exit
-    code is 1 if one does not.
+    MODEL is a bundle or the folder of a run, whose reported accuracies are computed again. The test
+    split is read only if the model was tested before. Accuracies agree if they differ by no more
+    than one text, or one in a thousand. The exit code is 1 if one does not.
 
     With --file: accuracy and macro-F1 with 95 % intervals, and the classes. A label that the model
     does not have counts as a mistake.

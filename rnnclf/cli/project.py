@@ -73,10 +73,10 @@ LINK = Path("conf", "sweeps")  # to sweeps/, which Hydra finds below conf/ only
 @click.command()
 @click.argument("folder", type=FOLDER)
 def init(folder: Path) -> None:
-    """Writes a project of your own into FOLDER, small enough to keep under version control.
+    """Writes a small project of your own into FOLDER.
 
-    It has a run.py, and a conf/ and a sweeps/ in which your own data sets, experiments and search
-    spaces are; what is not in them comes from the package. No file that exists is written over.
+    It has a run.py, and folders conf/ and sweeps/ for your own data sets, experiments and search
+    spaces; everything else comes from the package. Existing files are never overwritten.
     """
     from rnnclf import __version__
 

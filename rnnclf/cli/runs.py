@@ -64,14 +64,15 @@ def compare(
     wide: bool,
     diff: tuple[Path, Path] | None,
 ) -> None:
-    """Ranks runs and trials by their training.metric (the accuracy) on the validation texts.
+    """Ranks runs and trials by their accuracy on validation texts.
 
-    It reads the runs below DIR (outputs). Each data set has a table, with the keys in which its
-    runs differ. refit_val and refit_test are the mean ± standard deviation (number) over the seeds
-    with which a study trained its winner again. Test accuracies of single runs are not shown,
-    because nobody should choose by them. Rows without a rank come from rnnclf baseline. p_val and
-    p_test (with table and md) are the probabilities that chance alone produces so large a
-    difference from the best run; ≈ marks 5 % or more.
+    It reads the runs below DIR (outputs) and ranks by training.metric if they have another one.
+    Each data set has a table, with the keys in which its runs differ. refit_val and refit_test are
+    the mean ± standard deviation (number) over the seeds with which a study trained its winner
+    again. Test accuracies of single runs are not shown, because nobody should choose by them. Rows
+    without a rank come from rnnclf baseline. p_val and p_test (with table and md) are the
+    probabilities that chance alone produces so large a difference from the best run; ≈ marks 5 % or
+    more.
 
     A KEY is a key of the configuration, or its end (lr), or cell, dataset, study, val_accuracy,
     val_macro_f1, val_loss, best_epoch, parameters, vocabulary_size, seconds, started, folder.

@@ -86,7 +86,7 @@ def train(arguments: tuple[str, ...]) -> None:
 @click.command(context_settings=AS_TYPED)
 @ARGUMENTS
 def sweep(arguments: tuple[str, ...]) -> None:
-    """Runs a study or a grid: rnnclf sweep sweeps=questions cell=gru.
+    """Runs a study or a grid: rnnclf sweep sweeps=questions.
 
     It is `python run.py -m` with the configuration of the installed package.
     """
