@@ -20,7 +20,8 @@ MIB = 2**20
 
 
 def workers_of(study: psutil.Process) -> list[psutil.Process]:
-    return [p for p in study.children() if "hydra_study_sweeper.workers.process" in p.cmdline()]
+    """Returns the processes that a server, a child of the command, has forked."""
+    return [worker for server in study.children() for worker in server.children()]
 
 
 def memory_of(worker: psutil.Process) -> tuple[float, float]:
@@ -45,7 +46,11 @@ def main() -> None:
         command = [
             *(sys.executable, str(REPO / "run.py"), "-m", "hydra/sweeper=study"),
             *("sampler=random", "pruner=none", f"dataset={options.dataset}", "epochs=1"),
-            *("seed=range(0,1000)", f"n_trials={options.workers}", f"workers={options.workers}"),
+            *(
+                "lr=interval(0.0009,0.0011)",
+                f"n_trials={options.workers}",
+                f"workers={options.workers}",
+            ),
             *(f"hydra.sweep.dir={folder}/study", "evaluate_test=false", *options.overrides),
         ]
         with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:

@@ -16,6 +16,7 @@ def main(config: DictConfig) -> float:
         "barrier": 4.0 if number % 4 == 3 else 0.5,
         "mixed": random.Random(number).uniform(0.05, 0.5),
         "second": 1.0,
+        "half": 0.5,
         "none": 0.0,
     }[config.rule]
     start = time.time()

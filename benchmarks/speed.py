@@ -61,7 +61,14 @@ def study(dataset: str, cell: str, folder: Path) -> float:
     """Returns the words a second of all workers of (c) together."""
     workers = os.cpu_count() or 1
     train(
-        *(dataset, cell, "-m", "hydra/sweeper=study", "sampler=random", "seed=range(0,1000)"),
+        *(
+            dataset,
+            cell,
+            "-m",
+            "hydra/sweeper=study",
+            "sampler=random",
+            "lr=interval(0.0009,0.0011)",
+        ),
         *(f"n_trials={workers}", f"workers={workers}", f"hydra.sweep.dir={folder}"),
     )
     return sum(words_per_second(folder / str(number)) for number in range(workers))
