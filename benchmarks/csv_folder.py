@@ -19,7 +19,8 @@ def write_csv_folder(dataset: str, folder: Path) -> None:
     with initialize_config_dir(str(REPO / "conf")):
         config = from_omegaconf(compose("config", [f"dataset={dataset}"]))
     texts = load(config.dataset, Path(config.paths.data)).train
-    parts = stratified_split(texts, config.dataset.validation_fraction, config.dataset.split_seed)
+    own = config.dataset
+    parts = stratified_split(texts, own.validation_fraction, own.split_seed, dataset)
     folder.mkdir(parents=True, exist_ok=True)
     for name, part in zip(("train.csv", "validation.csv"), parts, strict=True):
         _write(part, folder / name)

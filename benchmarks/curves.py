@@ -69,7 +69,7 @@ def train(config: Config) -> dict[str, list[float]]:
         nonlocal test, testing
         ended = time.process_time()
         if test is None:
-            texts = load_test(config.dataset, data_folder)
+            texts = load_test(config.dataset, data_folder, data.splits)
             texts = texts.take(range(min(TESTED, len(texts))))
             test = classifier.encode(texts.texts, texts.labels)
         scores = score(predict_logits(network, test), test.labels)

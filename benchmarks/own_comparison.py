@@ -141,7 +141,7 @@ for line in open(f"{folder}/test", encoding="utf-8"):
 
 def fasttext(data: Path, minutes: int, work: Path, python: str) -> tuple[float, list[str]]:
     """Autotune, on words as fastText's tutorial splits them."""
-    training, valid = stratified_split(read(data / "train.csv"), HELD_OUT, 0)
+    training, valid = stratified_split(read(data / "train.csv"), HELD_OUT, 0, data.name)
     classes = sorted(set(training.labels))
     for name, texts in {
         "train": training,
@@ -173,7 +173,7 @@ def svm(data: Path, weights: str | None) -> tuple[float, list[str]]:
         TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True),
         TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5), sublinear_tf=True),
     )
-    training, valid = stratified_split(train, HELD_OUT, 0)
+    training, valid = stratified_split(train, HELD_OUT, 0, data.name)
     of_training, of_valid = features.fit_transform(training.texts), features.transform(valid.texts)
 
     def value(c: float) -> float:

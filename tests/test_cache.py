@@ -15,6 +15,7 @@ from project import composed
 from rnnclf.configuration.schema import DatasetConfig
 from rnnclf.data.cache import Entry, kept
 from rnnclf.data.prepared import load_test, prepare
+from rnnclf.errors import DataError
 
 STRINGS = ["", "naïve", "two\nlines", "🙂"]
 
@@ -163,10 +164,19 @@ def test_changed_files_and_settings_are_prepared_anew(cache, tmp_path):
 
 def test_training_data_are_kept_apart_from_the_test_texts(cache, tmp_path):
     config = csv_data(tmp_path / "data")
-    prepare(config, tmp_path)
+    splits = prepare(config, tmp_path).splits
     (path,) = cache.glob("*.safetensors")
     assert b"secret" not in path.read_bytes()
-    assert load_test(config, tmp_path).texts == ["the secret of the test"]
+    assert load_test(config, tmp_path, splits).texts == ["the secret of the test"]
+
+
+def test_texts_that_were_changed_during_a_run_are_not_its_test(cache, tmp_path):
+    config = csv_data(tmp_path / "data")
+    splits = prepare(config, tmp_path).splits
+    with (tmp_path / "data" / "test.csv").open("a") as file:
+        file.write("one more,1\n")
+    with pytest.raises(DataError, match=r"data/test.csv: changed while the run was training"):
+        load_test(config, tmp_path, splits)
 
 
 def test_a_cache_in_which_others_can_write_is_neither_read_nor_written(cache, caplog):

@@ -85,12 +85,12 @@ def test_the_shuffled_split_is_a_seeded_partition():
 
 def test_the_validation_part_has_the_classes_in_proportion():
     texts = labelled(common=55, rare=26, single=1, pair=2, few=16)
-    rest, held_out = stratified_split(texts, 0.1, 0)
+    rest, held_out = stratified_split(texts, 0.1, 0, "mine")
     counts = {label: held_out.labels.count(label) for label in set(texts.labels)}
     assert counts == {"common": 5, "rare": 3, "few": 2, "pair": 0, "single": 0}
     assert sorted(rest.texts + held_out.texts) == sorted(texts.texts)
-    assert stratified_split(texts, 0.1, 0) == (rest, held_out)
-    assert stratified_split(texts, 0.1, 1)[1].texts != held_out.texts
+    assert stratified_split(texts, 0.1, 0, "mine") == (rest, held_out)
+    assert stratified_split(texts, 0.1, 1, "mine")[1].texts != held_out.texts
 
 
 def test_the_validation_part_can_be_drawn_again_alone(tmp_path):
@@ -108,8 +108,8 @@ def test_the_validation_part_can_be_drawn_again_alone(tmp_path):
 
 
 def test_too_few_texts_for_a_validation_part_are_refused():
-    with pytest.raises(DataError, match="too few to hold out 10%"):
-        stratified_split(labelled(a=2, b=2), 0.1, 0)
+    with pytest.raises(DataError, match=r"^mine: 4 training texts are too few to hold out 10%"):
+        stratified_split(labelled(a=2, b=2), 0.1, 0, "mine")
 
 
 def test_words_are_ordered_by_frequency_and_rare_ones_left_out():

@@ -250,7 +250,7 @@ def check(*arguments: str) -> str:
     ("records", "refused"),
     [
         ([*many(70, "x", "y"), *[("the same", "x"), ("another", "y")] * 20, ("", "x")], None),
-        (many(2, "x", "y"), "2 training texts are too few to hold out 25% for the test"),
+        (many(2, "x", "y"), r"/a\.csv: 2 training texts are too few to hold out 25% for the test"),
         (
             [*many(9, "x", "y"), ("", "x")],
             "1 of 10 rows cannot be used: line 11: no text in column text",
@@ -311,3 +311,9 @@ def test_a_data_set_with_a_name_is_one_file_and_is_listed(tmp_path, rnnclf):
     listed = rnnclf("data", "info", "--data", ".", cwd=tmp_path)
     (row,) = [line for line in listed.stdout.splitlines() if "tickets" in line]
     assert [cell.strip() for cell in row.split("│")][2:6] == ["2", "41", "", "40"]
+
+
+def test_the_size_of_a_linear_path_for_many_classes_is_said(tmp_path):
+    file = write(tmp_path / "a.csv", many(1300, *map(str, range(1300))) * 3)
+    (line,) = [one for one in check(str(file)).splitlines() if "linear path" in one]
+    assert "needs 0.3 GB for 65536 buckets and 1300 classes" in line

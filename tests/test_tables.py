@@ -168,7 +168,7 @@ def test_an_encoding_can_be_named(tmp_path):
 
 QUOTED = '"good film",x\n"poor one",y\n"fine film",x\n'
 NOT_CLOSED = "a quote is opened and never closed"
-NOT_DOUBLED = "a quote inside a quoted field is not doubled"
+NOT_DOUBLED = "more text after a closing quote; a quote inside a field must be doubled"
 
 
 @pytest.mark.parametrize(
@@ -178,6 +178,7 @@ NOT_DOUBLED = "a quote inside a quoted field is not doubled"
         (f'"bad film,y\n{QUOTED}', "CSV", f'2: {NOT_CLOSED} ("bad film,y)'),
         (f'{QUOTED}fine,"x', "CSV", f'5: {NOT_CLOSED} (fine,"x)'),
         (f'{QUOTED}"a 5" disk",x\n', "CSV", f'5: {NOT_DOUBLED} ("a 5" disk",x)'),
+        (f'{QUOTED}"a disk" ,x\n', "CSV", f'5: {NOT_DOUBLED} ("a disk" ,x)'),
         (f'a 5" disk,x\na "b",y"\n{QUOTED}', "CSV", None),
         (f'"a \\"b\\"",x\n"c,y\n{QUOTED}', "CSV with \\ before quotes", f'3: {NOT_CLOSED} ("c,y)'),
         (
@@ -216,7 +217,7 @@ def test_bad_rows_are_counted_and_named_with_their_lines(tmp_path):
         ("last", "z", 10),
     ]
     assert [str(bad) for bad in table.bad] == [
-        '4: a quote inside a quoted field is not doubled ("he said "hi" to me",y)',
+        f'4: {NOT_DOUBLED} ("he said "hi" to me",y)',
         "6: 3 fields instead of 2; a text with a separator needs quotes (a,b,c)",
         "7: no text in column text (,x)",
         "8: no label in column label (d,)",
@@ -231,7 +232,7 @@ def test_bad_rows_are_counted_and_named_with_their_lines(tmp_path):
     many = replace(table, texts=["a text"] * 496)
     for one, total, skip in ((table, 8, True), (many, 501, False)):
         said = one.check(one.bad, skip=skip)
-        assert said.startswith(f"{table.path}: skipped 5 of {total} rows: line 4: a quote")
+        assert said.startswith(f"{table.path}: skipped 5 of {total} rows: line 4: {NOT_DOUBLED}")
     assert table.check([], skip=False) is None
 
 
@@ -239,6 +240,10 @@ def test_texts_without_labels_are_read_for_predictions(tmp_path):
     reading = Reading(labelled=False, keep=True)
     one = read_table(write(tmp_path / "a.csv", "text\nhello\n\nb c\n"), reading)
     lines = read_table(write(tmp_path / "a.txt", "hello, you\n\nbye\n"), reading)
+    for signs in ("{curly} a\n{}", "[{ a\n[1]", "[note]\n__label__x"):
+        assert read_table(write(tmp_path / "b.txt", signs), reading).texts == signs.split("\n")
+    for content in ('{"text": "a"}', '[{"text": "a"}]', "__label__x a"):
+        assert read_table(write(tmp_path / "c.txt", content), reading).texts == ["a"]
     wide = read_table(write(tmp_path / "b.csv", "id,text\n1,a\n2,\n"), reading)
     assert (one.texts, lines.texts) == (["hello", "", "b c"], ["hello, you", "", "bye"])
     assert (wide.columns.names, wide.rows) == (["id", "text"], [["1", "a"], ["2", ""]])

@@ -52,6 +52,7 @@ def check(
     """
     from rnnclf.configuration.composed import composed
     from rnnclf.configuration.overrides import override
+    from rnnclf.data.findings import large_path
     from rnnclf.data.prepared import prepare
 
     if test and file.is_dir():
@@ -65,8 +66,8 @@ def check(
     }
     words = [override(f"dataset.{key}", value) for key, value in given.items() if value]
     with errors_name_options():
-        dataset = composed("dataset=csv", *words).dataset
-        found = prepare(dataset, Path())
+        config = composed("dataset=csv", *words)
+        found = prepare(config.dataset, Path())
     for note in found.notes:
         echo(note)
     counts = sorted(zip(found.counts, found.classes, strict=True), key=lambda one: -one[0])
@@ -76,7 +77,8 @@ def check(
         echo(f"     and  {len(counts) - LISTED} more, of at most {counts[LISTED][0]} texts")
     parts = f"{len(found.training)} texts, validates on {len(found.validation)}"
     echo(f"a run trains on {parts} and tests on {found.num_test}")
-    for complaint in found.complaints:
+    size = large_path(config.model.wide_buckets, len(found.classes))
+    for complaint in [*found.complaints, *size]:
         echo(f"warning: {complaint}")
     echo(as_typed_here(f"next: python run.py dataset=csv {shlex.join(words)}"))
 

@@ -12,6 +12,7 @@ from rnnclf.data.corpus import Texts
 SMALL_CLASS = 10  # texts
 ENOUGH_TEXTS = 10  # to say something of their words
 NEARLY_ALL = 0.8  # of the words
+LARGE_PATH = 2**28  # bytes
 NAMED = 5  # classes that are named in a line
 
 
@@ -65,6 +66,17 @@ def unmeasured(classes: Iterable[str], validation: Texts) -> list[str]:
         f"{counted(len(missing), 'class', 'classes')} without a validation text: "
         f"{_names(missing)}; validation figures leave them out; "
         "raise dataset.validation_fraction or add texts"
+    ]
+
+
+def large_path(buckets: int, classes: int) -> list[str]:
+    """Complains of a wide path that many classes make large."""
+    size = 4 * buckets * classes
+    if size < LARGE_PATH:
+        return []
+    return [
+        f"the linear path needs {size / 1e9:.1f} GB for {buckets} buckets and {classes} classes, "
+        "in memory and in each file of the model; model.wide_buckets makes it smaller"
     ]
 
 

@@ -101,12 +101,14 @@ def read_own(dataset: DatasetConfig) -> Corpus:
         may_be_link=not dataset.folder,
         origins=True,
     )
-    own = read_parts(files_of(dataset), reading, skip=dataset.bad_rows == "skip")
+    files = files_of(dataset)
+    own = read_parts(files, reading, skip=dataset.bad_rows == "skip")
     parts = dict(own.parts)
     if "test" not in parts:
         share = round(1 - dataset.train_fraction, 9)
+        name, purpose = str(files["train"]), "the test; lower dataset.train_fraction"
         parts["train"], parts["test"] = stratified_split(
-            parts["train"], share, dataset.split_seed, "the test; lower dataset.train_fraction"
+            parts["train"], share, dataset.split_seed, name, purpose
         )
     classes = sorted(set(parts["train"].labels))
     validation = parts.get("validation")

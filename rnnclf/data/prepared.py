@@ -14,7 +14,7 @@ from rnnclf.configuration.schema import DatasetConfig
 from rnnclf.data.cache import Entry, file_digest, kept
 from rnnclf.data.corpus import Corpus, Texts, class_indices
 from rnnclf.data.encoding import EncodedTexts, encode
-from rnnclf.data.findings import findings, rare_words, unmeasured
+from rnnclf.data.findings import findings, large_path, rare_words, unmeasured
 from rnnclf.data.own import PLACES, files_of, is_own, read_own
 from rnnclf.data.sources import load_corpus, source_files
 from rnnclf.data.splits import hold_out
@@ -22,6 +22,7 @@ from rnnclf.data.tokens import TOKENIZERS
 from rnnclf.data.torchtext_adapter import count_words
 from rnnclf.data.vocabulary import Vocabulary
 from rnnclf.data.wide import Bags, bags_of
+from rnnclf.errors import DataError
 
 PARTS = ("training", "validation")
 ENCODED = ("words", "starts", "lengths", "labels")
@@ -72,6 +73,7 @@ def prepare(config: DatasetConfig, data_folder: Path, wide_buckets: int = 0) -> 
         data,
         training=replace(data.training, bags=training),
         validation=replace(data.validation, bags=validation),
+        complaints=[*data.complaints, *large_path(wide_buckets, len(data.classes))],
     )
 
 
@@ -161,14 +163,25 @@ def _counts(parts: Iterable[Texts], classes: Sequence[str]) -> npt.NDArray[np.in
     return np.bincount(labels, minlength=len(classes))
 
 
-def load_test(config: DatasetConfig, data_folder: Path) -> Texts:
-    """Loads the test split, or finds it in the cache."""
+def load_test(config: DatasetConfig, data_folder: Path, splits: str) -> Texts:
+    """Loads the test split, or finds it in the cache.
+
+    Raises:
+        DataError: If the splits are no longer those of the digest `splits`.
+    """
 
     def build() -> Entry:
-        test = load(config, data_folder).test
-        return Entry({}, {"texts": test.texts, "labels": test.labels, "rows": test.rows})
+        corpus = load(config, data_folder)
+        test, digests = corpus.test, [splits_digest(corpus)]
+        parts = {"texts": test.texts, "labels": test.labels, "rows": test.rows}
+        return Entry({}, parts | {"digests": digests})
 
     entry = kept(f"{config.name}-test", _made_from(config, data_folder), build)
+    if list(entry.strings["digests"]) != [splits]:
+        raise DataError(
+            f"{place_of(config, data_folder)}: changed while the run was training; put the texts "
+            "back, then resume=FOLDER tests the model"
+        )
     return Texts(*(list(entry.strings[name]) for name in ("texts", "labels", "rows")))
 
 

@@ -28,19 +28,22 @@ def hold_out(corpus: Corpus, config: DatasetConfig) -> tuple[Texts, Texts]:
     if corpus.validation is not None:
         return corpus.train, corpus.validation
     seed = config.split_seed if config.validation_seed is None else config.validation_seed
-    return stratified_split(corpus.train, config.validation_fraction, seed)
+    name = config.folder or config.file or config.name
+    return stratified_split(corpus.train, config.validation_fraction, seed, name)
 
 
 def stratified_split(
     texts: Texts,
     fraction: float,
     seed: int,
+    name: str,
     purpose: str = "validation; raise dataset.validation_fraction",
 ) -> tuple[Texts, Texts]:
     """Draws a part with the classes in the same proportions; returns the rest and the part.
 
     Every class gives its share rounded down; the remaining places go to the largest remainders
     (Hamilton's method). A class never gives all its texts. Both keep the order of the texts.
+    `name` is that of the data set, or of its file, in the error.
 
     Raises:
         DataError: If the part would be empty, unless `fraction` is 0.
@@ -60,8 +63,8 @@ def stratified_split(
     taken = {index for label in counts for index in generator.sample(members[label], counts[label])}
     if not taken and fraction:
         raise DataError(
-            f"{len(texts)} training texts are too few to hold out {100 * fraction:g}% for "
-            f"{purpose} or add texts"
+            f"{name}: {len(texts)} training texts are too few to hold out {100 * fraction:g}% "
+            f"for {purpose} or add texts"
         )
     rest = [index for index in range(len(texts)) if index not in taken]
     return texts.take(rest), texts.take(sorted(taken))

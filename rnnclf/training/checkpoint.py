@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from hydra_study_sweeper.files import open_regular
+from hydra_study_sweeper.paths import shown
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
@@ -69,7 +70,8 @@ def checkpoint_of(
     if checkpoint.get("splits") != splits:
         raise ConfigError(
             f"{place_of(config.dataset, Path(config.paths.data))}: not the texts with which the "
-            f"run in {paths.folder} was begun; put them back, or train again in another folder"
+            f"run in {shown(paths.folder)} was begun; put them back, or train again in another "
+            "folder"
         )
     if checkpoint["device"] != device.type:
         raise ConfigError(

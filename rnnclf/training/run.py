@@ -156,7 +156,7 @@ def _evaluate(classifier: Classifier, data: PreparedTexts, paths: RunPaths) -> d
     config = classifier.config
     parts = {"validation": data.validation_texts}
     if config.evaluate_test:
-        parts["test"] = load_test(config.dataset, Path(config.paths.data))
+        parts["test"] = load_test(config.dataset, Path(config.paths.data), data.splits)
     scores: dict[str, Scores] = {}
     predictions: list[Iterator[Prediction]] = []
     others: dict[str, None] = {}

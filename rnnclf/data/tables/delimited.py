@@ -197,5 +197,5 @@ def _reason(error: str, lines: int) -> str:
     if error.startswith("unexpected end of data") or lines > 1:
         return "a quote is opened and never closed"
     if "expected after" in error:
-        return "a quote inside a quoted field is not doubled"
+        return "more text after a closing quote; a quote inside a field must be doubled"
     return error

@@ -19,6 +19,7 @@ from rnnclf.files.answers import as_text
 SAMPLE = 1000  # lines by which a format is recognised
 FASTTEXT = "__label__"
 PARQUET = b"PAR1"
+BEGINS = re.compile(r'\[?\{\s*(["}]|$)|' + FASTTEXT)  # what JSON and fastText begin with
 ONE_COLUMN = "CSV with one column"
 
 
@@ -47,7 +48,8 @@ def read_rows(
 ) -> Iterator[Rows]:
     """Finds the format of an open file.
 
-    Without labels, a `.txt` file without tabs has a text on each line, whatever its signs.
+    Without labels, a `.txt` file has a text on each line, unless it has tabs or begins as JSON or
+    fastText does.
 
     Yields:
         Its rows, which can be read inside the block.
@@ -95,6 +97,8 @@ class Text:
 
 
 def _of_lines(text: Text, *, labelled: bool) -> Rows:
+    if not labelled and text.suffix == ".txt" and not BEGINS.match(text.first):
+        return _of_plain(text, "\t")
     is_json = text.suffix in (".jsonl", ".ndjson", ".json")
     if text.first.startswith("[{") or (is_json and text.first.startswith("[")):
         return Rows("JSON", True, _json_list(text), "row")
@@ -103,7 +107,7 @@ def _of_lines(text: Text, *, labelled: bool) -> Rows:
     if text.first.startswith(FASTTEXT):
         return Rows("fastText", True, _fasttext(text.lines))
     if text.suffix == ".txt":
-        return _of_plain(text, DELIMITERS if labelled else "\t")
+        return _of_plain(text, DELIMITERS)
     text = _without_excels_line(text)
     dialect = find_dialect(text.sample, "\t,;|" if text.suffix == ".tsv" else DELIMITERS)
     return _delimited(text, dialect) if dialect else Rows(ONE_COLUMN, None, _one_column(text.lines))
