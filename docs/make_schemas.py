@@ -31,6 +31,7 @@ BOUNDS = (
     ("exclusiveMaximum", checks.BELOW),
     ("maximum", checks.AT_MOST),
 )
+LETTERS = "\\w\u0080-\U0010ffff"  # of all scripts, of which JavaScript's \\w has ASCII's only
 PATTERNS = checks.PATTERNS | {"tracking": rf"{'|'.join(LIBRARIES)}|\w+(\.\w+)+"}
 INTERPOLATION = {"type": "string", "pattern": r"\$\{.+\}"}
 # The groups whose options are known; a project may have more options of the others.
@@ -61,7 +62,7 @@ def kinds_of(hint: Any, key: str) -> Iterator[dict[str, Any]]:
     elif get_origin(hint) is dict:
         yield {"type": "object", "additionalProperties": value(of[1])}
     elif hint is str and key in PATTERNS:
-        yield {"type": "string", "pattern": f"^({PATTERNS[key]})$"}
+        yield {"type": "string", "pattern": f"^({PATTERNS[key]})$".replace(r"[\w", f"[{LETTERS}")}
     elif hint is str:
         yield {"type": ["string", "number"]}  # OmegaConf writes a number as a string
     elif is_dataclass(hint):
@@ -133,7 +134,7 @@ def _dimension(hint: Any, is_group: bool) -> dict[str, Any]:
 def defaults() -> dict[str, Any]:
     """Returns the schema of a defaults list."""
     groups = f"({'|'.join(GROUPS)}|hydra/.+)"
-    name = rf"^((optional )?/?[\w/-]+|override /?{groups})(@[\w.]+)?$"
+    name = rf"^((optional )?/?[{LETTERS}/-]+|override /?{groups})(@[\w.]+)?$"
     of_group = {
         "type": "object",
         "minProperties": 1,
@@ -146,7 +147,7 @@ def defaults() -> dict[str, Any]:
     }
     return {
         "type": "array",
-        "items": {"anyOf": [{"type": "string", "pattern": r"^[\w/-]+$"}, of_group]},
+        "items": {"anyOf": [{"type": "string", "pattern": f"^[{LETTERS}/-]+$"}, of_group]},
     }
 
 

@@ -225,13 +225,14 @@ def test_the_folders_around_a_submission_do_not_matter(renamed, handed_in, tmp_p
 
 
 def test_the_table_has_a_row_for_each_data_set(rnnclf, tmp_path):
-    for name in ("late/GROUP_99_PROJECT_PART2.ZIP", "essay.zip"):
+    for name in ("late/GROUP_99_PROJECT_PART2.ZIP", "essay.zip", f"{NAME}/REPORT.md"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("nothing")
     done = rnnclf("grade", str(tmp_path), "--format", "csv", cwd=REPO)
     rows = list(csv.DictReader(done.stdout.splitlines()))
     assert done.returncode == 1
     assert [(row["group"], row["archive"], row["verdict"]) for row in rows] == [
+        ("7", NAME, f"{NAME}: not a regular file"),
         ("99", "late/GROUP_99_PROJECT_PART2.ZIP", "no group 99"),
         ("", "essay.zip", "its name has no GROUP_N_PROJECT_PART2"),
     ]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hydra_study_sweeper.errors import ConfigError
 from hydra_study_sweeper.space.distributions import parse_distribution
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, ValidationError, validators
 from omegaconf import OmegaConf
 from project import REPO
 
@@ -18,11 +18,20 @@ CHECKED = [path for path in FILES if "hydra" not in path.parts]  # Python's logg
 MODELINE = re.compile(r"\A(?:# @package .*\n)?# yaml-language-server: \$schema=(\S+)\n")
 
 
+def matches(_: object, pattern: str, text: str, __: object):
+    """The keyword `pattern` as JavaScript has it, whose `\\w` and `\\d` are those of ASCII."""
+    if isinstance(text, str) and not re.search(pattern, text, re.ASCII):
+        yield ValidationError(f"{text!r} does not match {pattern!r}")
+
+
+AsEditors = validators.extend(Draft202012Validator, {"pattern": matches})
+
+
 @functools.cache
 def validator(schema: Path) -> Draft202012Validator:
     content = json.loads(schema.read_text())
     Draft202012Validator.check_schema(content)
-    return Draft202012Validator(content)
+    return AsEditors(content)
 
 
 def complaints(schema: Path, text: str) -> list[str]:
@@ -154,6 +163,7 @@ def test_the_sweep_syntax_is_what_the_sweeper_reads(space):
         "search_space: {model.layer_dropout: {when: {model.num_layers: [2, 3]}, space: '0.1,0.2'}}",
         "hydra: {sweeper: {sampler: {seed: 1}, warm_start: [outputs/studies/spam-gru]}}",
         "{tracking: mine.Tracker, device: 'cuda:1'}",
+        "{defaults: [größe, override /dataset: 日本], dataset: {name: größe-2}}",
         "search_space: {cell: glob(*)}",
         "defaults: [override /dataset: mine, override /hydra/sweeper: study, optional space: mine]",
     ],

@@ -95,5 +95,5 @@ def init(folder: Path) -> None:
         with path.open("x", encoding="utf-8") as file:
             file.write(content)
     (folder / LINK).symlink_to(Path("..", "sweeps"))
-    echo(f"{folder}: {', '.join(FILES)}")
+    echo(f"{folder}: {', '.join(contents)}")
     echo("next: put texts and labels into data/mine.csv there, then: python run.py dataset=mine")

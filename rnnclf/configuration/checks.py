@@ -57,7 +57,7 @@ AT_MOST = dict.fromkeys(("optimizer.lr", "optimizer.weight_decay"), 1000) | {
     "training.clip_norm": 1_000_000,  # no record holds an infinite one
 }
 PATTERNS = {
-    "dataset.name": r"\w[\w.-]*",  # it becomes a part of file names
+    "dataset.name": r"(?![.-])[\w.-]+",  # it becomes a part of file names
     "device": r"auto|cpu|cuda(:\d{1,4})?",
 }
 LIMITS = (

@@ -143,15 +143,15 @@ def open_regular(path: Path) -> BufferedReader:
     # Opening a pipe would wait for its writer, hence O_NONBLOCK.
     flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW
     try:
-        file = os.fdopen(os.open(path, flags), "rb")
+        descriptor = os.open(path, flags)
     except OSError as error:
         if error.errno != errno.ELOOP:
             raise
         raise OSError(errno.EINVAL, "a symbolic link", str(path)) from error
-    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-        file.close()
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
         raise OSError(errno.EINVAL, "not a regular file", str(path))
-    return file
+    return os.fdopen(descriptor, "rb")
 
 
 def refuse_links(folder: Path) -> None:
