@@ -25,7 +25,7 @@ from hydra_study_sweeper.output.queue import Queued
 from hydra_study_sweeper.paths import shown
 from hydra_study_sweeper.printable import counted
 from hydra_study_sweeper.records import Role
-from hydra_study_sweeper.space.composing import Bases, TrialComposer
+from hydra_study_sweeper.space.composing import Bases, TrialComposer, with_mandatory
 from hydra_study_sweeper.space.dimensions import Dimension, parse_space
 from hydra_study_sweeper.space.distributions import first_value, parse_distribution
 from hydra_study_sweeper.space.fingerprint import Fingerprint, fingerprint
@@ -186,10 +186,10 @@ def make_plans(
     mandatory = _mandatory(master, _params(master) | sweep.dimensions, loader)
     plans = []
     for of_study in sweep.studies:
-        config = loader.load_sweep_config(master, [*of_study, *mandatory.values()])
+        config = loader.load_sweep_config(master, with_mandatory(of_study, mandatory))
         definitions = {k: v for k, v in _params(config).items() if k not in sweep.taken}
         folder = Path(config.hydra.sweep.dir).resolve()
-        bases = Bases(loader, master, of_study, str(folder), mandatory)
+        bases = Bases(loader, master, of_study, str(folder), mandatory, config)
         dimensions = parse_space(definitions | sweep.dimensions, bases, loader)
         if not dimensions and config.hydra.sweeper.custom_search_space is None:
             raise ConfigError(

@@ -38,7 +38,6 @@ from hydra_study_sweeper.printable import counted
 from hydra_study_sweeper.records import RefitRecord, StudyRecord, read_study
 from hydra_study_sweeper.refit import refit_winner
 from hydra_study_sweeper.space.fingerprint import Fingerprint, differences
-from hydra_study_sweeper.space.points import as_overrides
 from hydra_study_sweeper.storage.existing import (
     INSTEAD,
     existing_study,
@@ -211,8 +210,7 @@ def _record(plan: StudyPlan, trials: Trials, refit: RefitRecord | None) -> Study
     write_trials(trials)
     if best := trials.ranked():
         refit = refit or _earlier_refit(trials, best[0])
-        overrides = as_overrides(best[0].params, composer.dimensions)
-        write_best(trials, composer.bases.in_full(overrides, best[0].number))
+        write_best(trials, composer.compose(best[0].number, best[0].params))
         write_results(trials)
     return write_study(trials, composer.dimensions, composer.bases.overrides, repeats, refit)
 

@@ -42,6 +42,7 @@ class Bases:
         folder: The folder of the study.
         mandatory: Overrides of config groups that are `???` in the defaults list, by group. They
             hold where nothing else is chosen.
+        first: The configuration with no further overrides, if Hydra has composed it already.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class Bases:
         overrides: Sequence[str],
         folder: str,
         mandatory: Mapping[str, str],
+        first: DictConfig | None = None,
     ) -> None:
         self._loader = loader
         self.master = master
@@ -59,6 +61,8 @@ class Bases:
         self._mandatory = mandatory
         self._places = {key_of(line): n for n, line in enumerate(master.hydra.overrides.task)}
         self._made: dict[tuple[str, ...], DictConfig] = {}
+        if first is not None:
+            self._made[()] = _light(self._as_trial(copy.deepcopy(first), 0))
 
     def with_fixed(self, overrides: Sequence[str], folder: Path) -> "Bases":
         """Returns those of another study, which has further fixed overrides."""
@@ -69,11 +73,7 @@ class Bases:
         """Returns the configuration with some options of groups; it must not be changed."""
         key = tuple(groups)
         if key not in self._made:
-            base = self.in_full(groups, 0)
-            with open_dict(base):
-                # A job has no use for it, and Hydra copies it several times for each.
-                base.hydra.hydra_logging = {}
-            self._made[key] = base
+            self._made[key] = _light(self.in_full(groups, 0))
         return self._made[key]
 
     def in_full(self, overrides: Sequence[str], number: int) -> DictConfig:
@@ -82,10 +82,10 @@ class Bases:
         Raises:
             HydraException: If Hydra cannot compose it.
         """
-        given = [*self.overrides, *overrides]
-        chosen = set(map(key_of, given))
-        given += [line for group, line in self._mandatory.items() if group not in chosen]
-        config = self._loader.load_sweep_config(self.master, given)
+        given = with_mandatory([*self.overrides, *overrides], self._mandatory)
+        return self._as_trial(self._loader.load_sweep_config(self.master, given), number)
+
+    def _as_trial(self, config: DictConfig, number: int) -> DictConfig:
         with open_dict(config):
             config.hydra.sweep.dir = self.folder
             if unresolved(config.hydra.sweeper, "study_name") is None:
@@ -96,6 +96,19 @@ class Bases:
     def in_order(self, overrides: Sequence[str]) -> list[str]:
         """Sorts overrides as their keys are on the command line; the others come last."""
         return sorted(overrides, key=lambda line: self._places.get(key_of(line), math.inf))
+
+
+def with_mandatory(overrides: Sequence[str], mandatory: Mapping[str, str]) -> list[str]:
+    """Adds overrides of mandatory config groups, by group, where nothing else is chosen."""
+    chosen = set(map(key_of, overrides))
+    return [*overrides, *(line for group, line in mandatory.items() if group not in chosen)]
+
+
+def _light(config: DictConfig) -> DictConfig:
+    """Leaves out what a job has no use for and Hydra copies several times for each."""
+    with open_dict(config):
+        config.hydra.hydra_logging = {}
+    return config
 
 
 class TrialComposer:
