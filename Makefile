@@ -18,6 +18,8 @@ demo: $(VENV)/ready
 	    "Why do leaves turn red in autumn?"
 	@echo "next: . $(BIN)/activate, then: python run.py dataset=questions cell=gru"
 
+# Without compiled modules, each of the many processes compiles all of them.
+test: export PYTHONDONTWRITEBYTECODE =
 test: $(VENV)/ready
 	$(BIN)/python -m pytest
 

@@ -5,58 +5,50 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
 from project import REPO
 
-SET_UP = {
-    "rnnclf": 'eval "$(_RNNCLF_COMPLETE=bash_source rnnclf)"',
-    "python": 'eval "$(python run.py -sc install=bash)"',
-}
-ASK = """
-line=$1; words=$2; COMP_WORDS=($words)
-[ "${words: -1}" = " " ] && COMP_WORDS+=("")
-COMP_LINE=$line COMP_POINT=${#line} COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
-function=$(complete -p "${COMP_WORDS[0]}" | sed 's/.*-F \\(\\w*\\).*/\\1/')
-$function "${COMP_WORDS[0]}" "${COMP_WORDS[COMP_CWORD]}"; printf '%s\n' "${COMPREPLY[@]}"
+OFFERED = [  # a line, the words that bash cuts it into, what it offers at its end
+    ("rnnclf com", "rnnclf com", {"compare"}),
+    ("rnnclf train dataset=qu", "rnnclf train dataset = qu", {"questions"}),
+    ("rnnclf sweep lr=1 cell=", "rnnclf sweep lr = 1 cell =", {"gru", "lstm", "rnn"}),
+    ("rnnclf train model.hid", "rnnclf train model.hid", {"model.hidden_size="}),
+    ("rnnclf train epo", "rnnclf train epo", {"epochs="}),
+    ("rnnclf train precision=", "rnnclf train precision =", {"float32", "bf16"}),
+    ("rnnclf train tracking=", "rnnclf train tracking =", {"tensorboard", "mlflow", "wandb"}),
+    ("rnnclf sweep sampler=q", "rnnclf sweep sampler = q", {"qmc"}),
+    ("rnnclf sweep +gr", "rnnclf sweep +gr", {"+group="}),
+    (
+        "rnnclf sweep hydra.sweeper.refit.s",
+        "rnnclf sweep hydra.sweeper.refit.s",
+        {"hydra.sweeper.refit.seeds="},
+    ),
+    ("rnnclf train cell=l", "rnnclf train cell=l", {"cell=lstm"}),  # as other shells cut it
+    ("python run.py dataset=qu", "python run.py dataset=qu", {"dataset=questions"}),
+    ("python run.py model.hid", "python run.py model.hid", {"model.hidden_size="}),
+]
+SHELL = """
+eval "$(_RNNCLF_COMPLETE=bash_source rnnclf)"
+eval "$(python run.py -sc install=bash)"
+while [ $# -gt 0 ]; do
+    line=$1; words=$2; COMP_WORDS=($words) COMPREPLY=(); shift 2
+    [ "${words: -1}" = " " ] && COMP_WORDS+=("")
+    COMP_LINE=$line COMP_POINT=${#line} COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
+    function=$(complete -p "${COMP_WORDS[0]}" | sed 's/.*-F \\(\\w*\\).*/\\1/')
+    $function "${COMP_WORDS[0]}" "${COMP_WORDS[COMP_CWORD]}"; echo "${COMPREPLY[@]}"
+done
 """
 
 
-def completions(line: str, words: str) -> set[str]:
-    """What bash offers at the end of a line, which it has cut into these words."""
+def test_bash_completes():
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    script = SET_UP[line.split(maxsplit=1)[0]] + ASK
+    lines = [text for line, words, _ in OFFERED for text in (line, words)]
     done = subprocess.run(
-        ["bash", "-c", script, "bash", line, words],
+        ["bash", "-c", SHELL, "bash", *lines],
         cwd=REPO,
         env=os.environ | {"PATH": path},
         capture_output=True,
         text=True,
         check=True,
     )
-    return set(done.stdout.split())
-
-
-@pytest.mark.parametrize(
-    ("line", "words", "offered"),
-    [
-        ("rnnclf com", "rnnclf com", {"compare"}),
-        ("rnnclf train dataset=qu", "rnnclf train dataset = qu", {"questions"}),
-        ("rnnclf sweep lr=1 cell=", "rnnclf sweep lr = 1 cell =", {"gru", "lstm", "rnn"}),
-        ("rnnclf train model.hid", "rnnclf train model.hid", {"model.hidden_size="}),
-        ("rnnclf train epo", "rnnclf train epo", {"epochs="}),
-        ("rnnclf train precision=", "rnnclf train precision =", {"float32", "bf16"}),
-        ("rnnclf train tracking=", "rnnclf train tracking =", {"tensorboard", "mlflow", "wandb"}),
-        ("rnnclf sweep sampler=q", "rnnclf sweep sampler = q", {"qmc"}),
-        ("rnnclf sweep +gr", "rnnclf sweep +gr", {"+group="}),
-        (
-            "rnnclf sweep hydra.sweeper.refit.s",
-            "rnnclf sweep hydra.sweeper.refit.s",
-            {"hydra.sweeper.refit.seeds="},
-        ),
-        ("rnnclf train cell=l", "rnnclf train cell=l", {"cell=lstm"}),  # as other shells cut it
-        ("python run.py dataset=qu", "python run.py dataset=qu", {"dataset=questions"}),
-        ("python run.py model.hid", "python run.py model.hid", {"model.hidden_size="}),
-    ],
-)
-def test_bash_completes(line, words, offered):
-    assert completions(line, words) == offered
+    offered = [set(line.split()) for line in done.stdout.splitlines()]
+    assert offered == [expected for _, _, expected in OFFERED]

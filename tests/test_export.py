@@ -7,6 +7,7 @@ import random
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import onnxruntime
@@ -28,8 +29,9 @@ from rnnclf.model.store import save_description
 WORDS = ["<unk>", "<pad>", *(f"word{number}" for number in range(30))]
 
 
-def classifier(*overrides: str) -> Classifier:
-    config = composed("hidden_size=5", "embedding_size=4", *overrides)
+def classifier(**model: object) -> Classifier:
+    config = composed("hidden_size=5", "embedding_size=4")
+    config.model = replace(config.model, **model)
     torch.manual_seed(0)
     model = RecurrentClassifier(config.model, len(WORDS), 3)
     return Classifier(config, Vocabulary(WORDS), ["a", "b", "c"], model.eval())
@@ -39,17 +41,12 @@ def classifier(*overrides: str) -> Classifier:
     ("cell", "pooling", "bidirectional"),
     list(
         itertools.product(
-            ["rnn", "lstm", "gru"], ["last", "mean", "max", "attention"], ["false", "true"]
+            ["rnn", "lstm", "gru"], ["last", "mean", "max", "attention"], [False, True]
         )
     ),
 )
 def test_every_network_answers_like_the_original(cell, pooling, bidirectional, tmp_path):
-    original = classifier(
-        f"cell={cell}",
-        f"model.pooling={pooling}",
-        f"model.bidirectional={bidirectional}",
-        "model.num_layers=2",
-    )
+    original = classifier(cell=cell, pooling=pooling, bidirectional=bidirectional, num_layers=2)
     export_onnx(original, tmp_path / "model.onnx")
     session = onnxruntime.InferenceSession(tmp_path / "model.onnx")
     texts = ["word1 word2", "word3", "word4 unheard " * 200]
@@ -61,7 +58,7 @@ def test_every_network_answers_like_the_original(cell, pooling, bidirectional, t
 
 def test_a_graph_that_answers_otherwise_is_not_written(tmp_path, monkeypatch):
     """As if the exporter had recorded another network."""
-    original, other = classifier(), classifier("cell=rnn")
+    original, other = classifier(), classifier(cell="rnn")
     export = torch.onnx.export
 
     def record_another(model, *arguments, **options):

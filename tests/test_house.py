@@ -1,6 +1,7 @@
 """The structure: imports go one way, files and functions stay small, start-up stays light."""
 
 import ast
+import functools
 import re
 import subprocess
 import sys
@@ -93,9 +94,14 @@ LONG, TOO_LONG = 300, 400  # lines of a file
 LONGEST_FUNCTION = 60  # lines without the docstring
 
 SOURCES = sorted(path for folder in PACKAGES.values() for path in folder.rglob("*.py"))
-TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in [*SOURCES, REPO / "run.py"]}
 IN_RNNCLF = [path for path in SOURCES if PACKAGES["rnnclf"] in path.parents]
 IN_SWEEPER = [path for path in SOURCES if PACKAGES["hydra_study_sweeper"] in path.parents]
+
+
+@functools.cache
+def trees() -> dict[Path, ast.Module]:
+    files = [*SOURCES, REPO / "run.py"]
+    return {path: ast.parse(path.read_text(encoding="utf-8")) for path in files}
 
 
 def module(path: Path) -> list[str]:
@@ -123,7 +129,7 @@ def test_imports_go_down_from_room_to_room():
         package, *rest = module(path)
         if not rest:
             continue  # the face of a package hands on what is inside
-        for name in imports(TREES[path]):
+        for name in imports(trees()[path]):
             if name.startswith(f"{package}."):
                 of_import = floor(package, name.split(".")[1])
                 assert of_import <= floor(package, rest[0]), f"{path} imports {name}"
@@ -140,7 +146,7 @@ def test_every_room_is_known_and_there_are_few():
 
 def test_no_module_imports_itself_by_way_of_others():
     modules = {".".join(module(path)): path for path in SOURCES}
-    graph = {name: set(imports(TREES[path])) & modules.keys() for name, path in modules.items()}
+    graph = {name: set(imports(trees()[path])) & modules.keys() for name, path in modules.items()}
     faces = set(PACKAGES)
     graph = {name: names - faces for name, names in graph.items()}
     assert len(list(TopologicalSorter(graph).static_order())) == len(modules)
@@ -148,7 +154,7 @@ def test_no_module_imports_itself_by_way_of_others():
 
 def test_the_sweeper_knows_nothing_of_classifiers():
     for path in IN_SWEEPER:
-        known = {name.split(".")[0] for name in imports(TREES[path])}
+        known = {name.split(".")[0] for name in imports(trees()[path])}
         assert not known & FOREIGN_TO_THE_SWEEPER, path
 
 
@@ -156,7 +162,7 @@ def test_only_the_adapter_knows_torchtext():
     users = {
         path.stem
         for path in SOURCES
-        if any(n.split(".")[0] == "torchtext" for n in imports(TREES[path]))
+        if any(n.split(".")[0] == "torchtext" for n in imports(trees()[path]))
     }
     assert users == {"torchtext_adapter"}
 
@@ -165,13 +171,13 @@ def test_only_the_edge_of_the_classifier_knows_hydra():
     users = {
         module(path)[1]
         for path in IN_RNNCLF
-        if any(name.split(".")[0] == "hydra" for name in imports(TREES[path]))
+        if any(name.split(".")[0] == "hydra" for name in imports(trees()[path]))
     }
     assert users <= KNOW_HYDRA
 
 
 def test_nothing_is_unpickled_but_what_a_parent_sends_to_its_workers():
-    for path, tree in TREES.items():
+    for path, tree in trees().items():
         known = {"pickle", "cloudpickle", "joblib", "dill", "shelve", "marshal"} & set(
             imports(tree)
         )
@@ -189,15 +195,15 @@ PRIVATE = {  # names of Hydra and Optuna that are not public, and why there is n
 
 
 def test_no_other_private_name_of_hydra_or_optuna_is_used():
-    ours = {name for tree in TREES.values() for name in defined(tree)}
+    ours = {name for tree in trees().values() for name in defined(tree)}
     for path in IN_SWEEPER:
         used = {
             node.attr
-            for node in ast.walk(TREES[path])
+            for node in ast.walk(trees()[path])
             if isinstance(node, ast.Attribute) and node.attr.startswith("_")
             if not node.attr.startswith("__")
         }
-        modules = [name for name in imports(TREES[path]) if "._" in name]
+        modules = [name for name in imports(trees()[path]) if "._" in name]
         assert modules == [], path
         foreign = used - ours - {"_exit"}  # of os
         assert foreign == PRIVATE.get(path.name, set()), path
@@ -226,7 +232,7 @@ def test_the_private_names_are_still_there():
 
 
 def test_no_value_of_a_configuration_has_a_second_default():
-    for path, tree in TREES.items():
+    for path, tree in trees().items():
         for node in ast.walk(tree):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
                 called_on = ast.unparse(node.func.value)
@@ -235,7 +241,7 @@ def test_no_value_of_a_configuration_has_a_second_default():
 
 
 def test_files_and_functions_are_small():
-    for path, tree in TREES.items():
+    for path, tree in trees().items():
         lines = len(path.read_text(encoding="utf-8").splitlines())
         assert lines <= TOO_LONG, path
         if lines > LONG:

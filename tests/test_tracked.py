@@ -3,10 +3,12 @@
 import json
 import signal
 import time
+from importlib.util import find_spec
 
 import pytest
 
-pytest.importorskip("mlflow")
+# Not `importorskip`: it takes two seconds to import, in each process of the tests.
+pytestmark = pytest.mark.skipif(find_spec("mlflow") is None, reason="there is no mlflow here")
 SMALL = ("hidden_size=8", "embedding_size=8")
 
 

@@ -34,7 +34,6 @@ _preloaded = [
     "hydra_plugins.hydra_optuna_sweeper.optuna_sweeper",
     "hydra_plugins.hydra_joblib_launcher.joblib_launcher",
     "hydra_plugins.hydra_submitit_launcher.submitit_launcher",
-    "warm",
 ]
 
 
@@ -137,7 +136,7 @@ def stop_server() -> None:
 
 def start_server() -> None:
     """Starts the server, unless it runs, with this folder among those that it imports from."""
-    FORKSERVER.set_forkserver_preload(_preloaded)
+    FORKSERVER.set_forkserver_preload([*_preloaded, "warm"])  # at last
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(Path(__file__).parent), prepend=os.pathsep)
         FORKSERVER_MODULE.ensure_running()

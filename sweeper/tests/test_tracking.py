@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections import Counter
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,8 @@ from hydra_study_sweeper.tracking.entry import Entry
 from hydra_study_sweeper.tracking.mirror import Mirror
 from processes import run_program
 
-pytest.importorskip("mlflow")
+# Not `importorskip`: it takes two seconds to import, in each process of the tests.
+pytestmark = pytest.mark.skipif(find_spec("mlflow") is None, reason="there is no mlflow here")
 REFIT = ["hydra.sweeper.refit.seeds=1", "steps=3"]
 
 
