@@ -5,11 +5,13 @@ import os
 import random
 import re
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from click.testing import CliRunner
+from omegaconf import OmegaConf
 from project import composed, result_of
 
 from rnnclf.bundles.verify import verify
@@ -20,6 +22,7 @@ from rnnclf.data.own import files_in, read_own
 from rnnclf.data.prepared import prepare
 from rnnclf.data.tokens import characters
 from rnnclf.errors import DataError
+from rnnclf.training.precheck import check_trials
 from rnnclf.training.run import train
 
 TINY = ["epochs=1", "embedding_size=4", "hidden_size=4", "device=cpu"]
@@ -272,9 +275,13 @@ def test_a_check_says_what_a_run_says_and_refuses_what_it_refuses(
         train(config, tmp_path / "run")
     torch.set_flush_denormal(False)  # which a run sets for its process
     of_run = [one.message for one in caplog.records if one.levelname == "WARNING"]
+    messages = [one.message for one in caplog.records]
+    caplog.clear()
+    with caplog.at_level("INFO", "rnnclf"):
+        check_trials([OmegaConf.structured(replace(config, evaluate_test=False))])
+    assert [one.message for one in caplog.records] == [*said[:2], *of_run], "as a study does"
     assert [line for line in said if "warning: " in line] == [f"warning: {one}" for one in of_run]
     assert len(of_run) == 3, "a row that is skipped, texts of training in validation and test"
-    messages = [one.message for one in caplog.records]
     assert set(said[:2]) < set(messages)
     parts = "csv-a: 74 training and 8 validation texts, 2 classes"
     assert any(message.startswith(parts) for message in messages)

@@ -1,5 +1,6 @@
 """The check of a study before its first trial."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -11,9 +12,13 @@ from rnnclf.data.prepared import prepare
 from rnnclf.data.vectors import read_vectors
 from rnnclf.errors import ConfigError
 
+log = logging.getLogger(__name__)
+
 
 def check_trials(nodes: Sequence[DictConfig]) -> Mapping[str, str]:
     """Checks configurations of trials, and prepares the data set and word vectors of all.
+
+    What is to be said of the data set is logged, as in a run.
 
     Args:
         nodes: Composed configurations that together have each choice and each bound.
@@ -32,8 +37,10 @@ def check_trials(nodes: Sequence[DictConfig]) -> Mapping[str, str]:
     if any(config.training.metric != first.training.metric for config in configs):
         raise ConfigError("training.metric is what trials are compared by; choose one metric")
     models = [config.model for config in configs]
-    for buckets in {model.wide_buckets for model in models}:
+    for buckets in sorted({model.wide_buckets for model in models}):
         data = prepare(first.dataset, Path(first.paths.data), buckets)
+    for line in (*data.notes, *data.complaints):
+        log.info("%s", line)
     files = dict.fromkeys((Path(m.vectors), m.embedding_size) for m in models if m.vectors)
     for file, size in files:
         read_vectors(file, data.vocabulary, size)
