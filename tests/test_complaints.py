@@ -58,6 +58,7 @@ def complaint(command: str) -> str:
         ("+colour=red", "There is no key 'colour'. All keys: python run.py --help"),
         ("+model.colour=red", "There is no key 'model.colour'."),
         ("+lr=0.1", "optimizer.lr exists already: leave out the +"),
+        ("learning-rate=0.1", "There is no key 'learning-rate'. Did you mean 'lr'?"),
         ("groups=7", "There is no key 'groups'. Did you mean 'group'?"),
         ("-m sweeps=smoke trials=5", "Did you mean 'n_trials'?"),
         ("-m sweeps=smoke timeout=60", "Did you mean 'minutes'?"),
@@ -84,6 +85,7 @@ def complaint(command: str) -> str:
         ("dataset.folder=a(b", "needs quotes of its own: 'KEY=\"VALUE\"'"),
         ("dataset.folder=it's", "'dataset.folder=it's' cannot be read; a value with blanks"),
         ("dataset.folder=a(b)", "there is no function a; a search space has choice, range,"),
+        ("lr=0,001", "optimizer.lr=0,001: write optimizer.lr=0.001, with a point"),
         ("lr=0.1,0.2", "optimizer.lr=0.1,0.2: several values need -m: python run.py -m "),
         # studies
         ("sweep=questions", "a study is python run.py -m sweeps=questions"),

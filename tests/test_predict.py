@@ -271,6 +271,15 @@ def test_a_wrong_file_is_one_line_and_leaves_no_output(content, message, model, 
     assert not (tmp_path / "out.csv").exists()
 
 
+@pytest.mark.parametrize("command", [["predict", "-o"], ["evaluate", "--mistakes"]])
+def test_the_output_never_replaces_the_texts(command, model, rnnclf, tmp_path):
+    (tmp_path / "in.csv").write_text("sentence,label\nWho was it ?,human\n")
+    done = rnnclf(command[0], model, "--file", "in.csv", command[1], "./in.csv", cwd=tmp_path)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "in.csv: the output would replace the texts; give it another name" in done.stderr
+    assert (tmp_path / "in.csv").read_text() == "sentence,label\nWho was it ?,human\n"
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

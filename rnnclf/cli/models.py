@@ -92,7 +92,7 @@ def _measure(
     from rnnclf.files.class_table import class_table
 
     if mistakes:
-        check_output(mistakes)
+        check_output(mistakes, file)
     reading = Reading(text=columns, label=label, encoding=encoding, keep=True)
     with errors_name_options():
         table = read_table(file, reading)

@@ -91,7 +91,7 @@ def predict(
             "-o, --column and --encoding are for --file; a text that begins with - comes after --"
         )
     if output:
-        check_output(output)
+        check_output(output, file)
     if file:
         table = _table_of(file, columns, encoding, keep=output is not None)
         answers = _answers(model, table.texts, BATCH, 1 if output else top, threshold)

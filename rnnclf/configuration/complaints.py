@@ -61,6 +61,7 @@ _INSTEAD = {
     r"An item is already at '(.*?)'": r"\1 exists already: leave out the +",
     r"Multiple values for (\S+)\. To|(\S+) appears more": r"\1\2 is chosen: leave out the +",
     r"mandatory value: .*full_key: ([\w.]+)": r"\1 has no value",
+    r"Ambiguous value for argument '(.*?)=0,(0\d+)'\n": r"\1=0,\2: write \1=0.\2, with a point",
     r"Ambiguous value for argument '(.*?)'\n": r"\1: several values need -m: python run.py -m \1",
     r"Sweep parameters '(.*?)' requires": rf"\1: {_STUDY} '\1'",
     "BasicSweeper does not support": f"{_STUDY} ...",
@@ -71,7 +72,7 @@ _NO_OPTION = re.compile(
 )
 _NO_LAUNCHER = re.compile(r"find 'hydra/launcher/(\w+)'")
 _UNKNOWN_KEY = re.compile(
-    r"Could not override '([\w.]+)'|Key '\w+' (?:is )?not in .*full_key: ([\w.]+)", re.DOTALL
+    r"Could not override '([\w.-]+)'|Key '\w+' (?:is )?not in .*full_key: ([\w.]+)", re.DOTALL
 )
 _SEVERAL_MODES = "Only one of --run, --multirun"  # Hydra has no exception of its own for it
 
@@ -124,7 +125,7 @@ def _explain_option(group: str, name: str, listed: str) -> str:
 
 
 def _suggest(key: str) -> str:
-    end = key.rpartition(".")[2]
+    end = key.rpartition(".")[2].replace("-", "_")
     if end in SYNONYMS:
         return f"Did you mean '{SYNONYMS[end]}'?"
     full = [*keys(Config), *keys(StudySweeperConf, "hydra.sweeper.")]

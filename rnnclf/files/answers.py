@@ -20,12 +20,14 @@ Answer = tuple[str | None, float]
 """A class and its probability; None for none of these."""
 
 
-def check_output(path: Path) -> None:
-    """Raises an error unless the name of a file tells a format, and its folder can be written."""
+def check_output(path: Path, source: Path | None = None) -> None:
+    """Raises an error if `path` has no known format, is `source`, or cannot be written."""
     if path.suffix.lower() not in SUFFIXES:
         raise ConfigError(f"{path}: the name of the output must end in {', '.join(SUFFIXES)}")
     if path.suffix.lower() == ".parquet" and find_spec("pyarrow") is None:
         raise ConfigError(f"{path}: Parquet needs pyarrow: pip install 'rnnclf[parquet]'")
+    if source and path.exists() and path.samefile(source):
+        raise ConfigError(f"{path}: the output would replace the texts; give it another name")
     beside(path).cleanup()  # otherwise a long computation would tell it at its end
 
 

@@ -55,6 +55,7 @@ class StudyProgress:
         self._refit = refit
         self._seen = {trial.number for trial in trials.in_state(*ENDED)}
         self._before = len(self._seen)
+        self._is_search = trials.spec.n_trials is not None  # otherwise a refit
         console = Console(markup=False)  # a value in brackets is no markup
         self._live = Live(console=console, transient=True, refresh_per_second=2)
         self._on_terminal = console.is_terminal
@@ -93,33 +94,35 @@ class StudyProgress:
     def _table(self, trials: Sequence[FrozenTrial]) -> Table:
         names = self._trials.spec.names
         table = Table(title=self._title, caption=self._caption(trials))
-        for column in ("trial", "seconds", names.step, names.value, "parameters"):
+        running = [trial for trial in trials if trial.state is TrialState.RUNNING]
+        # final runs of most applications have no validation part, and so no value before their end
+        measured = any(trial.last_step is not None or not _is_final(trial) for trial in running)
+        first = "trial" if self._is_search else "run"
+        for column in (first, "seconds", names.step, *[names.value] * measured, "parameters"):
             table.add_column(column)
-        for trial in trials:
-            if trial.state is TrialState.RUNNING:
-                step = trial.last_step
-                value = "" if step is None else f"{trial.intermediate_values[step]:.4f}"
-                table.add_row(
-                    str(trial.number),
-                    f"{_seconds(trial):.0f}",
-                    _place(trial),
-                    value,
-                    parameters(trial, names),
-                )
+        for trial in running:
+            step = trial.last_step
+            value = "" if step is None else f"{trial.intermediate_values[step]:.4f}"
+            table.add_row(
+                str(trial.number),
+                f"{_seconds(trial):.0f}",
+                _place(trial),
+                *[value] * measured,
+                parameters(trial, names),
+            )
         return table
 
     def _caption(self, trials: Sequence[FrozenTrial]) -> str:
         total = self._trials.total()
         counted = {s: sum(t.state is s and counts(t) for t in trials) for s in ENDED}
         done = sum(counted.values())
-        is_search = self._trials.spec.n_trials is not None
         parts = [
-            f"{done} of {total} {'trials' if is_search else 'runs'}",
-            *([f"{counted[TrialState.PRUNED]} pruned"] if is_search else []),
+            f"{done} of {total} {'trials' if self._is_search else 'runs'}",
+            *([f"{counted[TrialState.PRUNED]} pruned"] if self._is_search else []),
             f"{counted[TrialState.FAIL]} failed",
         ]
         best = self._trials.ranked()
-        if best and is_search:
+        if best and self._is_search:
             parts.append(f"best {_values(best[0])} (trial {best[0].number})")
         if done:
             parts.append(self._time_left())
@@ -129,7 +132,7 @@ class StudyProgress:
         """Estimates the time to the end of the study and of all studies, with their refits."""
         ended = self._trials.mean_seconds(*ENDED)
         end = self._trials.end_of_trials()
-        if end is not None and self._trials.spec.n_trials is not None:
+        if end is not None and self._is_search:
             seconds = max(0.0, end - time.time())
             fitting = min(self._trials.remaining(), seconds * self.workers / max(ended, 0.1))
             if fitting < 1:
@@ -138,7 +141,8 @@ class StudyProgress:
         complete = self._trials.mean_seconds(TrialState.COMPLETE) or ended
         left = self._trials.remaining() * ended + self._refit * complete
         line = f"about {duration(left / self.workers)} left"
-        line += ", with the refit" if self._refit else ""
+        if self._refit:
+            line += f", with the {'refit' if self._is_search else 'final runs'}"
         if waiting := self._queue.waiting:
             left += sum(study.trials * ended + study.refit * complete for study in waiting)
             line += f", {duration(left / self.workers)} for all studies"
@@ -164,9 +168,13 @@ def describe(trial: FrozenTrial, best: Sequence[FrozenTrial], names: NamesConf) 
 def parameters(trial: FrozenTrial, names: NamesConf) -> str:
     """Describes a trial by its parameters, and a run of a refit by its kind, seed and metric."""
     if role := trial.user_attrs.get(ROLE):
-        metric = names.final if role == "final" else names.value
+        metric = names.final if _is_final(trial) else names.value
         return f"{role} run, seed {trial.user_attrs[SEED]}, {metric}"
     return in_short(trial.params)
+
+
+def _is_final(trial: FrozenTrial) -> bool:
+    return trial.user_attrs.get(ROLE) == "final"
 
 
 def _values(trial: FrozenTrial) -> str:
