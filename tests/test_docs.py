@@ -21,8 +21,9 @@ RUN_PY = [  # test_run.py and test_sweeps.py run those with these options
     for command in COMMANDS
     if command.startswith("python run.py") and not re.search("--help|--config-dir", command)
 ]
-STUDIES = [command for command in RUN_PY if re.search(r" (sweeps|\+group)=", command)]
-RUNS = [command for command in RUN_PY if command not in STUDIES]
+OF_STUDIES = [command for command in RUN_PY if re.search(r" (sweeps|\+group)=", command)]
+STUDIES = dict.fromkeys(command.removesuffix(" dry_run=true") for command in OF_STUDIES)
+RUNS = [command for command in RUN_PY if command not in OF_STUDIES]
 
 
 def test_the_readme_is_short():
