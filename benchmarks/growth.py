@@ -4,7 +4,8 @@
     vocabulary  the same on 10^6 words, of which 10^4 to 10^6 are different
     classes     the same on 10^6 words of 10 to 1000 classes
     workers     a study of 320 trials that sleep for half a second, 1 to 16 workers
-    trials      a study of 10 to 10^4 trials that do nothing, 2 workers
+    trials      a study of 10 to 4000 trials that do nothing, 2 workers, random points
+    tpe         10 to 10^4 of them with the points of TPE
 
 A row is one command from its start to its end: the CPU seconds of a run or the wall seconds of a
 study, the peak memory (of a study: of all its processes), and the exponents of both since the row
@@ -88,11 +89,12 @@ def cost_of_run(texts: Texts) -> Cost:
         return Cost(usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 2**20)
 
 
-def cost_of_study(rule: str, trials: int, workers: int) -> Cost:
+def cost_of_study(rule: str, trials: int, workers: int, sampler: str = "random") -> Cost:
     """Runs a study whose trials follow a rule of `sleeping.py`."""
     with tempfile.TemporaryDirectory() as folder:
         command = [
             *(sys.executable, str(SLEEPING), "-m", "hydra/sweeper=study", f"rule={rule}"),
+            f"hydra/sweeper/sampler={sampler}",
             *(f"times={folder}/times", f"hydra.sweep.dir={folder}/study"),
             *(f"hydra.sweeper.n_trials={trials}", f"hydra.sweeper.workers={workers}"),
         ]
@@ -123,7 +125,8 @@ AXES = {
     "vocabulary": ((10**4, 10**5, 10**6), lambda n: cost_of_run(Texts(10**6, vocabulary=n))),
     "classes": ((10, 100, 1000), lambda n: cost_of_run(Texts(10**6, classes=n))),
     "workers": ((1, 4, 16), lambda n: cost_of_study("half", 320, n)),
-    "trials": ((10, 100, 1000, 10_000), lambda n: cost_of_study("none", n, 2)),
+    "trials": ((10, 100, 1000, 4000), lambda n: cost_of_study("none", n, 2)),
+    "tpe": ((10, 100, 1000, 10_000), lambda n: cost_of_study("none", n, 2, "tpe")),
 }
 
 

@@ -72,10 +72,12 @@ class StudyProgress:
     def update(self) -> None:
         """Logs the trials that have ended since the last call, and redraws the table."""
         trials = self._trials.all()
-        for trial in trials:
-            if trial.state.is_finished() and trial.number not in self._seen:
+        ended = [t for t in trials if t.state.is_finished() and t.number not in self._seen]
+        if ended:
+            best = self._trials.ranked()
+            for trial in ended:
                 self._seen.add(trial.number)
-                self._say(describe(trial, self._trials.ranked(), self._trials.spec.names))
+                self._say(describe(trial, best, self._trials.spec.names))
                 if len(self._seen) - self._before == FIRST_TRIALS and self._trials.remaining():
                     self._say(self._time_left())
         if self._on_terminal:

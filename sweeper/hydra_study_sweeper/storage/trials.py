@@ -77,6 +77,8 @@ class Trials:
         self.study = open_study(spec, self._storage, begun=begun)
         self._study_id = self._storage.get_study_id_from_name(spec.name)
         self.lock = claim_lock(spec)
+        # Of the first trials, which have ended and do not change: how many, and how many count.
+        self._ended = self._ended_counted = 0
 
     def all(self) -> list[FrozenTrial]:
         """Returns all trials, in the order of their numbers."""
@@ -191,8 +193,7 @@ class Trials:
         """
         with self.lock:
             trials = self.all()
-            others = [t for t in trials if LOST not in t.user_attrs and t.number != trial.number]
-            if name in {t.user_attrs[FOLDER][1] for t in others if FOLDER in t.user_attrs}:
+            if any(_has_folder(other, name) for other in trials if other.number != trial.number):
                 name = f"{name}_{trial.number}"
             lost = trial.user_attrs.get(RETRY_OF)
             if lost is not None:
@@ -293,7 +294,11 @@ class Trials:
         return sum(RETRY_OF not in trial.user_attrs for trial in trials[:number])
 
     def _counted(self) -> int:
-        return sum(counts(trial) for trial in self.all())
+        trials = self.all()
+        while self._ended < len(trials) and trials[self._ended].state.is_finished():
+            self._ended_counted += counts(trials[self._ended])
+            self._ended += 1
+        return self._ended_counted + sum(map(counts, trials[self._ended :]))
 
     def _why_lost(self, trial: FrozenTrial, stale: Set[int]) -> str | None:
         worker = trial.user_attrs.get(WORKER)
@@ -347,6 +352,12 @@ class Trials:
 def counts(trial: FrozenTrial) -> bool:
     """Returns whether a trial is one of `n_trials`; one that waits or is queued again is not."""
     return trial.state is not TrialState.WAITING and LOST not in trial.user_attrs
+
+
+def _has_folder(trial: FrozenTrial, name: str) -> bool:
+    """Returns whether a trial has the folder of this name, and gives it to no repetition."""
+    attributes = trial.user_attrs
+    return attributes.get(FOLDER, ("", None))[1] == name and LOST not in attributes
 
 
 def took(trial: FrozenTrial) -> Took:
