@@ -4,6 +4,7 @@ import copy
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -66,6 +67,14 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     if "PYTEST_XDIST_WORKER" in os.environ:
         shared = shared.parent
     os.environ["RNNCLF_CACHE"] = os.environ["XDG_CACHE_HOME"] = str(shared / "cache")
+
+
+@pytest.fixture(autouse=True)
+def denormals() -> Iterator[None]:
+    """A run in the tests' own process turns them off, and Hypothesis needs them."""
+    yield
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_flush_denormal(False)
 
 
 @pytest.fixture

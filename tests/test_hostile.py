@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import torch
 
 from rnnclf.cli.commands import main
 from rnnclf.data.cache import file_digest
@@ -76,7 +75,6 @@ def rnnclf_here(monkeypatch, tmp_path):
         return done
 
     yield run
-    torch.set_flush_denormal(False)  # which `predict` sets for its process
 
 
 @pytest.fixture

@@ -80,7 +80,6 @@ def test_a_command_without_a_reader_ends_without_a_word(trained, rnnclf, command
     [
         "train epochs=1 paths.outputs=file/x",
         "sweep sweeps=smoke n_trials=1 workers=1 paths.outputs=file/x",
-        "init file/x",
         # Before anything is read or computed: there is no such model, and that is not told.
         "baseline file/x",
         "ensemble gone gone --to file/x",

@@ -9,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import torch
 from click.testing import CliRunner
 from omegaconf import OmegaConf
 from project import composed, result_of
@@ -273,7 +272,6 @@ def test_a_check_says_what_a_run_says_and_refuses_what_it_refuses(
     said = check(str(file)).splitlines()
     with caplog.at_level("INFO", "rnnclf"):
         train(config, tmp_path / "run")
-    torch.set_flush_denormal(False)  # which a run sets for its process
     of_run = [one.message for one in caplog.records if one.levelname == "WARNING"]
     messages = [one.message for one in caplog.records]
     caplog.clear()

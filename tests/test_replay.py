@@ -8,7 +8,6 @@ import numpy as np
 import optuna
 import pytest
 import real_studies
-import torch
 from arms import RayPruner
 from comparisons import Replays, holm
 from hydra_study_sweeper.space.dimensions import Dimension
@@ -206,7 +205,6 @@ def test_the_design_begins_with_the_defaults_and_is_continued(tmp_path: Path):
 @pytest.fixture
 def denormals():
     yield
-    torch.set_flush_denormal(False)  # which a run sets for its process
 
 
 @pytest.mark.usefixtures("denormals")

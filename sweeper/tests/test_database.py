@@ -73,7 +73,9 @@ def test_a_server_that_stays_away_is_one_line(storage, monkeypatch):
     def away():
         raise OperationalError("SELECT", {}, Exception("connection refused"))
 
-    with pytest.raises(StudyError, match=r"away for .*connection refused.*same command continues"):
+    with pytest.raises(
+        StudyError, match=r"unreachable for .*connection refused.*same command continues"
+    ):
         database.patiently(away)
 
 
