@@ -224,7 +224,7 @@ def test_a_group_is_named_by_its_number(run_py, tmp_path):
     done = run_py("-m", "+group=7", "sweeps=smoke", "dry_run=true", "dataset=sample")
     assert done.returncode == 0, done.stderr
     assert "study smoke-sample-gru" in done.stdout
-    assert "fixed: +group=7 sweeps=smoke" in done.stdout
+    assert "fixed: '+group=\"7\"' sweeps=smoke" in done.stdout, "as Hydra needs it"
 
 
 def test_without_a_validation_part_the_last_epoch_counts_and_the_test_is_shown(run_py, tmp_path):

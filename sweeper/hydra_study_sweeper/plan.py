@@ -1,6 +1,5 @@
 """The studies that a command line asks for, checked before the first trial."""
 
-import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -158,8 +157,8 @@ class StudyPlan:
             yield from fold(f"  {dimension.key:{width}}  {dimension}", " " * (width + 4))
         for warning in self.warnings:
             yield f"  {warning}"
-        typed = (re.sub(r'="(\w+)"$', r"=\1", one) for one in self.worker.composer.bases.overrides)
-        yield from fold(f"  fixed: {shlex.join(typed) or 'nothing'}", " " * 4)
+        fixed = shlex.join(self.worker.composer.bases.overrides) or "nothing"
+        yield from fold(f"  fixed: {fixed}", " " * 4)
         repeats = self.worker.repeats
         if repeats.count > 1:
             yield f"  each trial: {repeats.count} runs with {' '.join(repeats.overrides)}"

@@ -72,6 +72,17 @@ def test_only_the_trial_of_this_hosts_process_is_lost_with_it(host, is_lost, tri
     assert (trials.all()[0].state is TrialState.FAIL) is is_lost
 
 
+def test_a_trial_that_repeats_a_lost_one_has_its_folder(trials):
+    """A name that another trial has gets the number added; a lost trial gives its name away."""
+    assert trials.settle_folder(trials.claim(), "x=1") == "x=1"
+    (trials.paths.folder / "x=1").mkdir()
+    assert trials.settle_folder(trials.claim(), "x=1") == "x=1_1"
+    (lost, _) = trials.settle(lambda trial: "gone", blameless=True)
+    repeated = trials.claim()
+    assert trials.settle_folder(repeated, "x=1") == "x=1"
+    assert trials.folder_of(trials.all()[lost.number]) == trials.paths.folder / "x=1"
+
+
 def test_no_more_processes_begin_than_there_are_trials(trials, monkeypatch):
     given = []
 
