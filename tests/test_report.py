@@ -103,7 +103,7 @@ def test_every_figure_is_drawn_without_a_network(page):
     scroll_through(page)
     captions = page.locator("figcaption").all_inner_texts()
     assert [caption.split()[0] for caption in captions] == [
-        *("Every", "The", "The"),  # trial, all hyperparameters, winner again
+        *("Every", "Tuning", "The", "The"),  # trial, curve, all hyperparameters, winner again
         *("Loss", "Accuracy", "Confusions"),
     ]
     assert page.locator("figure:has(.main-svg)").count() == len(captions)
@@ -288,6 +288,18 @@ def test_a_journal_that_cannot_be_read_is_said_on_the_page(place, tmp_path, rnnc
     html = (tmp_path / "report.html").read_text()
     assert said in html
     assert "The winner again" in html
+
+
+def test_the_luck_of_a_winner_is_its_distance_to_the_mean_over_seeds(place, tmp_path, rnnclf):
+    shutil.copytree(place / STUDY, tmp_path / "study")
+    path = tmp_path / "study" / "study.json"
+    record = json.loads(path.read_text())
+    record["best"][0]["values"] = [0.75]
+    record["refit"]["validation"] |= {"values": [0.6, 0.7], "mean": 0.65}
+    path.write_text(json.dumps(record))
+    assert rnnclf("report", "study", cwd=tmp_path).returncode == 0
+    said = "the winner reached 0.7500, which is 10.0 points above its mean over the seeds"
+    assert said in (tmp_path / "report.html").read_text()
 
 
 def test_a_study_that_still_runs_is_there(place, tmp_path, rnnclf):

@@ -79,6 +79,7 @@ class StudyDetails:
         record: Its record; None before it has ended.
         search: The search, from its journal.
         spread: The accuracies of the winner over several seeds.
+        luck: By how much its value in the search is above its mean over the seeds.
         command: The command that runs the winner.
     """
 
@@ -87,6 +88,7 @@ class StudyDetails:
     record: StudyRecord | None
     search: Search
     spread: go.Figure | None
+    luck: float | None
     command: str | None
 
 
@@ -146,7 +148,9 @@ def describe_tasks(found: Found) -> Iterator[Task]:
 
 def _describe_study(folder: Path, record: StudyRecord | None, metric: str) -> StudyDetails:
     refit = record and record.refit
-    spread = None
+    spread = luck = None
+    if refit and refit.validation and record and len(record.directions) == 1:
+        luck = record.best[0].values[0] - refit.validation.mean
     if refit:
         parts = {"test" if role == "final" else role: one for role, one in refit.by_role.items()}
         spread = seeds_spread(metric, parts)
@@ -156,6 +160,7 @@ def _describe_study(folder: Path, record: StudyRecord | None, metric: str) -> St
         record=record,
         search=read_search(folder, f"validation {metric}"),
         spread=spread,
+        luck=luck,
         command=_command_of(folder) if record and record.best else None,
     )
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 from hydra_study_sweeper.files import check_place, write_text
+from hydra_study_sweeper.printable import counted
 from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
@@ -47,7 +48,8 @@ def render(found: Found, folders: Sequence[Path]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"share": _share, "plain": plain, "figure_json": _figure_json}
+    environment.filters |= {"share": _share, "plain": plain, "counted": counted}
+    environment.filters["figure_json"] = _figure_json
     scripts = [get_plotlyjs(), _asset("report.js")]
     return environment.get_template("report.html").render(
         tasks=list(describe_tasks(found)),

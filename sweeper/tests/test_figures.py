@@ -1,16 +1,20 @@
 """Figures of a search: what there is enough to draw, and the page of them."""
 
+import itertools
+import math
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import optuna
 import pytest
 from hydra_study_sweeper.output.figures import draw, drawable
+from hydra_study_sweeper.output.tuning_curve import best_of
 from hydra_study_sweeper.paths import StudyPaths
 from hydra_study_sweeper.storage.journal import open_journal
 
-ALWAYS = {"history", "parallel_coordinates"}
+ALWAYS = {"history", "tuning_curve", "parallel_coordinates"}
 
 
 def search(folder: Path, n_trials: int) -> optuna.Study:
@@ -61,13 +65,39 @@ def test_with_several_objectives_or_one_value_there_is_nothing_to_draw():
     assert (drawable(two), drawable(one)) == ({}, {})
 
 
+def test_the_tuning_curve_is_the_best_of_all_subsets():
+    values = np.array([0.3, 0.9, 0.1, 0.5, 0.5])
+    mean, low, high = best_of(values, np.arange(1, 6))
+    for size in range(1, 6):
+        best = sorted(max(chosen) for chosen in itertools.combinations(values, size))
+        assert mean[size - 1] == pytest.approx(np.mean(best))
+        assert low[size - 1] == best[math.ceil(0.05 * len(best)) - 1]
+        assert high[size - 1] == best[math.ceil(0.95 * len(best)) - 1]
+
+
+def test_the_tuning_curve_of_losses_falls_and_counts_pruned_trials():
+    study = optuna.create_study(direction="minimize")
+    for loss, state in (
+        (0.4, None),
+        (math.inf, None),
+        (0.9, optuna.trial.TrialState.PRUNED),
+        (0.2, None),
+    ):
+        trial = study.ask()
+        trial.report(loss, 1)
+        study.tell(trial, None if state else loss, state)
+    curve = draw(study, "loss")["tuning_curve"].data[-1]
+    assert list(curve.x) == [1, 2, 3]
+    assert list(curve.y) == pytest.approx([0.5, (0.4 + 0.2 + 0.2) / 3, 0.2])
+
+
 def test_the_command_writes_a_page_that_needs_no_network(tmp_path):
     search(tmp_path, 2)
     command = [sys.executable, "-m", "hydra_study_sweeper.output.figures", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, f"{tmp_path / 'figures.html'}\n"), done.stderr
     page = (tmp_path / "figures.html").read_text(encoding="utf-8")
-    assert page.count("Plotly.newPlot(") >= 2
+    assert page.count("Plotly.newPlot(") == len(ALWAYS)
     assert "<script src=" not in page
 
 

@@ -1,4 +1,4 @@
-"""Figures of a search, as Optuna draws them: `python -m hydra_study_sweeper.output.figures STUDY`.
+"""Figures of a search, most of them Optuna's: `python -m hydra_study_sweeper.output.figures STUDY`.
 
 The command writes `figures.html` into the folder of the study.
 """
@@ -15,6 +15,7 @@ from optuna.trial import TrialState
 
 from hydra_study_sweeper.errors import SweeperError
 from hydra_study_sweeper.files import write_text
+from hydra_study_sweeper.output.tuning_curve import plot_tuning_curve, tellable
 from hydra_study_sweeper.printable import told
 from hydra_study_sweeper.storage.journal import read_journal
 
@@ -39,6 +40,8 @@ def drawable(study: optuna.Study) -> dict[str, list[str]]:
     varied = [name for name in names if len({trial.params.get(name) for trial in trials}) > 1]
     common = [name for name in varied if all(name in trial.params for trial in trials)]
     figures: dict[str, list[str]] = {"history": []}
+    if tellable(study):
+        figures["tuning_curve"] = []
     if common and len(trials) >= FEWEST_FOR_IMPORTANCES:
         figures["importances"] = common
     if varied:
@@ -59,6 +62,7 @@ def draw(study: optuna.Study, objective: str = "objective value") -> "dict[str, 
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         draws: dict[str, Callable[..., go.Figure]] = {
             "history": visualization.plot_optimization_history,
+            "tuning_curve": plot_tuning_curve,
             "importances": partial(
                 visualization.plot_param_importances,
                 # The default of Optuna 5; that of Optuna 4 needs scikit-learn.
