@@ -10,7 +10,7 @@ from hydra_study_sweeper.options import PRUNERS, SAMPLERS
 from hydra_study_sweeper.space.points import Point
 from hydra_study_sweeper.workers.samplers import make_pruner, make_sampler
 from omegaconf import DictConfig, OmegaConf
-from optuna.pruners import MedianPruner
+from optuna.pruners import MedianPruner, SuccessiveHalvingPruner
 from optuna.samplers import RandomSampler, TPESampler
 from recordings import Space
 from simulator import Arm, Array
@@ -71,6 +71,23 @@ def arms_of(space: Space, known: Sequence[Point]) -> dict[str, Arm]:
     }
 
 
+def tried_arms(space: Space) -> dict[str, Arm]:
+    """Returns variants of our search by name, the search itself first."""
+    ours = arms_of(space, [])["ours, cold"]
+    plain = replace(ours, pruner=_pruner("none"))
+    return {
+        "ours, cold": ours,
+        "no pruner": plain,
+        "median pruner": replace(ours, pruner=_pruner("median")),
+        "asha, rungs 1, 3, 9": replace(ours, pruner=_halving(1, 3)),
+        "asha, rungs 2, 6": replace(ours, pruner=_halving(2, 3)),
+        "second chance, rungs 2, 4, 8": replace(plain, rungs=(2, 2)),
+        "second chance, rungs 1, 3, 9": replace(plain, rungs=(1, 3)),
+        "three finalists": replace(ours, finalists=3),
+        "Gaussian process": replace(ours, sampler=_made_of(OmegaConf.create(SAMPLERS["gp"]))),
+    }
+
+
 def _tpe(seed: int) -> optuna.samplers.BaseSampler:
     return TPESampler(seed=seed)
 
@@ -85,3 +102,7 @@ def _made_of(config: DictConfig) -> Callable[[int], optuna.samplers.BaseSampler]
 
 def _pruner(name: str) -> Callable[[], optuna.pruners.BasePruner]:
     return lambda: make_pruner(OmegaConf.create(PRUNERS[name]))
+
+
+def _halving(first: int, factor: int) -> Callable[[], optuna.pruners.BasePruner]:
+    return lambda: SuccessiveHalvingPruner(min_resource=first, reduction_factor=factor)

@@ -1,30 +1,33 @@
 """Compares searches in the world of the recorded curves, and writes docs/search.md.
 
     python benchmarks/replay.py [--repetitions 40] [--names questions-default]
+    python benchmarks/replay.py --tried     # variants of our search, with 2 workers
 
 Repeats each search of `arms.py` on a simulated clock with 1, 2, 4 and 16 workers, for as long as 40
-full trainings take. Writes the pictures and the part of the page below its mark. Trains nothing:
-needs `benchmarks/curves/`, and chromium for the pictures.
+full trainings take. Writes the pictures and the part of the page below its mark; with `--tried`,
+prints one table. Trains nothing: needs `benchmarks/curves/`, and chromium for the pictures.
 """
 
 import argparse
 import itertools
 import os
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache, partial
 
 import numpy as np
 import optuna
-from arms import OURS, STOCK, arms_of
+from arms import OURS, STOCK, arms_of, tried_arms
 from comparisons import Replays
 from hydra_study_sweeper.space.points import Point
 from portfolio import portfolio
 from recordings import Space, path_of, read_runs, recorded_enough, space_of
 from replay_page import write_page
 from scipy.stats import qmc
-from simulator import Array, World, search, summarize, winner
+from simulator import Array, World, search, summarize
 from smoothers import gaussian_process, nearest, targets_of
+from winners import raced, winner
 
 WORKERS = (1, 2, 4, 16)
 FULL_TRIALS = 40
@@ -83,13 +86,17 @@ def replay(job: tuple[str, str, int, int]) -> Array:
     name, arm_name, workers, seed = job
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     scene = scene_of(name)
-    arm, dimensions = arms_of(scene.space, scene.known)[arm_name], scene.space.dimensions
+    arms = arms_of(scene.space, scene.known) | tried_arms(scene.space)
+    arm, dimensions = arms[arm_name], scene.space.dimensions
     random = np.random.default_rng(seed)
     train = partial(scene.world.train, random=random)
     seconds = FULL_TRIALS * scene.seconds / workers
     ended = search(arm, dimensions, train, workers, seconds, seed)
     times = seconds * np.arange(1, STEPS + 1) / STEPS
-    won = [winner(ended, float(time)) for time in times]
+    if arm.finalists > 1:
+        won = [raced(arm, ended, train, workers, float(time)) for time in times]
+    else:
+        won = [winner(ended, float(time)) for time in times]
     points = [point for point in won if point is not None]
     qualities = iter(scene.world.quality(points) if points else ())
     return np.array([scene.default if point is None else next(qualities) for point in won])
@@ -165,12 +172,31 @@ def replays_of(name: str, repetitions: int, pool: ProcessPoolExecutor) -> Replay
     )
 
 
+def print_tried(names: Sequence[str], repetitions: int, pool: ProcessPoolExecutor) -> None:
+    """Prints what variants of our search reach after 25, 50 and 100 % of the time."""
+    arms = list(tried_arms(space_of(names[0])))
+    jobs = [(name, arm, 2, n) for arm in arms for name in names for n in range(repetitions)]
+    quality = np.array(list(pool.map(replay, jobs, chunksize=4)))
+    quality = quality.reshape(len(arms), len(names), repetitions, STEPS)
+    shown = quality[..., [STEPS // 4 - 1, STEPS // 2 - 1, -1]]
+    error = np.sqrt((shown.var(2, ddof=1) / repetitions).sum(1)) / len(names)
+    print(f"| search | 25% | 50% | 100% | standard error | {' | '.join(names)} |")
+    print("| --- " * (5 + len(names)) + "|")
+    for arm, each, wrong in zip(arms, shown.mean(2), error, strict=True):
+        values = [*each.mean(0), wrong[-1], *each[:, -1]]
+        print(f"| {arm} | {' | '.join(f'{value:.4f}' for value in values)} |")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repetitions", type=int, default=40)
     parser.add_argument("--names", nargs="+", default=recorded_enough())
+    parser.add_argument("--tried", action="store_true")
     options = parser.parse_args()
     with ProcessPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        if options.tried:
+            print_tried(options.names, options.repetitions, pool)
+            return
         replays = [replays_of(name, options.repetitions, pool) for name in options.names]
     write_page(replays)
 

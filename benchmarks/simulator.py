@@ -140,6 +140,9 @@ class Arm:
         in_batches: Whether workers wait for each other after each trial.
         value: Makes the value of a trial from its validation curve.
         keeps_pruned: Whether a pruned trial has a value and can win.
+        rungs: The first rung, and by which factor the next is higher. A trial waits at each rung,
+            and goes on from there as soon as it is promising; None for a pruner.
+        finalists: How many of the best trials are trained anew before one wins.
     """
 
     sampler: Callable[[int], optuna.samplers.BaseSampler]
@@ -148,6 +151,8 @@ class Arm:
     in_batches: bool = False
     value: Callable[[Array], float] = np.max
     keeps_pruned: bool = False
+    rungs: tuple[int, int] | None = None
+    finalists: int = 1
 
 
 @dataclass(frozen=True)
@@ -177,6 +182,36 @@ class _Running:
     epochs: int = field(default=0, compare=False)
 
 
+class _Waiting:
+    """Trials that wait at rungs for a second chance.
+
+    A trial goes on if it is among the best 1/factor of those that have reached its rung (Li et al.,
+    "A System for Massively Parallel Hyperparameter Tuning", MLSys 2020).
+    """
+
+    def __init__(self, first: int, factor: int) -> None:
+        self._factor = factor
+        self._reached: dict[int, dict[int, float]] = {first * factor**n: {} for n in range(8)}
+        self._trials: dict[int, _Running] = {}
+
+    def arrives(self, one: _Running, value: float) -> bool:
+        """Tells whether a trial is at a rung, where it then waits."""
+        if one.epochs not in self._reached:
+            return False
+        self._reached[one.epochs][one.number] = value
+        self._trials[one.number] = one
+        return True
+
+    def promoted(self) -> _Running | None:
+        """Returns the trial that goes on, if there is one: the best of the highest rung."""
+        for epochs, values in sorted(self._reached.items(), reverse=True):
+            best = sorted(values, key=values.__getitem__, reverse=True)
+            for number in best[: len(values) // self._factor]:
+                if number in self._trials and self._trials[number].epochs == epochs:
+                    return self._trials.pop(number)
+        return None
+
+
 def search(
     arm: Arm,
     dimensions: Sequence[Dimension],
@@ -201,16 +236,32 @@ def search(
     study = optuna.create_study(
         direction="maximize", sampler=arm.sampler(seed), pruner=arm.pruner()
     )
-    for point in arm.first:
-        study.enqueue_trial(point)
+    first = iter(arm.first)
     running: list[_Running] = []
     ended: list[Ended] = []
+    waiting = _Waiting(*arm.rungs) if arm.rungs else None
 
     def begin(now: float) -> None:
-        trial = study.ask()
-        curves = train(suggest(trial, dimensions))
-        first = now + float(curves.seconds[0])
-        heapq.heappush(running, _Running(first, trial.number, trial, curves, now))
+        one = waiting.promoted() if waiting else None
+        if one is None:
+            if (point := next(first, None)) is not None:
+                study.enqueue_trial(point)
+            trial = study.ask()
+            curves = train(suggest(trial, dimensions))
+            end = now + float(curves.seconds[0])
+            heapq.heappush(running, _Running(end, trial.number, trial, curves, now))
+            return
+        study.enqueue_trial(one.trial.params)  # a trial that has ended in Optuna cannot go on
+        one.trial = study.ask()
+        suggest(one.trial, dimensions)
+        for epoch, value in enumerate(one.curves.value[: one.epochs], 1):
+            one.trial.report(float(value), epoch)
+        one.began = now - float(one.curves.seconds[one.epochs - 1])
+        go_on(one)
+
+    def go_on(one: _Running) -> None:
+        one.next_end = one.began + float(one.curves.seconds[one.epochs])
+        heapq.heappush(running, one)
 
     for _ in range(workers):
         begin(0.0)
@@ -218,9 +269,14 @@ def search(
         one = heapq.heappop(running)
         now = one.next_end
         outcome = _end_epoch(one, arm)
+        if (
+            outcome is None
+            and waiting
+            and waiting.arrives(one, float(one.curves.value[: one.epochs].max()))
+        ):
+            outcome = (TrialState.PRUNED, None)
         if outcome is None:
-            one.next_end = one.began + float(one.curves.seconds[one.epochs])
-            heapq.heappush(running, one)
+            go_on(one)
             continue
         state, value = outcome
         study.tell(one.trial, value, state)
@@ -240,9 +296,3 @@ def _end_epoch(one: _Running, arm: Arm) -> tuple[TrialState, float | None] | Non
     if not one.trial.should_prune():
         return None
     return (TrialState.COMPLETE, value) if arm.keeps_pruned else (TrialState.PRUNED, None)
-
-
-def winner(ended: Sequence[Ended], seconds: float) -> Point | None:
-    """Returns which point wins if all is over after some seconds; None if no trial is complete."""
-    able = [trial for trial in ended if trial.value is not None and trial.seconds <= seconds]
-    return max(able, key=lambda trial: trial.value or 0.0).point if able else None

@@ -16,8 +16,9 @@ from optuna.pruners import SuccessiveHalvingPruner
 from optuna.samplers import RandomSampler, TPESampler
 from project import composed
 from recordings import Run, Space, missing, read_runs, space_of, write_runs
-from simulator import Arm, Curves, Ended, World, search, spread, summarize, winner
+from simulator import Arm, Curves, Ended, World, search, spread, summarize
 from smoothers import gaussian_process, nearest, targets_of
+from winners import raced, winner
 
 DIMENSIONS = [Dimension("x", FloatDistribution(0.0, 1.0))]
 
@@ -60,6 +61,30 @@ def test_a_pruned_trial_frees_its_worker_and_cannot_win():
     assert [one.value for one in ended] == [0.8, None, None]
     kept = search(replace(arm, keeps_pruned=True), DIMENSIONS, flat, 1, 11.0, 0)
     assert [one.value for one in kept] == [0.8, 0.2, 0.4]
+
+
+def test_with_a_second_chance_a_trial_goes_on_from_its_rung_when_it_is_promising():
+    arm = trying(0.8, 0.2, 0.4, 0.9, rungs=(1, 2))
+    # 0.8 goes on when it is the better of two, and 0.9 at once: it is in the better half of four.
+    waits = [(0.8, 4, None), (0.2, 5, None), (0.4, 11, None), (0.9, 15.5, None)]
+    completes = [(0.8, 9, 0.8), (0.9, 20, 0.9)]
+    ended = search(arm, DIMENSIONS, flat, 1, 20.0, 0)
+    found = [(one.point["x"], one.seconds, one.value) for one in ended]
+    assert found == sorted(waits + completes, key=lambda one: one[1])
+
+
+def test_finalists_are_trained_anew_in_the_time_that_the_search_leaves_them():
+    """0.6 was lucky once; it takes 2 trainings of 6 s, and 0.5 takes 2 of 5 s."""
+    ended = [Ended(10.0, {"x": 0.6}, 0.9), Ended(20.0, {"x": 0.5}, 0.85), Ended(99.0, {}, 1.0)]
+    fair = {0.6: 0.6, 0.5: 0.8}
+
+    def train(point: dict) -> Curves:
+        return replace(flat(point), value=np.array([fair[point["x"]]]))
+
+    arm = trying(finalists=2)
+    assert raced(arm, ended, train, 1, 42.0) == {"x": 0.5}
+    assert raced(arm, ended, train, 1, 41.0) == {"x": 0.6}, "there is no time for both"
+    assert raced(arm, ended, train, 2, 31.0) == {"x": 0.5}
 
 
 def test_the_same_seed_gives_the_same_search():
