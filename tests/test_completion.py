@@ -14,7 +14,11 @@ OFFERED = [  # a line, the words that bash cuts it into, what it offers at its e
     ("rnnclf train model.hid", "rnnclf train model.hid", {"model.hidden_size="}),
     ("rnnclf train epo", "rnnclf train epo", {"epochs="}),
     ("rnnclf train precision=", "rnnclf train precision =", {"float32", "bf16"}),
-    ("rnnclf train tracking=", "rnnclf train tracking =", {"tensorboard", "mlflow", "wandb"}),
+    (
+        "rnnclf train tracking=",
+        "rnnclf train tracking =",
+        {"tensorboard", "mlflow", "wandb", "trackio"},
+    ),
     ("rnnclf sweep sampler=q", "rnnclf sweep sampler = q", {"qmc"}),
     ("rnnclf sweep +gr", "rnnclf sweep +gr", {"+group="}),
     (

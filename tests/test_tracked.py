@@ -56,6 +56,6 @@ def test_each_run_of_a_grid_has_an_entry(run_py, tmp_path):
 def test_a_tracker_is_refused_before_the_run(run_py, tmp_path):
     done = run_py("tracking=mlfow", *SMALL)
     assert done.returncode == 2
-    assert done.stderr.startswith("error: tracking is tensorboard, mlflow, wandb or")
+    assert done.stderr.startswith("error: tracking is tensorboard, mlflow, wandb, trackio or")
     assert len(done.stderr.splitlines()) == 1
     assert not list(tmp_path.glob("outputs/*"))

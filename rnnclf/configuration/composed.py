@@ -40,8 +40,9 @@ class ComposedConfig(Config):
     Attributes:
         search_space: The search space of a study, by key; `sweeps=` sets it.
         resume: The folder of an interrupted run. The run continues with its own configuration.
-        tracking: Where a run or a study is also recorded: `tensorboard`, `mlflow`, `wandb`, or the
-            dotted path of a class like `hydra_study_sweeper.tracking.entry.Tracker`.
+        tracking: Where a run or a study is also recorded: `tensorboard`, `mlflow`, `wandb`,
+            `trackio`, or the dotted path of a class like
+            `hydra_study_sweeper.tracking.entry.Tracker`.
     """
 
     search_space: dict[str, Any]

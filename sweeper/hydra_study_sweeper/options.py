@@ -139,8 +139,9 @@ class StudySweeperConf(StockOptions):
         repeats: See `RepeatsConf`.
         refit: See `RefitConf`.
         names: What the screen calls the application's numbers.
-        tracking: Where the study is also recorded: `tensorboard`, `mlflow`, `wandb`, or the dotted
-            path of a class like `hydra_study_sweeper.tracking.entry.Tracker`; null for nowhere.
+        tracking: Where the study is also recorded: `tensorboard`, `mlflow`, `wandb`, `trackio`, or
+            the dotted path of a class like `hydra_study_sweeper.tracking.entry.Tracker`; null for
+            nowhere.
         next: Commands to suggest when the studies have ended. `{folder}` is the folder of the
             study, `{model}` that of its final model; a command with one of them is suggested only
             after a single study.

@@ -4,9 +4,11 @@ import json
 import os
 import pty
 import socket
+import sqlite3
 import subprocess
 import sys
 from collections import Counter
+from contextlib import closing
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -33,6 +35,7 @@ def tracked(tmp_path, monkeypatch):
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
     monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.setenv("TRACKIO_DIR", str(tmp_path / "trackio"))
 
     def run(tracker: str, *arguments: str, before: str = ""):
         command = ["-m", f"hydra.sweeper.tracking={tracker}", *arguments]
@@ -153,6 +156,36 @@ def test_wandb_gets_the_points_of_a_resumed_run_once(tmp_path, monkeypatch):
     wandb.teardown()
     sent = [steps_in(path) for path in sorted(tmp_path.glob("wandb/offline-run-*/run-*.wandb"))]
     assert sent == [[0, 1], [2, 3]]
+
+
+def test_trackio_has_a_study_with_its_trials_in_its_group_and_continues_it(tracked, tmp_path):
+    for trials in (2, 4):
+        arguments = (f"hydra.sweeper.n_trials={trials}", "hydra/sweeper/pruner=asha", *REFIT)
+        done = tracked("trackio", *arguments)
+        assert done.returncode == 0 and "rackio" not in done.stdout + done.stderr, done.stdout
+    with closing(sqlite3.connect(tmp_path / "trackio/default.db")) as database:
+        read = database.cursor().execute
+        rows = read("SELECT run_name, step, metrics FROM metrics ORDER BY id").fetchall()
+        configs = {
+            name: json.loads(text) for name, text in read("SELECT run_name, config FROM configs")
+        }
+        (manifests,) = zip(*read("SELECT manifest FROM artifact_versions"), strict=True)
+    assert {config["_Group"] for config in configs.values()} == {str(tmp_path / "study")}
+    assert {name.rstrip("0123456789-") for name in configs} == {"study", "trial", "refit-of"}
+    (best,) = json.loads((tmp_path / "study/study.json").read_text())["best"]
+    results = [json.loads(text) for name, _, text in rows if name == "study"]
+    assert results[-1]["result/best value"] == best["values"][0]
+    assert all("study.json" in manifest for manifest in manifests)
+    for number in range(4):
+        trial, config = read_trial(tmp_path / "study" / str(number)), configs[f"trial-{number}"]
+        assert config["state"] == trial.state
+        assert trial.params.items() <= config.items()
+        steps = [
+            step
+            for name, step, text in rows
+            if name == f"trial-{number}" and "value" in json.loads(text)
+        ]
+        assert steps == list(range({"complete": 3, "pruned": len(steps)}[trial.state]))
 
 
 def test_a_record_that_cannot_be_read_costs_a_line(tmp_path, monkeypatch, caplog):

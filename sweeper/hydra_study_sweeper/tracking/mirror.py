@@ -22,7 +22,12 @@ from hydra_study_sweeper.records import State
 from hydra_study_sweeper.tracking.entry import Entry, Tracker
 
 log = logging.getLogger(__name__)
-LIBRARIES = {"tensorboard": "tensorboardX", "mlflow": "mlflow", "wandb": "wandb"}
+LIBRARIES = {
+    "tensorboard": "tensorboardX",
+    "mlflow": "mlflow",
+    "wandb": "wandb",
+    "trackio": "trackio",
+}
 EVERY = 2.0  # seconds between two looks at the records
 PATIENCE = 20.0  # seconds without progress after which a command ends without its tracker
 
