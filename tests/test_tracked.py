@@ -2,7 +2,9 @@
 
 import json
 import signal
+import sqlite3
 import time
+from contextlib import closing
 from importlib.util import find_spec
 
 import pytest
@@ -40,7 +42,9 @@ def test_a_resumed_run_continues_its_entry(run_py, start_run_py, tmp_path, monke
         epoch["epoch"]: epoch["val_loss"] for epoch in epochs
     }
     files = {file.path for file in client.list_artifacts(run.info.run_id)}
-    assert files == {"config.yaml", "result.json"}
+    card = (tmp_path / "run/README.md").read_text()
+    assert card.startswith("# run\n") and f"| {result['test_accuracy']:.4f} |" in card
+    assert files == {"config.yaml", "result.json", "README.md"}
 
 
 def test_each_run_of_a_grid_has_an_entry(run_py, tmp_path):
@@ -51,6 +55,19 @@ def test_each_run_of_a_grid_has_an_entry(run_py, tmp_path):
     for number in range(2):
         events = EventAccumulator(str(tmp_path / f"grid/{number}/tensorboard")).Reload()
         assert [one.step for one in events.Scalars("val_accuracy")] == [1, 2]
+
+
+def test_the_models_of_a_refit_have_their_cards(run_py, tmp_path, monkeypatch):
+    monkeypatch.setenv("TRACKIO_DIR", str(tmp_path / "trackio"))
+    study = ("-m", "sweeps=smoke", "cell=gru", "n_trials=2", "workers=1", "hydra.sweep.dir=study")
+    run_py(*study, *SMALL, "epochs=1", "tracking=trackio").check_returncode()
+    cards = {str(path.parent.relative_to(tmp_path)) for path in tmp_path.rglob("README.md")}
+    assert cards == {
+        str(p.parent.relative_to(tmp_path)) for p in tmp_path.glob("study/refit*/*/result.json")
+    }
+    with closing(sqlite3.connect(tmp_path / "trackio/default.db")) as database:
+        (sent,) = zip(*database.execute("SELECT manifest FROM artifact_versions"), strict=True)
+    assert sum("README.md" in manifest for manifest in sent) == len(cards) > 0
 
 
 def test_a_tracker_is_refused_before_the_run(run_py, tmp_path):

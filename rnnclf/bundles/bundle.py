@@ -12,6 +12,7 @@ from hydra_study_sweeper.files import (
     write_record,
     write_text,
 )
+from hydra_study_sweeper.paths import shown
 from hydra_study_sweeper.records import RefitRecord
 
 from rnnclf.bundles.card import model_card
@@ -22,7 +23,7 @@ from rnnclf.files.paths import BundlePaths, RunPaths
 from rnnclf.files.result import ModelResult
 from rnnclf.files.tensors import save_tensors
 from rnnclf.model.classifier import Classifier
-from rnnclf.model.store import digest, load, save_description
+from rnnclf.model.store import digest, load, read_lines, save_description
 
 
 def write_bundle(
@@ -65,6 +66,17 @@ def save_bundle(
         if to.exists():
             to.rename(Path(temporary) / "old")
         new.folder.rename(to)
+
+
+def write_run_card(config: Config, folder: Path) -> None:
+    """Writes the model card of a finished run into its folder.
+
+    Raises:
+        ModelError: If its files are damaged.
+    """
+    paths = RunPaths(folder)
+    record = BundleRecord(reported(folder), {})
+    write_text(paths.card, model_card(str(shown(folder)), config, read_lines(paths.labels), record))
 
 
 def reported(folder: Path) -> ModelResult:

@@ -96,12 +96,14 @@ def run(node: DictConfig) -> float:
         resumed = OmegaConf.select(node, "resume")
         config = load(RunPaths(Path(resumed)).config) if resumed else from_omegaconf(node)
         settle_test(config, in_sweep=in_sweep, is_winner=in_refit())
+        from rnnclf.bundles.bundle import write_run_card
         from rnnclf.training.run import train  # here: --help and mistakes need not wait for torch
 
         gc.freeze()  # what is loaded by now stays; going through it again and again takes 0.2 s
         # A study tells its tracker of its trials itself.
         is_trial = in_sweep and "tracking" in job.sweeper
-        value = train(config, folder, None if is_trial else node.tracking)
+        card = write_run_card if node.tracking and (not is_trial or in_refit()) else None
+        value = train(config, folder, None if is_trial else node.tracking, card)
         if in_sweep:
             metric = METRICS[config.training.metric]
             of_grid.append((value, f"{config.dataset.name}: best validation {metric}", folder))

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from hydra_study_sweeper.paths import user_cache
+from hydra_study_sweeper.paths import trial_card, user_cache
 
 
 def cache_folder() -> Path:
@@ -60,6 +60,7 @@ class RunPaths(ModelPaths):
         checkpoint: The state after the last epoch, until the run is finished.
         predictions: One line for each validation text and, if the run was tested, for each test
             text: `Prediction`.
+        card: The model card, if the run is tracked.
         log: The output on the terminal, with times.
         result: The outcome: a `RunResult`. It is written last; a run with it has finished.
     """
@@ -69,5 +70,6 @@ class RunPaths(ModelPaths):
         self.metrics = folder / "metrics.jsonl"
         self.checkpoint = folder / "checkpoint.safetensors"
         self.predictions = folder / "predictions.csv"
+        self.card = trial_card(folder)
         self.log = folder / "run.log"  # as `conf/hydra/job_logging/plain.yaml` names it
         self.result = folder / "result.json"

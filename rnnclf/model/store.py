@@ -65,7 +65,7 @@ def load(folder: str | Path) -> Classifier:
         raise ModelError(f"{paths.config}: {error}") from error
     except SafetensorError as error:
         raise ModelError(f"{paths.weights}: not a whole safetensors file ({error})") from error
-    words, classes = _read_lines(paths.vocabulary), _read_lines(paths.labels)
+    words, classes = read_lines(paths.vocabulary), read_lines(paths.labels)
     try:
         vocabulary = Vocabulary(words)
     except ModelError as error:
@@ -165,7 +165,12 @@ class _Uninitialised(TorchFunctionMode):
         return func(*args, **kwargs)
 
 
-def _read_lines(path: Path) -> list[str]:
+def read_lines(path: Path) -> list[str]:
+    """Reads the words or the labels of a model.
+
+    Raises:
+        ModelError: If the file cannot be read.
+    """
     # Not splitlines(): a word may contain what str takes for a line end, such as U+2028.
     try:
         content = read_bounded(path, LARGEST_LIST)

@@ -50,7 +50,7 @@ from rnnclf.training.reproducibility import (
     prepare_torch,
     seed_everything,
 )
-from rnnclf.training.tracking import tracked
+from rnnclf.training.tracking import WriteCard, tracked
 from rnnclf.training.trainer import Trainer, balanced_weights
 from rnnclf.training.updates import make_updates
 from rnnclf.training.wide import BATCH_SIZE, EPOCHS, train_wide
@@ -60,12 +60,14 @@ PRECISIONS = {"float32": torch.float32, "bf16": torch.bfloat16}
 log = logging.getLogger(__name__)
 
 
-def train(config: Config, folder: Path, tracker: str | None = None) -> float:
+def train(
+    config: Config, folder: Path, tracker: str | None = None, card: WriteCard | None = None
+) -> float:
     """Trains one classifier and leaves its record in `folder`.
 
     If a run of the same configuration has left a checkpoint there, this one continues after the
     last finished epoch, with the result of a run without interruption. `tracker` names where the
-    run is also recorded.
+    run is also recorded; `card` writes its model card at the end.
 
     Returns:
         The best validation metric. Without a validation part, that of the test texts, or if it is
@@ -88,7 +90,7 @@ def train(config: Config, folder: Path, tracker: str | None = None) -> float:
     with held:
         try:
             discard_unfinished(folder)
-            with tracked(tracker, config, RunPaths(folder)):
+            with tracked(tracker, config, RunPaths(folder), card):
                 return _train(config, RunPaths(folder))
         finally:
             lock.unlink()

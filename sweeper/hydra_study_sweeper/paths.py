@@ -21,6 +21,7 @@ class StudyPaths:
         multirun: The configuration of the command, as Hydra's own sweepers write it.
         trials: One line for each trial: number, state, value, steps, seconds, folder, reason of a
             failure, retried trial, parameters.
+        figures: Figures of the search, a page.
         journal: Everything that happened. Optuna's tools open it, for example `optuna-dashboard
             study.journal`.
         journal_lock: A lock that is held while the journal is written.
@@ -36,6 +37,7 @@ class StudyPaths:
         self.results = folder / "optimization_results.yaml"
         self.multirun = folder / "multirun.yaml"
         self.trials = folder / "trials.csv"
+        self.figures = folder / "figures.html"
         self.journal = folder / "study.journal"
         self.journal_lock = folder / ".journal.lock"
         self.claim_lock = folder / ".claim.lock"
@@ -58,6 +60,11 @@ class StudyPaths:
 def trial_record(folder: Path) -> Path:
     """The state, values, parameters and runs of a trial: a `TrialRecord`."""
     return folder / "trial.json"
+
+
+def trial_card(folder: Path) -> Path:
+    """A page about the model of a trial, which the application may write; trackers get it."""
+    return folder / "README.md"
 
 
 def tracking_record(folder: Path, tracker: str) -> Path:

@@ -69,7 +69,8 @@ def test_mlflow_has_a_study_with_its_trials_below_it_and_continues_it(tracked, t
     (best,) = record["best"]
     assert study.info.status == "FINISHED"
     assert study.data.metrics["result/best F1 _macro_"] == best["values"][0]
-    assert "study.json" in {file.path for file in client.list_artifacts(study.info.run_id)}
+    files = {file.path for file in client.list_artifacts(study.info.run_id)}
+    assert files == {"study.json", "best.yaml", "trials.csv", "figures.html"}
     states = Counter()
     for number in range(9):
         trial, run = read_trial(tmp_path / "study" / str(number)), runs[f"trial-{number}"]

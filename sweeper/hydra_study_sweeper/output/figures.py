@@ -16,6 +16,7 @@ from optuna.trial import TrialState
 from hydra_study_sweeper.errors import SweeperError
 from hydra_study_sweeper.files import write_text
 from hydra_study_sweeper.output.tuning_curve import plot_tuning_curve, tellable
+from hydra_study_sweeper.paths import StudyPaths
 from hydra_study_sweeper.printable import told
 from hydra_study_sweeper.storage.journal import read_journal
 
@@ -78,15 +79,14 @@ def draw(study: optuna.Study, objective: str = "objective value") -> "dict[str, 
         }
 
 
-def write_figures(folder: Path) -> Path:
-    """Writes the figures of the study in a folder as one page that needs no network.
+def write_figures(study: optuna.Study, folder: Path) -> Path:
+    """Writes the figures of a study into its folder, as one page that needs no network.
 
     Raises:
-        StudyError: If there is no journal of a study, or too little to draw.
         ImportError: If Plotly is not installed.
     """
-    figures = draw(read_journal(folder)).values()
-    page = folder / "figures.html"
+    figures = draw(study).values()
+    page = StudyPaths(folder).figures
     parts = [
         figure.to_html(full_html=False, include_plotlyjs=number == 0)
         for number, figure in enumerate(figures)
@@ -97,7 +97,7 @@ def write_figures(folder: Path) -> Path:
 
 if __name__ == "__main__":
     try:
-        print(write_figures(Path(sys.argv[1])))
+        print(write_figures(read_journal(Path(sys.argv[1])), Path(sys.argv[1])))
     except OSError as error:
         sys.exit(f"error: {told(error)}")
     except (IndexError, ImportError, SweeperError) as error:

@@ -9,7 +9,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from hydra_study_sweeper.files import RecordError
 from hydra_study_sweeper.options import StudySpec
-from hydra_study_sweeper.paths import StudyPaths
+from hydra_study_sweeper.output.figures import drawable, write_figures
+from hydra_study_sweeper.paths import StudyPaths, trial_card
 from hydra_study_sweeper.records import State, Value, as_values, read_study
 from hydra_study_sweeper.storage.existing import existing_study, refit_spec
 from hydra_study_sweeper.storage.trials import FOLDER, LOST, REASON, ROLE, SEED
@@ -32,13 +33,14 @@ class StudyEntries:
 
     def __call__(self, key: str, state: State) -> Iterator[Entry]:
         """Yields the study, whose state is given, and then its trials."""
-        yield self._study(key, state)
         trials = self._trials(self._spec)
-        yield from (self._trial(trial, key, f"trial-{trial.number}", {}) for trial in trials)
+        yield self._study(key, state)
+        for trial in trials:
+            yield self._trial(trial, key, f"trial-{trial.number}", {}, self._spec.folder)
         for folder in sorted(self._spec.folder.glob(StudyPaths(Path()).refit("*").name)):
             winner = trials[int(folder.name.rpartition("-")[2])].params if trials else {}
             for run in self._trials(refit_spec(self._spec, folder)):
-                yield self._trial(run, key, f"{folder.name}-{run.number}", winner)
+                yield self._trial(run, key, f"{folder.name}-{run.number}", winner, folder)
 
     def _study(self, key: str, state: State) -> Entry:
         paths, names = StudyPaths(self._spec.folder), self._spec.names
@@ -52,12 +54,23 @@ class StudyEntries:
                 values[f"refit {names.final}"] = record.refit.final.mean
             if record.stopped:
                 state, notes["reason"] = "failed", record.stopped
-        files = (paths.record, paths.best, paths.trials) if state != "running" else ()
-        present = tuple(path for path in files if path.exists())
-        return Entry(key, self._spec.name, None, state, {}, {}, values, notes, present)
+        files: tuple[Path, ...] = ()
+        if state != "running":
+            self._draw()
+            files = _present(paths.record, paths.best, paths.trials, paths.figures)
+        return Entry(key, self._spec.name, None, state, {}, {}, values, notes, files)
 
-    def _trial(self, trial: FrozenTrial, parent: str, name: str, winner: dict[str, Value]) -> Entry:
-        notes = {"folder": "/".join(trial.user_attrs.get(FOLDER, ()))}
+    def _draw(self) -> None:
+        study = self._studies.get(self._spec.folder)
+        with suppress(Exception):  # without Plotly, or what else: the tracker gets the rest
+            if study and drawable(study):
+                write_figures(study, self._spec.folder)
+
+    def _trial(
+        self, trial: FrozenTrial, parent: str, name: str, winner: dict[str, Value], study: Path
+    ) -> Entry:
+        place = trial.user_attrs.get(FOLDER, ())
+        notes = {"folder": "/".join(place)}
         for attribute in (REASON, ROLE, SEED):
             if attribute in trial.user_attrs:
                 notes[attribute] = str(trial.user_attrs[attribute])
@@ -74,6 +87,9 @@ class StudyEntries:
             {value: dict(trial.intermediate_values)} if trial.intermediate_values else {},
             {value if len(values) == 1 else f"{value} {n}": v for n, v in enumerate(values)},
             notes,
+            _present(
+                *(trial_card(study / name) for name in place[1:] if trial.state.is_finished())
+            ),
         )
 
     def _trials(self, spec: StudySpec) -> list[FrozenTrial]:
@@ -84,3 +100,7 @@ class StudyEntries:
             self._studies[spec.folder] = study
         trials = self._studies[spec.folder].get_trials(deepcopy=False)
         return [trial for trial in trials if trial.state in STATES]
+
+
+def _present(*paths: Path) -> tuple[Path, ...]:
+    return tuple(path for path in paths if path.exists())
