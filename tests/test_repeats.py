@@ -14,6 +14,22 @@ def sentences_of(predictions: Path) -> list[str]:
         return [row["sentence"] for row in csv.DictReader(file)]
 
 
+@pytest.mark.parametrize(
+    ("key", "message"),
+    [
+        ("seed", "seed tells the runs of a trial apart"),
+        ("dataset.validation_seed", "dataset.validation_seed tells the runs of a trial apart"),
+        ("dataset.split_seed", "dataset.split_seed is searched, but only trials with the same"),
+    ],
+)
+def test_a_search_space_in_a_file_has_no_seeds(key, message, run_py, tmp_path):
+    """As a file of `sweeps/space/` has it: the command line refuses a seed by itself."""
+    done = run_py("-m", "sweeps=smoke", f"hydra.sweeper.params={{{key}: 'choice(1,2)'}}")
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"error: {message}") and done.stderr.count("\n") == 1
+    assert not list(tmp_path.glob("outputs/studies/*/*"))
+
+
 def test_the_configuration_of_each_run_is_checked_before_the_first_trial(run_py, tmp_path):
     negative = "hydra.sweeper.repeats.overrides=['seed=-{repeat}']"
     done = run_py("-m", "sweeps=smoke", "repeats=2", "pruner=none", negative)

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from operator import attrgetter
 from pathlib import Path
 
 from omegaconf import DictConfig
@@ -12,6 +13,13 @@ from rnnclf.data.prepared import prepare
 from rnnclf.data.vectors import read_vectors
 from rnnclf.errors import ConfigError
 
+# What the validation metric is, and of which texts.
+SAME = (
+    "training.metric",
+    *(f"dataset.{key}" for key in ("name", "labels", "folder", "file", "validation_file")),
+    *(f"dataset.{key}" for key in ("test_file", "text", "label", "encoding", "bad_rows")),
+    *(f"dataset.{key}" for key in ("train_fraction", "validation_fraction", "split_seed")),
+)
 log = logging.getLogger(__name__)
 
 
@@ -27,15 +35,18 @@ def check_trials(nodes: Sequence[DictConfig]) -> Mapping[str, str]:
         The digest of the data set, which must be the same when the study is continued.
 
     Raises:
-        ConfigError: If one of them is wrong, asks for the test split, or has another metric.
+        ConfigError: If one of them is wrong or asks for the test split, or they do not compare.
         DataError: If the data set cannot be had, or a file of word vectors does not fit.
     """
     configs = [from_omegaconf(node) for node in nodes]
     for config in configs:
         settle_test(config, in_sweep=True)
     first = configs[0]
-    if any(config.training.metric != first.training.metric for config in configs):
-        raise ConfigError("training.metric is what trials are compared by; choose one metric")
+    for key in SAME:
+        if len(set(map(attrgetter(key), configs))) > 1:
+            raise ConfigError(
+                f"{key} is searched, but only trials with the same compare; choose one"
+            )
     models = [config.model for config in configs]
     for buckets in sorted({model.wide_buckets for model in models}):
         data = prepare(first.dataset, Path(first.paths.data), buckets)

@@ -94,6 +94,13 @@ def test_what_the_runs_of_a_trial_would_replace_cannot_be_asked_for(size, sweep,
     assert not (tmp_path / "study").exists()
 
 
+def test_what_would_tell_the_runs_of_a_trial_apart_is_not_searched(sweep, tmp_path):
+    done = sweep("hydra.sweeper.repeats.overrides=['size={repeat}']", "size=choice(5,6)")
+    assert done.returncode == 1
+    assert "size tells the runs of a trial apart" in done.stdout
+    assert not (tmp_path / "study").exists()
+
+
 def test_a_study_with_more_or_fewer_runs_of_a_trial_is_another():
     three, one = (
         fingerprint([((), OmegaConf.create({}))], [], ["maximize"], [], {}, repeats)

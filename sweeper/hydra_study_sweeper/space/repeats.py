@@ -74,13 +74,19 @@ def refuse_replaced_keys(
     """Makes sure that the runs of a trial leave alone what is set or searched.
 
     Raises:
-        ConfigError: If one of their overrides has such a key.
+        ConfigError: If one of their overrides has such a key, or a seed is searched that would
+            tell them apart if there were several.
     """
     asked = {parse_override(line).key_or_group for line in overrides}
-    asked |= {dimension.key.lstrip("+") for dimension in dimensions}
-    for override in repeats.overrides_of(0):
-        key = parse_override(override).key_or_group
-        if key in asked:
+    searched = {dimension.key.lstrip("+") for dimension in dimensions}
+    for override in repeats.overrides:
+        key = parse_override(override.replace("{repeat}", "0")).key_or_group
+        if repeats.count == 1 and key in searched and "{repeat}" in override:
+            raise ConfigError(
+                f"{key} tells the runs of a trial apart (hydra.sweeper.repeats.overrides) and is "
+                "nothing to search; hydra.sweeper.repeats.count=5 runs each trial with five"
+            )
+        if repeats.count > 1 and key in asked | searched:
             raise ConfigError(
                 f"{key} is set or searched, but each run of a trial has its own "
                 "(hydra.sweeper.repeats.overrides); leave it out, or change those"
