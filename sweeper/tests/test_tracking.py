@@ -103,6 +103,23 @@ def test_mlflow_finds_an_entry_again_whose_names_it_does_not_take(tmp_path, monk
     assert [one.step for one in history] == [0, 1]
 
 
+def test_two_commands_at_once_make_one_database_of_mlflow(tmp_path, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "new")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    make = (
+        "from pathlib import Path\n"
+        "from hydra_study_sweeper.tracking.mlflow import Tracker\n"
+        "Tracker(Path())"
+    )
+    both = [
+        subprocess.Popen([sys.executable, "-c", make], stderr=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    said = [process.communicate()[1] for process in both]
+    assert [process.returncode for process in both] == [0, 0], said
+
+
 def test_tensorboard_has_event_files_of_each_trial(tracked, tmp_path):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 

@@ -4,8 +4,12 @@ import logging
 import os
 import re
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
+from filelock import FileLock
+
+from hydra_study_sweeper.paths import host_lock
 from hydra_study_sweeper.records import State
 from hydra_study_sweeper.tracking.entry import Entry, Point
 
@@ -30,10 +34,14 @@ class Tracker:
         for chatty in ("mlflow", "alembic"):
             logging.getLogger(chatty).setLevel(logging.WARNING)
         logging.getLogger("urllib3").setLevel(logging.ERROR)  # it warns of each retry
-        self._client, self._entities = mlflow.MlflowClient(), entities
         name = os.environ.get("MLFLOW_EXPERIMENT_NAME", "Default")
-        found = self._client.get_experiment_by_name(name)
-        self._experiment = found.experiment_id if found else self._client.create_experiment(name)
+        is_server = mlflow.get_tracking_uri().startswith("http")
+        # MLflow makes a database without a lock, and of two commands at once one would fail.
+        with nullcontext() if is_server else FileLock(host_lock("mlflow")):
+            self._client, self._entities = mlflow.MlflowClient(), entities
+            found = self._client.get_experiment_by_name(name)
+            made = found.experiment_id if found else self._client.create_experiment(name)
+        self._experiment = made
         self._runs: dict[str, str] = {}
 
     def begin(self, entry: Entry) -> bool:
