@@ -9,13 +9,18 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-WHOLE = r"[-+]?\d+"
-NUMBER = r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?"
+WHOLE = r"[-+]?\d[\d_]*"
+NUMBER = r"[-+]?(\d[\d_]*\.?\d*|\.\d+)([eE][-+]?\d+)?"
 POSITIVE = r"\+?(?=[\d.]*[1-9])(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?"
 INTERPOLATED = r"\$\{[^}]+\}"
 ANY = r"[^(),]+"
 QUOTE = "['\"]"
-WORDS = {bool: "[Tt]rue|[Ff]alse|[01]", int: WHOLE, float: NUMBER, NoneType: "null"}
+WORDS = {
+    bool: "[Tt][Rr][Uu][Ee]|[Ff][Aa][Ll][Ss][Ee]|[01]",
+    int: WHOLE,
+    float: NUMBER,
+    NoneType: "null",
+}
 
 # Hydra's functions that change what is in their brackets: the type, or only the order.
 _OWN = {"choice", "glob", "interval", "range", "tag", "extend_list"}

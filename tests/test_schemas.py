@@ -114,6 +114,7 @@ def test_a_mistake_is_flagged(schema, mistake):
 SPACES = {
     "choice(16, 32, 64)": True,
     "range(1, 4)": True,
+    "range(1, 1_000)": True,
     "int(interval(32, 512))": True,
     "tag(log, interval(3e-4, 0.03))": True,
     "tag(log, int(interval(8, 64)))": True,

@@ -7,11 +7,14 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import time
 from collections import Counter
 from contextlib import closing
 from functools import partial
 from importlib.util import find_spec
+from itertools import count
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from foreign_study import FOREIGN_APP
@@ -204,6 +207,43 @@ def test_trackio_has_a_study_with_its_trials_in_its_group_and_continues_it(track
             if name == f"trial-{number}" and "value" in json.loads(text)
         ]
         assert steps == list(range({"complete": 3, "pruned": len(steps)}[trial.state]))
+
+
+class Flaky:
+    """A tracker that is down at its second, third and fourth update."""
+
+    updates = 0
+    points: ClassVar[list[int]] = []
+
+    def __init__(self, folder: Path) -> None: ...
+
+    def begin(self, entry: Entry) -> bool:
+        return True
+
+    def update(self, entry: Entry, points: dict[tuple[str, int], float]) -> None:
+        type(self).updates += 1
+        if self.updates in (2, 3, 4):
+            raise ConnectionError("down")
+        self.points.extend(step for _, step in points)
+
+    def close(self) -> None: ...
+
+
+def test_a_tracker_that_comes_back_gets_what_it_missed(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(mirror, "EVERY", 0.01)
+    monkeypatch.setattr(mirror, "tracker_class", lambda _: Flaky)
+    looks = count(1)
+
+    def read(key: str, state: State) -> list[Entry]:
+        return [
+            Entry(key, "run", None, state, {}, {"loss": dict.fromkeys(range(next(looks)), 0.5)})
+        ]
+
+    with Mirror("flaky", tmp_path, read):
+        while Flaky.updates < 6:
+            time.sleep(0.01)
+    assert Flaky.points == list(range(len(Flaky.points)))
+    assert caplog.messages == ["tracking=flaky: ConnectionError: down; nothing else is affected"]
 
 
 def test_a_record_that_cannot_be_read_costs_a_line(tmp_path, monkeypatch, caplog):
