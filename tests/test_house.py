@@ -81,6 +81,7 @@ OPENING = {  # how often, and why not by the readers and writers of files.py
     "sweeper/hydra_study_sweeper/files.py": (4, "the readers and writers for all others"),
     "sweeper/hydra_study_sweeper/output/outcome.py": (1, "written, in a folder of its own"),
     "sweeper/hydra_study_sweeper/storage/journal.py": (1, "the journal, checked before"),
+    "sweeper/hydra_study_sweeper/storage/locks.py": (1, "a file without content"),
     "sweeper/hydra_study_sweeper/streams.py": (2, "the null device"),
     "sweeper/hydra_study_sweeper/tracking/tensorboard.py": (1, "files that the study just wrote"),
     "sweeper/hydra_study_sweeper/workers/main_module.py": (1, "the application's own script"),

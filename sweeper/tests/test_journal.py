@@ -9,6 +9,7 @@ import pytest
 from hydra_study_sweeper import StudyPaths
 from hydra_study_sweeper.errors import StudyError
 from hydra_study_sweeper.storage.journal import open_journal, read_journal
+from hydra_study_sweeper.storage.locks import FolderLock
 
 
 @pytest.fixture
@@ -52,6 +53,19 @@ def test_a_writer_begins_no_new_journal_where_the_folder_was_moved(tmp_path, mon
     with pytest.raises(OSError, match=r"study\.journal"):
         study.ask()
     assert not StudyPaths(folder).journal.exists()
+
+
+def test_others_may_write_while_a_line_goes_to_disk(study, tmp_path, monkeypatch):
+    lines = []
+
+    def force(file: int) -> None:
+        with FolderLock(StudyPaths(tmp_path).journal_lock):
+            lines.append(StudyPaths(tmp_path).journal.read_bytes().splitlines()[-1])
+
+    monkeypatch.setattr(os, "fsync", force)
+    study.ask().report(0.25, step=0)
+    assert len(lines) == 2, "each line goes to disk before its writer continues"
+    assert b'"intermediate_value":0.25' in lines[-1]
 
 
 def test_nobody_goes_on_in_the_journal_of_another_study(tmp_path):

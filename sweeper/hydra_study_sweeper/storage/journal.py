@@ -1,5 +1,6 @@
 """Optuna's journal of a study: opened for its workers, or read without being touched."""
 
+import contextlib
 import io
 import json
 import os
@@ -15,7 +16,7 @@ from optuna.storages.journal import BaseJournalBackend
 from hydra_study_sweeper.errors import StudyError
 from hydra_study_sweeper.files import open_regular
 from hydra_study_sweeper.paths import StudyPaths
-from hydra_study_sweeper.storage.locks import brief_lock
+from hydra_study_sweeper.storage.locks import FolderLock
 
 LONGEST_LINE = 2**24  # bytes
 BEGINNING = b'{"op_code":0,'  # of the line that creates a study
@@ -133,17 +134,21 @@ class _ForWriting(_ForReading):
 
     def __init__(self, paths: StudyPaths) -> None:
         super().__init__(paths.journal)
-        self._writing = brief_lock(paths.journal_lock)
+        self._writing = FolderLock(paths.journal_lock)
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         """Appends entries to whole lines, also after a writer whose disk was full."""
         lines = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs)
-        with self._writing, self._path.open("rb+") as file:
-            self._check(file)
-            _cut_torn_line(file)
-            file.seek(0, os.SEEK_END)
-            file.write(lines.encode())
-            file.flush()
+        with contextlib.ExitStack() as opened:
+            with self._writing:
+                file = opened.enter_context(self._path.open("rb+"))
+                self._check(file)
+                _cut_torn_line(file)
+                file.seek(0, os.SEEK_END)
+                file.write(lines.encode())
+                file.flush()
+            # After the lock, so that the disk writes the lines of several processes at once. Others
+            # may read these lines before; what they write comes behind, and reaches the disk later.
             os.fsync(file.fileno())
 
 
