@@ -177,12 +177,12 @@ def test_only_the_edge_of_the_classifier_knows_hydra():
     assert users <= KNOW_HYDRA
 
 
-def test_nothing_is_unpickled_but_what_a_parent_sends_to_its_workers():
+def test_nothing_is_unpickled_but_what_a_process_or_its_parent_has_pickled():
     for path, tree in trees().items():
         known = {"pickle", "cloudpickle", "joblib", "dill", "shelve", "marshal"} & set(
             imports(tree)
         )
-        assert not known or path.name == "parcel.py", path
+        assert not known or path.name in {"parcel.py", "composing.py"}, path
         for node in ast.walk(tree):
             if isinstance(node, ast.Attribute) and ast.unparse(node) == "torch.load":
                 pytest.fail(f"{path}: torch.load")

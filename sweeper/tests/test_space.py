@@ -1,8 +1,11 @@
 """Search spaces: what can be written, what it becomes, and what is refused before a trial."""
 
+from dataclasses import dataclass
+
 import optuna
 import pytest
 from hydra_study_sweeper.errors import ConfigError
+from hydra_study_sweeper.space.composing import Bases
 from hydra_study_sweeper.space.overrides import definitions_of, take_apart
 from hydra_study_sweeper.space.points import as_overrides, corners, grid, suggest
 from omegaconf import OmegaConf
@@ -153,3 +156,20 @@ def test_the_last_override_of_a_key_wins(arguments, fixed, searched):
     sweep = take_apart(arguments, {}, set())
     assert sweep.studies == [fixed]
     assert {key: definition.space for key, definition in sweep.dimensions.items()} == searched
+
+
+def test_each_trial_changes_a_configuration_of_its_own():
+    @dataclass
+    class Local:  # which no pickle can name
+        a: int = 1
+
+    hydra = {"overrides": {"task": []}, "sweep": {}, "sweeper": {"study_name": "s"}}
+    hydra["job"] = {"name": "j"}
+    for a in (OmegaConf.create({"x": "${n}", "n": 1}), OmegaConf.structured(Local)):
+        config = OmegaConf.create({"hydra": hydra, "own": a})
+        bases = Bases(None, config, [], "folder", {}, first=config)  # type: ignore[arg-type]
+        one, other = bases.copy(), bases.copy()
+        assert one == other == bases()
+        assert OmegaConf.get_type(one, "own") is OmegaConf.get_type(config, "own")
+        one.own = None
+        assert other == bases()

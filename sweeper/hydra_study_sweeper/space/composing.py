@@ -2,6 +2,7 @@
 
 import copy
 import math
+import pickle
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Any
@@ -61,6 +62,7 @@ class Bases:
         self._mandatory = mandatory
         self._places = {key_of(line): n for n, line in enumerate(master.hydra.overrides.task)}
         self._made: dict[tuple[str, ...], DictConfig] = {}
+        self._pickled: dict[tuple[str, ...], bytes] = {}
         if first is not None:
             self._made[()] = _light(self._as_trial(copy.deepcopy(first), 0))
 
@@ -75,6 +77,20 @@ class Bases:
         if key not in self._made:
             self._made[key] = _light(self.in_full(groups, 0))
         return self._made[key]
+
+    def copy(self, groups: Sequence[str] = ()) -> DictConfig:
+        """Returns the same for changes: unpickled, in a seventh of the time of a copy."""
+        key = tuple(groups)
+        if key not in self._pickled:
+            try:
+                self._pickled[key] = pickle.dumps(self(groups))
+            except (pickle.PicklingError, AttributeError, TypeError):  # of a type without a name
+                return copy.deepcopy(self(groups))
+        config: DictConfig = pickle.loads(self._pickled[key])  # noqa: S301 -- its own
+        return config
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_pickled": {}}  # each process pickles its own
 
     def in_full(self, overrides: Sequence[str], number: int) -> DictConfig:
         """Has Hydra itself compose the configuration of a trial.
@@ -135,8 +151,7 @@ class TrialComposer:
         point = suggest(trial, self.dimensions)
         if self._custom is None:
             return point
-        base = self.bases(groups_of(point, self.dimensions))
-        self._custom(copy.deepcopy(base), trial)
+        self._custom(self.bases.copy(groups_of(point, self.dimensions)), trial)
         return trial.params | point
 
     def compose(
@@ -158,7 +173,7 @@ class TrialComposer:
             config = self.bases.in_full([*lines, *further], number)
         else:
             groups = groups_of(chosen, self.dimensions)
-            config = copy.deepcopy(self.bases(groups))
+            config = self.bases.copy(groups)
             values = [line for line in lines if line not in groups]
             for line in values:
                 _set(config, line, groups)
