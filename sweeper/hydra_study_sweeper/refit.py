@@ -189,6 +189,7 @@ class _Refit:
             return
         title = f"{self._plan.spec.name}: refit of trial {self._winner.number}, {kind}"
         log.info("%s: %d to go", title, to_go)
+        self._worker.composer.bases()  # composed here once, and not by each worker
         progress = StudyProgress(self._trials, title, self._plan.workers, self._queue, then)
         run_trials(self._worker, self._trials, self._plan.config, self._pool, progress)
 

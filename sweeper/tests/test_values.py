@@ -218,6 +218,29 @@ def test_the_overrides_of_a_trial_are_in_the_order_of_the_command_line(tmp_path)
 
 
 @pytest.mark.parametrize(
+    "further",
+    [
+        ["model.size=3", "seed=7", "name='a b'"],
+        ["seed=null", "name=${model.name}"],
+        ["model=svm", "seed=7"],
+        ["+extra@more=a"],
+        ["+new=1", "~name"],
+        ["model={size: 5}"],
+        ["hydra.job.chdir=true", "seed=7"],
+    ],
+)
+def test_overrides_of_one_trial_have_the_effect_that_hydra_gives_them(further, tmp_path):
+    config = GROUPS["config"] | {"seed": 0, "name": "x", "lr": 1.0}
+    (plan,) = make_plans_of(tmp_path, GROUPS | {"config": config}, "lr=0.1,0.2")
+    composer = plan.worker.composer
+    expected = composer.bases.in_full(["lr=0.2", *further], 3)
+    found = composer.compose(3, {"lr": 0.2}, further)
+    for one in (expected, found):
+        one.hydra.hydra_logging = {}  # the only thing that is left out
+    assert found == expected
+
+
+@pytest.mark.parametrize(
     ("params", "arguments", "searched"),
     [
         ({"++lr": "interval(0.0,1.0)"}, ["lr=0.05"], {"size": ""}),

@@ -10,6 +10,7 @@ from typing import Any
 import optuna
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.types import OverrideType, ValueType
 from hydra.errors import ConfigCompositionException
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
@@ -109,6 +110,18 @@ class Bases:
         _number(config, number)
         return config
 
+    def is_value(self, line: str) -> bool:
+        """Returns whether an override only sets a key to a number or a text."""
+        override = parse_override(line)
+        key = override.key_or_group
+        return (
+            override.type is OverrideType.CHANGE
+            and override.value_type is ValueType.ELEMENT
+            and isinstance(override.value(), str | int | float | None)
+            and override.package is None
+            and not (override.is_hydra_override() or self._loader.get_group_options(key))
+        )
+
     def in_order(self, overrides: Sequence[str]) -> list[str]:
         """Sorts overrides as their keys are on the command line; the others come last."""
         return sorted(overrides, key=lambda line: self._places.get(key_of(line), math.inf))
@@ -169,12 +182,12 @@ class TrialComposer:
             ValueError: If something else in it took the place of a chosen value.
         """
         lines = as_overrides(chosen, self.dimensions)
-        if further:
+        groups = groups_of(chosen, self.dimensions)
+        if not all(map(self.bases.is_value, further)):
             config = self.bases.in_full([*lines, *further], number)
         else:
-            groups = groups_of(chosen, self.dimensions)
             config = self.bases.copy(groups)
-            values = [line for line in lines if line not in groups]
+            values = [line for line in [*lines, *further] if line not in groups]
             for line in values:
                 _set(config, line, groups)
             with open_dict(config):
