@@ -28,7 +28,8 @@ processes.preload(
     *("rnnclf.bundles.verify", "rnnclf.bundles.export", "rnnclf.bundles.submission.archive"),
     *("sklearn.svm", "sklearn.feature_extraction.text", "optuna.importance"),
     *("onnx", "onnxruntime"),
-    *("rnnclf.configuration.complaints", "rich._emoji_codes"),
+    *("rnnclf.configuration.complaints", "rich._emoji_codes", "warm_classifier"),
+    folder=Path(__file__).parent,
 )
 
 RunCommand = Callable[..., subprocess.CompletedProcess[str]]

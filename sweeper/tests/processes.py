@@ -26,6 +26,7 @@ import pytest
 
 STREAMS = ("stdin", "stdout", "stderr")
 FORKSERVER = multiprocessing.get_context("forkserver")
+_folders = [Path(__file__).parent]
 _preloaded = [
     "processes",  # with pytest, which each process would import otherwise
     *("hydra_study_sweeper.study", "hydra_study_sweeper.plugin", "numpy.random"),
@@ -37,9 +38,10 @@ _preloaded = [
 ]
 
 
-def preload(*modules: str) -> None:
-    """Adds modules that the server imports; before it is first used."""
+def preload(*modules: str, folder: Path) -> None:
+    """Adds modules that the server imports, also from a folder; before it is first used."""
     _preloaded.extend(modules)
+    _folders.append(folder)
 
 
 class Program:
@@ -135,10 +137,10 @@ def stop_server() -> None:
 
 
 def start_server() -> None:
-    """Starts the server, unless it runs, with this folder among those that it imports from."""
+    """Starts the server, unless it runs, with the folders of the tests to import from."""
     FORKSERVER.set_forkserver_preload([*_preloaded, "warm"])  # at last
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(Path(__file__).parent), prepend=os.pathsep)
+        patch.setenv("PYTHONPATH", os.pathsep.join(map(str, _folders)), prepend=os.pathsep)
         FORKSERVER_MODULE.ensure_running()
 
 
