@@ -56,7 +56,7 @@ def arms_of(space: Space, known: Sequence[Point]) -> dict[str, Arm]:
         known: Points that are good on other data sets.
     """
     trial_0 = space.first[:1]
-    ours = Arm(_made_of(OmegaConf.create(SAMPLERS["default"])), _pruner("asha"), [*trial_0, *known])
+    ours = Arm(_made_of(OmegaConf.create(SAMPLERS["default"])), _pruner("asha"), trial_0, known)
     return {
         STOCK: Arm(_made_of(OmegaConf.structured(TPESamplerConfig)), in_batches=True),
         "Optuna, median": Arm(_tpe, MedianPruner),
@@ -67,7 +67,7 @@ def arms_of(space: Space, known: Sequence[Point]) -> dict[str, Arm]:
         "random, halving": Arm(_random, _pruner("asha")),
         OURS: ours,
         "ours, no pruner": replace(ours, pruner=_pruner("none")),
-        "ours, cold": replace(ours, first=trial_0),
+        "ours, cold": replace(ours, known=()),
     }
 
 

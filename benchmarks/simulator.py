@@ -137,6 +137,7 @@ class Arm:
         sampler: Makes the sampler from a seed.
         pruner: Makes the pruner.
         first: Points to try first.
+        known: Points to try next, which are not pruned.
         in_batches: Whether workers wait for each other after each trial.
         value: Makes the value of a trial from its validation curve.
         keeps_pruned: Whether a pruned trial has a value and can win.
@@ -148,6 +149,7 @@ class Arm:
     sampler: Callable[[int], optuna.samplers.BaseSampler]
     pruner: Callable[[], optuna.pruners.BasePruner] = optuna.pruners.NopPruner
     first: Sequence[Point] = ()
+    known: Sequence[Point] = ()
     in_batches: bool = False
     value: Callable[[Array], float] = np.max
     keeps_pruned: bool = False
@@ -236,7 +238,8 @@ def search(
     study = optuna.create_study(
         direction="maximize", sampler=arm.sampler(seed), pruner=arm.pruner()
     )
-    first = iter(arm.first)
+    first = iter([*arm.first, *arm.known])
+    spared = range(len(arm.first), len(arm.first) + len(arm.known))
     running: list[_Running] = []
     ended: list[Ended] = []
     waiting = _Waiting(*arm.rungs) if arm.rungs else None
@@ -268,7 +271,7 @@ def search(
     while running and running[0].next_end <= seconds:
         one = heapq.heappop(running)
         now = one.next_end
-        outcome = _end_epoch(one, arm)
+        outcome = _end_epoch(one, arm, is_spared=one.number in spared)
         if (
             outcome is None
             and waiting
@@ -286,13 +289,15 @@ def search(
     return ended
 
 
-def _end_epoch(one: _Running, arm: Arm) -> tuple[TrialState, float | None] | None:
+def _end_epoch(
+    one: _Running, arm: Arm, *, is_spared: bool
+) -> tuple[TrialState, float | None] | None:
     """Reports an epoch; returns state and value of the trial if it ends with that."""
     one.trial.report(float(one.curves.value[one.epochs]), one.epochs + 1)
     one.epochs += 1
     value = float(arm.value(one.curves.value[: one.epochs]))
     if one.epochs == len(one.curves.value):
         return TrialState.COMPLETE, value
-    if not one.trial.should_prune():
+    if is_spared or not one.trial.should_prune():
         return None
     return (TrialState.COMPLETE, value) if arm.keeps_pruned else (TrialState.PRUNED, None)

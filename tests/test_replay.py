@@ -63,6 +63,12 @@ def test_a_pruned_trial_frees_its_worker_and_cannot_win():
     assert [one.value for one in kept] == [0.8, 0.2, 0.4]
 
 
+def test_what_is_known_to_be_good_is_not_pruned():
+    points = [{"x": value} for value in (0.2, 0.4)]
+    arm = trying(0.8, known=points, pruner=lambda: SuccessiveHalvingPruner(1, reduction_factor=2))
+    assert ends(arm, 1, 14.0) == [(0.8, 8), (0.2, 10), (0.4, 14)]
+
+
 def test_with_a_second_chance_a_trial_goes_on_from_its_rung_when_it_is_promising():
     arm = trying(0.8, 0.2, 0.4, 0.9, rungs=(1, 2))
     # 0.8 goes on when it is the better of two, and 0.9 at once: it is in the better half of four.

@@ -127,7 +127,7 @@ class StudySweeperConf(StockOptions):
             values; the other keys have their defaults.
         warm_start: Points that are good elsewhere, to try after those of `enqueue`. Each is such a
             mapping, or the folder of an earlier study, for its best trial. A key that is not
-            searched is ignored; a point outside the space is left out.
+            searched is ignored; a point outside the space is left out. Their trials are not pruned.
         keep: The number of the best trials that keep the files that match `weights`.
         weights: Patterns of large files in the trials' folders, for example `*.safetensors`.
         ignore: Keys that may change when a study is continued, such as folders and devices.

@@ -73,6 +73,7 @@ class StudyPlan:
         options: `hydra.sweeper`, resolved.
         fingerprint: What must be the same when the study is continued.
         first: Points to try first.
+        known: Those of them that are known to be good, whose trials are not pruned.
         warnings: What the user should know before it starts.
         samples: Some points of the space.
         continues: Whether the study is there already.
@@ -83,6 +84,7 @@ class StudyPlan:
     options: DictConfig
     fingerprint: Fingerprint
     first: list[Point]
+    known: list[Point]
     warnings: list[str]
     samples: list[Point]
     continues: bool = False
@@ -239,7 +241,7 @@ def _plan(
     if sampler["_target_"] == GRID:
         # Its points are queued: Optuna's grid sampler does not know conditions, and two workers
         # may draw the same point.
-        first = grid(dimensions)
+        first, known = grid(dimensions), []
         n_trials = min(n_trials, len(first))
         sampler = OmegaConf.create({"_target_": "optuna.samplers.RandomSampler"})
     composer = TrialComposer(bases, dimensions, _function(options, "custom_search_space"))
@@ -269,7 +271,7 @@ def _plan(
         worker.repeats,
         options.custom_search_space,
     )
-    return StudyPlan(worker, config, options, of_study, first, warnings, samples)
+    return StudyPlan(worker, config, options, of_study, first, known, warnings, samples)
 
 
 def _spec(options: DictConfig, folder: Path, n_trials: int) -> StudySpec:

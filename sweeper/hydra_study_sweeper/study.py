@@ -37,6 +37,7 @@ from hydra_study_sweeper.plan import StudyPlan, make_plans
 from hydra_study_sweeper.printable import counted
 from hydra_study_sweeper.records import RefitRecord, StudyRecord, read_study
 from hydra_study_sweeper.refit import refit_winner
+from hydra_study_sweeper.reporting import KNOWN
 from hydra_study_sweeper.space.fingerprint import Fingerprint, differences
 from hydra_study_sweeper.storage.existing import (
     INSTEAD,
@@ -152,7 +153,8 @@ def _open(plan: StudyPlan) -> Trials:
             trials.study.set_user_attr(FINGERPRINT, plan.fingerprint)
         if trials.remaining() > 0:
             for point in plan.first:
-                trials.enqueue(point, skip_if_exists=True)
+                known = {KNOWN: True} if point in plan.known else None
+                trials.enqueue(point, known, skip_if_exists=True)
     write_multirun(trials.paths, plan.worker.composer.bases.master)
     return trials
 

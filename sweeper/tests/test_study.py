@@ -231,3 +231,22 @@ def test_ten_lines_are_enough_to_prune_and_resume(tmp_path):
         more = ["hydra.sweeper.direction=maximize", f"hydra.sweeper.n_trials={n_trials}"]
         done = run_program(tmp_path / "app.py", *command, *more, cwd=tmp_path)
         assert (done.returncode, finished in done.stdout) == (0, True), done.stderr
+
+
+def test_what_is_known_to_be_good_is_not_pruned(tmp_path):
+    (tmp_path / "app.py").write_text(TEN_LINES)
+    command = ["-m", "hydra/sweeper=study", "+x=interval(0,1)", "hydra.sweep.dir=study"]
+    command += [
+        "hydra.sweeper.workers=1",
+        "hydra.sweeper.n_trials=3",
+        "hydra/sweeper/pruner=median",
+    ]
+    command += ["hydra.sweeper.pruner.n_startup_trials=1", "hydra.sweeper.pruner.n_warmup_steps=0"]
+    command += ["hydra.sweeper.direction=minimize", "hydra.sweeper.enqueue=[{+x: 0.0},{+x: 0.8}]"]
+    done = run_program(
+        tmp_path / "app.py", *command, "hydra.sweeper.warm_start=[{x: 0.9}]", cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    ended = [(trial.params["x"], trial.state) for trial in trials_of(tmp_path / "study")[1:]]
+    complete, pruned = TrialState.COMPLETE, TrialState.PRUNED
+    assert ended == [(0.0, complete), (0.8, pruned), (0.9, complete)]

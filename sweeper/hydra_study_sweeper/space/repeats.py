@@ -13,7 +13,7 @@ import optuna
 from omegaconf import DictConfig
 
 from hydra_study_sweeper.errors import ConfigError
-from hydra_study_sweeper.reporting import time_is_up
+from hydra_study_sweeper.reporting import KNOWN, time_is_up
 from hydra_study_sweeper.space.dimensions import Dimension
 from hydra_study_sweeper.space.overrides import parse_override
 
@@ -117,6 +117,7 @@ def mean_of_repeats(
             trial.set_user_attr(REPEATED, list(ended))
         if len(trial.study.directions) == 1:
             trial.report(ended[repeat][0], repeat)
-            if repeat < count - 1 and (trial.should_prune() or time_is_up()):
+            is_hopeless = KNOWN not in trial.user_attrs and trial.should_prune()
+            if repeat < count - 1 and (is_hopeless or time_is_up()):
                 raise optuna.TrialPruned(f"after run {repeat} with {ended[repeat][0]:.6g}")
     return [statistics.fmean(values) for values in zip(*ended, strict=True)]
