@@ -91,6 +91,15 @@ def test_the_tuning_curve_of_losses_falls_and_counts_pruned_trials():
     assert list(curve.y) == pytest.approx([0.5, (0.4 + 0.2 + 0.2) / 3, 0.2])
 
 
+def test_what_is_not_finite_is_not_drawn():
+    study = optuna.create_study()
+    for value in (math.inf, -math.inf, 1.0):
+        trial = study.ask()
+        trial.suggest_float("x", 0, 1)
+        study.tell(trial, value)
+    assert drawable(study) == {}
+
+
 def test_the_command_writes_a_page_that_needs_no_network(tmp_path):
     search(tmp_path, 2)
     command = [sys.executable, "-m", "hydra_study_sweeper.output.figures", str(tmp_path)]

@@ -7,6 +7,7 @@ import sys
 import warnings
 from collections.abc import Callable
 from functools import partial
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from optuna.trial import TrialState
 
 from hydra_study_sweeper.errors import SweeperError
 from hydra_study_sweeper.files import write_text
-from hydra_study_sweeper.output.tuning_curve import plot_tuning_curve, tellable
+from hydra_study_sweeper.output.tuning_curve import plot_tuning_curve
 from hydra_study_sweeper.paths import StudyPaths
 from hydra_study_sweeper.printable import told
 from hydra_study_sweeper.storage.journal import read_journal
@@ -29,20 +30,20 @@ FEWEST_FOR_IMPORTANCES = 10  # fewer trials rank parameters by chance
 def drawable(study: optuna.Study) -> dict[str, list[str]]:
     """Returns the figures for which there is enough, each with the parameters in it.
 
-    There is none of a study with several objectives, or whose trials have one value. Parameters
-    that only some trials have are left out of importances: trials without them would not count.
+    There is none of a study with several objectives, or whose trials have one finite value, since
+    others are not drawn. Parameters that only some trials have are left out of importances: trials
+    without them would not count.
     """
     if len(study.directions) > 1:
         return {}
-    trials = study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])
+    complete = study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])
+    trials = [trial for trial in complete if trial.value is not None and isfinite(trial.value)]
     if len({trial.value for trial in trials}) < 2:
         return {}
     names = sorted({name for trial in trials for name in trial.params})
     varied = [name for name in names if len({trial.params.get(name) for trial in trials}) > 1]
     common = [name for name in varied if all(name in trial.params for trial in trials)]
-    figures: dict[str, list[str]] = {"history": []}
-    if tellable(study):
-        figures["tuning_curve"] = []
+    figures: dict[str, list[str]] = {"history": [], "tuning_curve": []}
     if common and len(trials) >= FEWEST_FOR_IMPORTANCES:
         figures["importances"] = common
     if varied:
@@ -88,7 +89,8 @@ def write_figures(study: optuna.Study, folder: Path) -> Path:
     figures = draw(study).values()
     page = StudyPaths(folder).figures
     parts = [
-        figure.to_html(full_html=False, include_plotlyjs=number == 0)
+        # With a name for each, the same study gives the same bytes, which a tracker keeps once.
+        figure.to_html(full_html=False, include_plotlyjs=number == 0, div_id=f"figure-{number}")
         for number, figure in enumerate(figures)
     ]
     write_text(page, f"<!doctype html><meta charset=utf-8>{''.join(parts) or 'too few trials'}\n")

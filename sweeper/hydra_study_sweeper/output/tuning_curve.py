@@ -44,7 +44,7 @@ def best_of(values: Array, sizes: npt.NDArray[np.int64]) -> Array:
     return np.array([described(int(size)) for size in sizes]).T
 
 
-def tellable(study: optuna.Study) -> list[float]:
+def _finite_values(study: optuna.Study) -> list[float]:
     """Returns the finite values of trials, of a pruned one the last that it reported."""
     ended = study.get_trials(deepcopy=False, states=[TrialState.COMPLETE, TrialState.PRUNED])
     values = (trial.value for trial in ended)
@@ -58,13 +58,13 @@ def plot_tuning_curve(study: optuna.Study, target_name: str) -> "go.Figure":
     begins above the search itself.
 
     Args:
-        study: The study, with at least one of `tellable`.
+        study: The study, with at least one complete trial of a finite value.
         target_name: What its values are.
     """
     import plotly.graph_objects as go  # here: Plotly takes its time, and is an extra
 
     sign = 1 if study.direction == optuna.study.StudyDirection.MAXIMIZE else -1
-    values = np.array(tellable(study))
+    values = np.array(_finite_values(study))
     sizes = np.unique(np.geomspace(1, len(values), MOST_POINTS).round().astype(int))
     mean, low, high = sign * best_of(sign * values, sizes)
     band = {"x": [*sizes, *sizes[::-1]], "y": [*low, *high[::-1]], "fill": "toself"}
