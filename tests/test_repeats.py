@@ -19,7 +19,7 @@ def sentences_of(predictions: Path) -> list[str]:
     [
         ("seed", "seed tells the runs of a trial apart"),
         ("dataset.validation_seed", "dataset.validation_seed tells the runs of a trial apart"),
-        ("dataset.split_seed", "dataset.split_seed is searched, but only trials with the same"),
+        ("dataset.split_seed", "dataset.split_seed cannot be searched, since trials must compare"),
     ],
 )
 def test_a_search_space_in_a_file_has_no_seeds(key, message, run_py, tmp_path):

@@ -13,7 +13,7 @@ from rnnclf.data.prepared import prepare
 from rnnclf.data.vectors import read_vectors
 from rnnclf.errors import ConfigError
 
-# What the validation metric is, and of which texts.
+# What decides which metric is measured, and on which texts.
 SAME = (
     "training.metric",
     *(f"dataset.{key}" for key in ("name", "labels", "folder", "file", "validation_file")),
@@ -45,7 +45,7 @@ def check_trials(nodes: Sequence[DictConfig]) -> Mapping[str, str]:
     for key in SAME:
         if len(set(map(attrgetter(key), configs))) > 1:
             raise ConfigError(
-                f"{key} is searched, but only trials with the same compare; choose one"
+                f"{key} cannot be searched, since trials must compare; choose one value"
             )
     models = [config.model for config in configs]
     for buckets in sorted({model.wide_buckets for model in models}):
