@@ -236,11 +236,8 @@ def test_ten_lines_are_enough_to_prune_and_resume(tmp_path):
 def test_what_is_known_to_be_good_is_not_pruned(tmp_path):
     (tmp_path / "app.py").write_text(TEN_LINES)
     command = ["-m", "hydra/sweeper=study", "+x=interval(0,1)", "hydra.sweep.dir=study"]
-    command += [
-        "hydra.sweeper.workers=1",
-        "hydra.sweeper.n_trials=3",
-        "hydra/sweeper/pruner=median",
-    ]
+    command += ["hydra.sweeper.workers=1", "hydra.sweeper.n_trials=4"]
+    command += ["hydra/sweeper/pruner=median"]
     command += ["hydra.sweeper.pruner.n_startup_trials=1", "hydra.sweeper.pruner.n_warmup_steps=0"]
     command += ["hydra.sweeper.direction=minimize", "hydra.sweeper.enqueue=[{+x: 0.0},{+x: 0.8}]"]
     done = run_program(
