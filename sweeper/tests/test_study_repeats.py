@@ -5,6 +5,7 @@ import pytest
 from foreign_study import trials_of
 from hydra_study_sweeper.errors import ConfigError
 from hydra_study_sweeper.options import PRUNERS
+from hydra_study_sweeper.reporting import KNOWN
 from hydra_study_sweeper.space.fingerprint import differences, fingerprint
 from hydra_study_sweeper.space.repeats import Repeats, mean_of_repeats, repeats_of
 from hydra_study_sweeper.workers.samplers import make_pruner
@@ -113,3 +114,18 @@ def test_a_study_with_more_or_fewer_runs_of_a_trial_is_another():
     assert list(map(str, differences(one, three))) == [
         f"{runs} was unset and is 3 with size={{repeat}}"
     ]
+
+
+class Hopeless(optuna.pruners.BasePruner):
+    """Ends every trial."""
+
+    def prune(self, study: optuna.Study, trial: optuna.trial.FrozenTrial) -> bool:
+        return True
+
+
+def test_the_runs_of_what_is_known_to_be_good_are_all_run():
+    study = optuna.create_study(pruner=Hopeless())
+    study.enqueue_trial({}, {KNOWN: True})
+    assert mean_of_repeats(study.ask(), 3, lambda repeat: [float(repeat)]) == [1.0]
+    with pytest.raises(optuna.TrialPruned):
+        mean_of_repeats(study.ask(), 3, lambda repeat: [float(repeat)])

@@ -17,17 +17,17 @@ BAND = (0.05, 0.95)
 
 
 def best_of(values: Array, sizes: npt.NDArray[np.int64]) -> Array:
-    """Returns the highest of so many values, over all ways to choose them.
+    """Describes the maximum of a random subset of the values, for each size of the subset.
 
     The mean is exact and has no bias, since values are drawn without replacement (Tang et al.,
     "Showing Your Work Doesn't Always Work", ACL 2020).
 
     Args:
         values: All values.
-        sizes: How many of them are chosen, each between 1 and their number.
+        sizes: The sizes, from 1 to the number of values.
 
     Returns:
-        The mean, the 5 % and the 95 % quantile for each size (3, sizes).
+        Mean, 5 % quantile and 95 % quantile of the maximum (3, sizes).
     """
     ordered, total = np.sort(values), len(values)
     log_factorial = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, total + 1)))])
@@ -52,7 +52,7 @@ def _finite_values(study: optuna.Study) -> list[float]:
 
 
 def plot_tuning_curve(study: optuna.Study, target_name: str) -> "go.Figure":
-    """Draws the best value of so many trials over their number.
+    """Draws the best value that a number of trials is expected to find.
 
     The trials are taken in random order, so the curve of a search that learns from its trials
     begins above the search itself.
