@@ -40,7 +40,8 @@ from torch.optim import Adam
 
 from rnnclf.configuration.composed import from_omegaconf, register_schema
 from rnnclf.configuration.schema import Config
-from rnnclf.data.encoding import Batch, EncodedTexts, make_batch, training_batches
+from rnnclf.data.encoding import EncodedTexts
+from rnnclf.model.batches import Batch, make_batch, training_batches
 from rnnclf.model.network import RecurrentClassifier
 from rnnclf.training.reproducibility import describe, prepare_torch
 from rnnclf.training.trainer import Trainer

@@ -26,9 +26,10 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from rnnclf.configuration.composed import from_omegaconf, register_schema
 from rnnclf.configuration.schema import Config, OptimizerConfig
-from rnnclf.data.encoding import Batch, EncodedTexts, make_batch, training_batches
+from rnnclf.data.encoding import EncodedTexts
 from rnnclf.data.prepared import prepare
 from rnnclf.model import kernels
+from rnnclf.model.batches import Batch, make_batch, training_batches
 from rnnclf.training.reproducibility import (
     LARGEST_KEPT,
     M_MMAP_THRESHOLD,

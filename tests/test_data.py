@@ -8,21 +8,14 @@ import pytest
 from project import REAL_DATA, composed
 
 from rnnclf.data.corpus import Corpus, Texts
-from rnnclf.data.encoding import (
-    LARGEST_BATCH,
-    LONGEST,
-    EncodedTexts,
-    encode,
-    make_batch,
-    ordered_batches,
-    training_batches,
-)
+from rnnclf.data.encoding import LONGEST, EncodedTexts, encode
 from rnnclf.data.prepared import prepare
 from rnnclf.data.sources import load_corpus
 from rnnclf.data.splits import shuffled_split, stratified_split
 from rnnclf.data.torchtext_adapter import count_words, tokenize
 from rnnclf.data.vocabulary import PADDING_INDEX, Vocabulary
 from rnnclf.errors import DataError, ModelError
+from rnnclf.model.batches import LARGEST_BATCH, make_batch, ordered_batches, training_batches
 
 PUBLISHED = ("sentiment", "spam", "questions", "newsgroups")
 

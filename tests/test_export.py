@@ -17,11 +17,11 @@ from processes import run_program
 from project import composed
 
 from rnnclf.bundles.export import export_onnx
-from rnnclf.data.encoding import make_batch
 from rnnclf.data.vocabulary import Vocabulary
 from rnnclf.errors import ModelError
 from rnnclf.files.paths import ModelPaths
 from rnnclf.files.tensors import save_tensors
+from rnnclf.model.batches import make_batch
 from rnnclf.model.classifier import Classifier
 from rnnclf.model.network import RecurrentClassifier
 from rnnclf.model.store import save_description

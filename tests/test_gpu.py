@@ -9,9 +9,10 @@ from project import composed, model_config, result_of, training_config
 
 import rnnclf
 from rnnclf.configuration.schema import OptimizerConfig
-from rnnclf.data.encoding import EncodedTexts, make_batch
+from rnnclf.data.encoding import EncodedTexts
 from rnnclf.data.wide import bags_of
 from rnnclf.files.predictions import read_predictions
+from rnnclf.model.batches import make_batch
 from rnnclf.model.layers import WideLayer
 from rnnclf.model.network import RecurrentClassifier
 from rnnclf.training.checkpoint import load_checkpoint, save_checkpoint

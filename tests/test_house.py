@@ -63,7 +63,7 @@ OPENING = {  # how often, and why not by the readers and writers of files.py
     "rnnclf/cli/project.py": (2, "files of the package, written where no file was"),
     "rnnclf/cli/train.py": (1, "a file of the package"),
     "rnnclf/data/archives.py": (1, "checked archives, member by member"),
-    "rnnclf/data/cache.py": (2, "the user's own cache"),
+    "rnnclf/data/cache.py": (3, "the user's own cache"),
     "rnnclf/data/download.py": (3, "raw files in the user's own folder"),
     "rnnclf/data/overview.py": (1, "the user's own conf/dataset/"),
     "rnnclf/data/sources.py": (1, "raw files in the user's own folder"),
@@ -293,6 +293,7 @@ ON_DEMAND |= {"sklearn", "sqlalchemy", "sympy", "torch._dynamo", "torch._inducto
     ("commands", "needed", "heavy"),
     [
         ([[MAIN, "compare", "{trained}"]], {"rich"}, {*ON_DEMAND, "hydra", "numpy", "torch"}),
+        ([[RUN_PY, "-m", "sweeps=smoke", "dry_run=true"]], {"optuna"}, {"torch", "torchtext"}),
         (
             [
                 [RUN_PY, "epochs=1", "hidden_size=8", "embedding_size=8"],
@@ -302,7 +303,7 @@ ON_DEMAND |= {"sklearn", "sqlalchemy", "sympy", "torch._dynamo", "torch._inducto
             ON_DEMAND,
         ),
     ],
-    ids=["compare", "train and predict"],
+    ids=["compare", "check of a study", "train and predict"],
 )
 def test_no_command_waits_for_what_it_does_not_need(commands, needed, heavy, trained, tmp_path):
     """Torch's compiler alone takes a second, half of what a short run takes."""

@@ -7,8 +7,9 @@ from project import model_config, training_config
 from torch.nn.functional import cross_entropy
 
 from rnnclf.configuration.schema import OptimizerConfig
-from rnnclf.data.encoding import encode, make_batch
+from rnnclf.data.encoding import encode
 from rnnclf.data.vocabulary import Vocabulary
+from rnnclf.model.batches import make_batch
 from rnnclf.model.network import RecurrentClassifier
 from rnnclf.training.pretrain import NextWords, pretrain
 from rnnclf.training.updates import make_updates

@@ -8,9 +8,9 @@ import torch
 from project import composed
 
 from rnnclf.configuration.schema import OptimizerConfig
-from rnnclf.data.encoding import make_batch
 from rnnclf.data.subwords import SIZES, subwords_of, subwords_of_vocabulary
 from rnnclf.data.vocabulary import PADDING_INDEX, UNKNOWN_INDEX, Vocabulary
+from rnnclf.model.batches import make_batch
 from rnnclf.model.classifier import Classifier
 from rnnclf.model.evaluate import predict_logits
 from rnnclf.model.network import RecurrentClassifier

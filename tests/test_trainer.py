@@ -11,11 +11,12 @@ from torch import nn
 from torch.optim import SGD, Adam, Optimizer
 
 from rnnclf.configuration.schema import OptimizerConfig
-from rnnclf.data.encoding import Batch, EncodedTexts, encode, ordered_batches
+from rnnclf.data.encoding import EncodedTexts, encode
 from rnnclf.data.torchtext_adapter import tokenize
 from rnnclf.data.vocabulary import Vocabulary
 from rnnclf.errors import TrainingError
 from rnnclf.files.epochs import EpochMetrics
+from rnnclf.model.batches import Batch, ordered_batches
 from rnnclf.model.evaluate import predict_logits, score
 from rnnclf.model.network import RecurrentClassifier
 from rnnclf.training.checkpoint import load_checkpoint, save_checkpoint

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from project import composed
+from project import composed, model_config
 
 from rnnclf.data import vectors
 from rnnclf.data.prepared import prepare
-from rnnclf.data.vectors import STD_WITHOUT, read_vectors
+from rnnclf.data.vectors import read_vectors
 from rnnclf.data.vocabulary import Vocabulary
 from rnnclf.errors import DataError
+from rnnclf.model.network import STD_WITHOUT, RecurrentClassifier
 from rnnclf.training.run import build_classifier
 
 
@@ -31,11 +32,18 @@ def vocabulary(*words: str) -> Vocabulary:
     return Vocabulary(["<unk>", "<pad>", *words])
 
 
+def table_of(path: Path, *words: str) -> torch.Tensor:
+    """The word vectors of a new model."""
+    network = RecurrentClassifier(model_config(embedding_size=3), 2 + len(words), 2)
+    network.take_vectors(*map(torch.from_numpy, read_vectors(path, vocabulary(*words), 3)))
+    return network.embedding.weight.detach()
+
+
 def test_a_word_has_the_files_vector_and_a_word_without_one_a_small_random_one(path):
     path.write_text("what 1 2 3\nwho 4 5 6\nnobody 7 8 9\n")
     oov = [f"stranger{number}" for number in range(1000)]
     torch.manual_seed(0)
-    table = read_vectors(path, vocabulary("who", *oov, "what"), 3)
+    table = table_of(path, "who", *oov, "what")
     assert table.shape == (1004, 3)
     assert table[2].tolist() == [4, 5, 6]
     assert table[-1].tolist() == [1, 2, 3]
@@ -58,7 +66,7 @@ def test_random_vectors_depend_on_the_seed_alone(path):
     tables = []
     for seed in (0, 0, 1):
         torch.manual_seed(seed)
-        tables.append(read_vectors(path, vocabulary("what", "stranger"), 3))
+        tables.append(table_of(path, "what", "stranger"))
     assert torch.equal(tables[0], tables[1])  # the first from the file, the second from the cache
     assert not torch.equal(tables[0][3], tables[2][3])
 
@@ -74,9 +82,9 @@ def test_what_the_file_had_is_kept_and_a_changed_file_is_read_anew(path, monkeyp
     monkeypatch.setattr(vectors, "find_vectors", counted)
     for number in (1.0, 1.0, 2.0):
         path.write_text(f"what {number} 0 0\nwho 0 0 0\n")
-        assert read_vectors(path, vocabulary("what"), 3)[2].tolist() == [number, 0, 0]
+        assert table_of(path, "what")[2].tolist() == [number, 0, 0]
     assert len(lookups) == 2
-    assert read_vectors(path, vocabulary("who"), 3)[2].tolist() == [0, 0, 0]
+    assert table_of(path, "who")[2].tolist() == [0, 0, 0]
     assert len(lookups) == 3
 
 
@@ -88,7 +96,8 @@ def test_what_the_file_had_is_kept_and_a_changed_file_is_read_anew(path, monkeyp
         (b"who 1 2 3\nwhat 1 x 3\n", "line 2: not a word and its numbers"),
         (b"at 5 1 2 3\nwhat 1 2 3\n", "line 2: 3 numbers .* 4 are expected; .*such as 400000 300"),
         (b"what 1 2 3\nwho 1 2\n", "line 2: 2 numbers after the word where 3 are expected"),
-        (b"who 1 2 3\nwhat 1 nan 3\n", "line 2: a number is NaN or infinite"),
+        (b"who 1 2 3\nwhat 1 nan 3\n", "line 2: a number is NaN, infinite"),
+        (b"who 1 2 3\nwhat 1 1e39 3\n", "line 2: a number is NaN, infinite or too large"),
         (bytes(range(200)), "line 1: no numbers at its end"),
         (b"PK\x03\x04", "a zip archive; unpack it"),
         (gzip.compress(b"what 1 2 3\n" * 9, mtime=0)[:-9], "a damaged gzip file"),
@@ -108,8 +117,7 @@ def test_headers_blanks_in_words_and_gzip_are_read(path, content):
     lines = b"who 1 2 3\n. . 4 5 6\nwhat 7 8 9 \nwhat 1 1 1\n\xff 1 2 3\n"
     packed = content.startswith(b"\x1f\x8b")
     path.write_bytes(gzip.compress(lines) if packed else content + lines)
-    table = read_vectors(path, vocabulary("what", ". ."), 3)
-    assert table[2:].tolist() == [[1, 1, 1], [4, 5, 6]]
+    assert table_of(path, "what", ". .")[2:].tolist() == [[1, 1, 1], [4, 5, 6]]
 
 
 def test_binary_vectors_are_refused_with_the_way_to_text(tmp_path):

@@ -8,10 +8,11 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.pipeline import make_union
 
 from rnnclf.configuration.schema import OptimizerConfig
-from rnnclf.data.encoding import encode, make_batch
+from rnnclf.data.encoding import encode
 from rnnclf.data.torchtext_adapter import tokenize
 from rnnclf.data.vocabulary import Vocabulary
 from rnnclf.data.wide import BAGS, Bags, bags_of
+from rnnclf.model.batches import BatchBags, make_batch
 from rnnclf.model.classifier import Classifier
 from rnnclf.model.evaluate import predict_logits
 from rnnclf.model.layers import WideLayer
@@ -39,7 +40,7 @@ def dense(bags: Bags, idf: np.ndarray) -> torch.Tensor:
     layer = WideLayer(len(idf), texts)
     layer.idf = torch.from_numpy(idf)
     layer.weight.requires_grad_()
-    layer(bags.of(np.arange(texts))).diagonal().sum().backward()
+    layer(BatchBags.of(bags, np.arange(texts))).diagonal().sum().backward()
     return layer.weight.grad.t()
 
 

@@ -14,6 +14,7 @@ from rnnclf.data.encoding import EncodedTexts
 from rnnclf.data.prepared import prepare
 from rnnclf.data.wide import BAGS, Bags, bags_of
 from rnnclf.files.epochs import read_epochs
+from rnnclf.model.batches import BatchBags
 from rnnclf.model.layers import WideLayer
 from rnnclf.training.run import train
 from rnnclf.training.wide import _step, train_wide
@@ -35,7 +36,7 @@ def layer_for(bags: Bags) -> WideLayer:
 
 def dense(layer: WideLayer, bags: Bags, rows: np.ndarray) -> torch.Tensor:
     """The values of the features (texts, buckets)."""
-    batch = bags.of(rows)
+    batch = BatchBags.of(bags, rows)
     places = (batch.owners // BAGS, batch.buckets)
     return torch.zeros(len(rows), BUCKETS).index_put(places, layer.values(batch), accumulate=True)
 
@@ -50,7 +51,7 @@ def test_a_step_goes_against_the_gradient_of_the_squared_hinge_loss(sample, monk
     losses = (1.5 - targets.sign() * scores).clamp(min=0).square()
     (weights * losses).sum().backward()
     monkeypatch.setattr("rnnclf.training.wide.AT_ONCE", 100)  # a step in many parts
-    found = _step(layer, sample.bags.of(rows), targets, 0.02 * weights)
+    found = _step(layer, BatchBags.of(sample.bags, rows), targets, 0.02 * weights)
     torch.testing.assert_close(layer.weight, (expected - 0.01 * expected.grad).detach())
     assert found == pytest.approx(losses.sum(1).mean().item())
 
@@ -68,7 +69,7 @@ def test_new_texts_get_the_answers_of_scikit_learns_svm(sample):
     svm = LinearSVC(fit_intercept=False)
     svm.fit(dense(layer, sample.bags, old), sample.labels[old])
     expected = svm.decision_function(dense(layer, sample.bags, new))
-    found = layer(sample.bags.of(new)).numpy()
+    found = layer(BatchBags.of(sample.bags, new)).numpy()
     assert np.corrcoef(found.ravel(), expected.ravel())[0, 1] > 0.99
     assert (found.argmax(1) == expected.argmax(1)).mean() > 0.9
     assert (found.argmax(1) == sample.labels[new]).mean() > 0.7
@@ -79,7 +80,7 @@ def test_a_class_whose_texts_do_not_count_is_never_the_answer(sample):
     layer, weights = layer_for(sample.bags), torch.ones(CLASSES)
     weights[2] = 0
     train_wide(layer, sample, np.random.default_rng(0), weights)
-    scores = layer(sample.bags.of(np.arange(len(sample))))
+    scores = layer(BatchBags.of(sample.bags, np.arange(len(sample))))
     assert scores[:, 2].max() <= 0 < scores[:, 3].max()
 
 

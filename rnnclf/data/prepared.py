@@ -19,7 +19,6 @@ from rnnclf.data.own import PLACES, files_of, is_own, read_own
 from rnnclf.data.sources import load_corpus, source_files
 from rnnclf.data.splits import hold_out
 from rnnclf.data.tokens import TOKENIZERS
-from rnnclf.data.torchtext_adapter import count_words
 from rnnclf.data.vocabulary import Vocabulary
 from rnnclf.data.wide import Bags, bags_of
 from rnnclf.errors import DataError
@@ -133,6 +132,8 @@ def _prepare(values: tuple[object, ...], data_folder: Path) -> PreparedTexts:
 
 
 def _build(config: DatasetConfig, data_folder: Path) -> Entry:
+    from rnnclf.data.torchtext_adapter import count_words  # here: it imports torch for a second
+
     corpus = load(config, data_folder)
     parts = dict(zip(PARTS, hold_out(corpus, config), strict=True))
     tokenize = TOKENIZERS[config.tokens]

@@ -1,9 +1,16 @@
 """How a text becomes words: torchtext's words, or characters for texts without blanks."""
 
-from rnnclf.data.torchtext_adapter import tokenize
 from rnnclf.data.vocabulary import Tokenizer
 
 BLANK = "▁"  # stands for blanks between characters, as in SentencePiece
+
+
+def words(text: str) -> list[str]:
+    """Returns the words of a text as torchtext finds them."""
+    from rnnclf.data.torchtext_adapter import tokenize  # here: it imports torch for a second
+
+    found: list[str] = tokenize(text)
+    return found
 
 
 def characters(text: str) -> list[str]:
@@ -11,4 +18,4 @@ def characters(text: str) -> list[str]:
     return list(BLANK.join(text.lower().split()))
 
 
-TOKENIZERS: dict[str, Tokenizer] = {"words": tokenize, "characters": characters}
+TOKENIZERS: dict[str, Tokenizer] = {"words": words, "characters": characters}

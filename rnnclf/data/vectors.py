@@ -2,7 +2,6 @@
 
 import gzip
 import logging
-import math
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,27 +10,27 @@ from itertools import takewhile
 from pathlib import Path
 
 import numpy as np
-import torch
-from torch import Tensor
+import numpy.typing as npt
 
 from rnnclf.data.cache import LARGEST, Entry, file_digest, kept
-from rnnclf.data.vocabulary import PADDING_INDEX, Vocabulary
+from rnnclf.data.vocabulary import Vocabulary
 from rnnclf.errors import DataError
 
-STD_WITHOUT = 0.1
 LONGEST_LINE = 2**20  # bytes
 
+Vectors = npt.NDArray[np.float32]
 log = logging.getLogger(__name__)
 
 
-def read_vectors(path: Path, vocabulary: Vocabulary, embedding_size: int) -> Tensor:
+def read_vectors(
+    path: Path, vocabulary: Vocabulary, embedding_size: int
+) -> tuple[npt.NDArray[np.int64], Vectors]:
     """Reads pretrained vectors from a text file (GloVe, word2vec).
 
     The vectors found are kept in the cache: a file of 400 000 vectors takes 15 seconds to read.
 
     Returns:
-        A (vocabulary, embedding_size) tensor. Words that the file lacks have small random vectors;
-        the row of `<pad>` is zero.
+        The indices of the words found, and their vectors (found, embedding_size).
 
     Raises:
         DataError: If the file is missing, malformed, of another width, or has none of the words.
@@ -40,7 +39,7 @@ def read_vectors(path: Path, vocabulary: Vocabulary, embedding_size: int) -> Ten
 
     def build() -> Entry:
         positions, vectors = find_vectors(path, words)
-        return Entry({"positions": np.array(positions), "vectors": vectors.numpy()})
+        return Entry({"positions": np.array(positions, dtype=np.int64), "vectors": vectors})
 
     if not path.is_file():
         raise DataError(f"{path}: no such file (model.vectors)")
@@ -60,13 +59,10 @@ def read_vectors(path: Path, vocabulary: Vocabulary, embedding_size: int) -> Ten
             "lower case; take vectors of lower-case words in the language of the texts"
         )
     log.info("%s has vectors for %d of %d words", path, len(found["positions"]), len(words))
-    table = torch.empty(len(words), embedding_size).normal_(std=STD_WITHOUT)
-    table[torch.from_numpy(found["positions"])] = torch.from_numpy(found["vectors"])
-    table[PADDING_INDEX] = 0
-    return table
+    return found["positions"], found["vectors"]
 
 
-def find_vectors(path: Path, words: list[str]) -> tuple[list[int], Tensor]:
+def find_vectors(path: Path, words: list[str]) -> tuple[list[int], Vectors]:
     """Looks words up in a text file of pretrained vectors (GloVe, word2vec), gzipped or not.
 
     Of a word that the file has twice, the last vector counts. A word of the file may have blanks.
@@ -78,7 +74,7 @@ def find_vectors(path: Path, words: list[str]) -> tuple[list[int], Tensor]:
         DataError: If the file is malformed; the message names the line.
     """
     wanted = {word.encode(errors="surrogatepass"): place for place, word in enumerate(words)}
-    found: dict[int, list[float]] = {}
+    found: dict[int, Vectors] = {}
     width = 0
     with _opened(path) as file:
         for number, line in enumerate(iter(lambda: file.readline(LONGEST_LINE), b""), start=1):
@@ -102,7 +98,8 @@ def find_vectors(path: Path, words: list[str]) -> tuple[list[int], Tensor]:
     if not width:
         raise DataError(f"{path}: no word vectors in it")
     positions = sorted(found)
-    return positions, torch.tensor([found[place] for place in positions]).reshape(-1, width)
+    vectors = np.array([found[place] for place in positions], dtype=np.float32)
+    return positions, vectors.reshape(-1, width)
 
 
 def _numbers_at_end(fields: list[bytes]) -> int:
@@ -118,13 +115,14 @@ def _is_number(field: bytes) -> bool:
     return True
 
 
-def _numbers(fields: list[bytes], where: str) -> list[float]:
+def _numbers(fields: list[bytes], where: str) -> Vectors:
     try:
-        numbers = [float(field) for field in fields]
+        with np.errstate(over="ignore"):
+            numbers = np.array([float(field) for field in fields], dtype=np.float32)
     except ValueError as error:
         raise DataError(f"{where}: not a word and its numbers ({error})") from error
-    if not all(map(math.isfinite, numbers)):
-        raise DataError(f"{where}: a number is NaN or infinite; remove the line")
+    if not np.isfinite(numbers).all():
+        raise DataError(f"{where}: a number is NaN, infinite or too large; remove the line")
     return numbers
 
 

@@ -10,12 +10,9 @@ import hashlib
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor
 
 from rnnclf.data.subwords import FNV_PRIME, rows_of, subwords_of
 
@@ -25,26 +22,6 @@ TEXTS_AT_ONCE = 1000  # bounds the memory for the features before they are count
 
 Numbers = npt.NDArray[np.int64]
 find_words = re.compile(r"\w\w+").findall
-
-
-class BatchBags(NamedTuple):
-    """The bags of the texts of a batch, one after another.
-
-    Attributes:
-        buckets: The buckets of all features, bag by bag; each once in a bag.
-        counts: How often each occurs in its text.
-        owners: The number of the bag of each.
-        offsets: The position of the first feature of each bag in `buckets` (bags).
-    """
-
-    buckets: Tensor
-    counts: Tensor
-    owners: Tensor
-    offsets: Tensor
-
-    def to(self, device: torch.device) -> "BatchBags":
-        """Returns the bags on `device`."""
-        return BatchBags(*(part.to(device) for part in self))
 
 
 @dataclass(frozen=True)
@@ -61,17 +38,9 @@ class Bags:
     counts: npt.NDArray[np.uint16]
     ends: Numbers
 
-    def of(self, texts: Numbers) -> BatchBags:
-        """Returns the bags of the texts at some positions."""
-        bags = (texts[:, None] * BAGS + np.arange(BAGS)).ravel()
-        positions, offsets = rows_of(self.ends, bags)
-        sizes = np.diff(np.append(offsets, len(positions)))
-        return BatchBags(
-            torch.from_numpy(self.buckets[positions].astype(np.int64)),
-            torch.from_numpy(self.counts[positions].astype(np.float32)),
-            torch.from_numpy(np.repeat(np.arange(len(bags)), sizes)),
-            torch.from_numpy(offsets),
-        )
+    def of(self, texts: Numbers) -> tuple[Numbers, Numbers]:
+        """Returns where the features of some texts are, and where each of their bags begins."""
+        return rows_of(self.ends, (texts[:, None] * BAGS + np.arange(BAGS)).ravel())
 
     def idf(self, num_buckets: int) -> npt.NDArray[np.float32]:
         """Returns the inverse document frequency of each bucket: ln((1 + n) / (1 + df)) + 1.

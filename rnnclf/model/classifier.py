@@ -13,11 +13,12 @@ from torch import Tensor
 
 from rnnclf.configuration.schema import Config
 from rnnclf.data.corpus import Texts, class_indices
-from rnnclf.data.encoding import EncodedTexts, encode, make_batch
+from rnnclf.data.encoding import EncodedTexts, encode
 from rnnclf.data.subwords import Subwords, subwords_of, subwords_of_vocabulary
 from rnnclf.data.tokens import TOKENIZERS
 from rnnclf.data.vocabulary import Vocabulary
 from rnnclf.data.wide import bags_of
+from rnnclf.model.batches import make_batch
 from rnnclf.model.evaluate import BATCH_SIZE, predict_logits, score
 from rnnclf.model.metrics import Scores
 from rnnclf.model.network import EMBEDDING, Ensemble, RecurrentClassifier

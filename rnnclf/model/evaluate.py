@@ -4,7 +4,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from rnnclf.data.encoding import EncodedTexts, ordered_batches
+from rnnclf.data.encoding import EncodedTexts
+from rnnclf.model.batches import ordered_batches
 from rnnclf.model.metrics import (
     Indices,
     Scores,

@@ -8,7 +8,8 @@ the words come before the padding, and the other direction reverses each text wi
 import torch
 from torch import Tensor, nn
 
-from rnnclf.data.wide import BAGS, BatchBags
+from rnnclf.data.wide import BAGS
+from rnnclf.model.batches import BatchBags
 from rnnclf.model.kernels import states_of
 
 TINY = 1e-30  # squared length; a text of nothing but unknown features has none

@@ -7,13 +7,13 @@ import torch
 from torch import Tensor, nn
 
 from rnnclf.configuration.schema import ModelConfig
-from rnnclf.data.encoding import BatchSubwords
 from rnnclf.data.vocabulary import PADDING_INDEX, UNKNOWN_INDEX
-from rnnclf.data.wide import BatchBags
+from rnnclf.model.batches import BatchBags, BatchSubwords
 from rnnclf.model.layers import RecurrentLayers, WideLayer
 from rnnclf.model.pooling import POOLINGS, States, attention
 
 EMBEDDING, WIDE = "embedding.weight", "wide.weight"
+STD_WITHOUT = 0.1  # of what has no pretrained vector, where words have some
 
 
 class RecurrentClassifier(nn.Module):
@@ -34,6 +34,7 @@ class RecurrentClassifier(nn.Module):
 
     def __init__(self, config: ModelConfig, vocabulary_size: int, num_classes: int) -> None:
         super().__init__()
+        self.vocabulary_size = vocabulary_size
         self.word_dropout = config.word_dropout
         self.poolings = POOLINGS[config.pooling]
         self.embedding = nn.Embedding(
@@ -59,6 +60,19 @@ class RecurrentClassifier(nn.Module):
     def device(self) -> torch.device:
         """The device of the weights."""
         return self.linear.weight.device
+
+    def take_vectors(self, indices: Tensor, vectors: Tensor) -> None:
+        """Gives words pretrained vectors, and all other words and n-grams small random ones.
+
+        Args:
+            indices: Of the words in the vocabulary.
+            vectors: Theirs (words, embedding size).
+        """
+        with torch.no_grad():
+            self.embedding.weight.mul_(STD_WITHOUT)
+            words = self.embedding.weight[: self.vocabulary_size].normal_(std=STD_WITHOUT)
+            words[indices] = vectors
+            words[PADDING_INDEX] = 0
 
     def forward(
         self,

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from rnnclf.configuration.schema import TrainingConfig
-from rnnclf.data.encoding import BatchSubwords, EncodedTexts, training_batches
+from rnnclf.data.encoding import EncodedTexts
+from rnnclf.model.batches import BatchSubwords, training_batches
 from rnnclf.model.network import RecurrentClassifier
 from rnnclf.training.trainer import check_finite
 from rnnclf.training.updates import Updates

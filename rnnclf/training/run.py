@@ -21,7 +21,7 @@ from hydra_study_sweeper.paths import shown
 from rnnclf.configuration.identity import identity
 from rnnclf.configuration.schema import Config, TrainingConfig
 from rnnclf.data.prepared import PreparedTexts, load_test, prepare
-from rnnclf.data.vectors import STD_WITHOUT, read_vectors
+from rnnclf.data.vectors import read_vectors
 from rnnclf.errors import ConfigError, ModelError, TrainingError
 from rnnclf.files.command import as_typed_here
 from rnnclf.files.epochs import EpochMetrics, write_epochs
@@ -180,10 +180,8 @@ def build_classifier(config: Config, data: PreparedTexts) -> Classifier:
     vocabulary, classes = data.vocabulary, data.classes
     model = RecurrentClassifier(config.model, len(vocabulary), len(classes))
     if config.model.vectors:
-        vectors = read_vectors(Path(config.model.vectors), vocabulary, config.model.embedding_size)
-        with torch.no_grad():
-            model.embedding.weight.mul_(STD_WITHOUT)  # n-grams begin as small as unknown words
-            model.embedding.weight[: len(vocabulary)] = vectors
+        found = read_vectors(Path(config.model.vectors), vocabulary, config.model.embedding_size)
+        model.take_vectors(*map(torch.from_numpy, found))
     if model.wide is not None and data.training.bags is not None:
         model.wide.idf = torch.from_numpy(data.training.bags.idf(config.model.wide_buckets))
     return Classifier(config, vocabulary, classes, model)

@@ -15,9 +15,10 @@ from torch.optim.lr_scheduler import LambdaLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from rnnclf.configuration.schema import TrainingConfig
-from rnnclf.data.encoding import Batch, EncodedTexts, training_batches
+from rnnclf.data.encoding import EncodedTexts
 from rnnclf.errors import TrainingError
 from rnnclf.files.epochs import EpochMetrics
+from rnnclf.model.batches import Batch, training_batches
 from rnnclf.model.evaluate import predict_logits, score
 from rnnclf.training.updates import Updates, schedule_factor
 

@@ -9,8 +9,8 @@ from torch.func import functional_call
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
 from rnnclf.configuration.schema import OptimizerConfig
-from rnnclf.data.encoding import Batch
 from rnnclf.data.vocabulary import NUM_SPECIAL_WORDS
+from rnnclf.model.batches import Batch
 from rnnclf.model.network import EMBEDDING
 from rnnclf.training.deferred_adam import DeferredAdam
 

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from rnnclf.data.encoding import EncodedTexts
-from rnnclf.data.wide import BAGS, BatchBags
+from rnnclf.data.wide import BAGS
+from rnnclf.model.batches import BatchBags
 from rnnclf.model.layers import TINY, WideLayer
 from rnnclf.training.updates import schedule_factor
 
@@ -57,7 +58,7 @@ def train_wide(
             targets = torch.where(is_class, margin, -margin).to(device)
             rate = RATE * factor(epoch * steps + step)
             rates = rate * torch.where(is_class, weights, 1).to(device)
-            losses.append(_step(wide, texts.bags.of(batch).to(device), targets, rates))
+            losses.append(_step(wide, BatchBags.of(texts.bags, batch).to(device), targets, rates))
             on_step(step + 1)
         on_epoch(epoch + 1, sum(losses) / len(losses))
         if is_time_up():
