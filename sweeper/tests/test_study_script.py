@@ -151,7 +151,7 @@ def test_ctrl_c_during_the_check_is_not_for_the_server(tmp_path):
         assert "servers 1" in study.stdout.readline()
         os.killpg(study.pid, signal.SIGINT)
         output = study.stdout.read()  # until the server has ended as well
-    assert "forkserver" not in output
+    assert "forkserver.py" not in output
 
 
 CLOSURE = """

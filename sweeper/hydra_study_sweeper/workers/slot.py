@@ -150,7 +150,7 @@ def start_server(preload: Sequence[str], environment: dict[str, str]) -> None:
         environment: Variables that its libraries read when they are imported. A server that runs
             already keeps those of its start.
     """
-    FORKSERVER.set_forkserver_preload([serve.__module__, WARM, *preload])
+    FORKSERVER.set_forkserver_preload([serve.__module__, *preload, WARM])
     _ensure_server(environment)
 
 
