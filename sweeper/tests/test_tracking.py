@@ -112,8 +112,9 @@ def test_two_commands_at_once_make_one_database_of_mlflow(tmp_path, monkeypatch)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     make = (
         "from pathlib import Path\n"
+        "from hydra_study_sweeper.tracking.entry import Entry\n"
         "from hydra_study_sweeper.tracking.mlflow import Tracker\n"
-        "Tracker(Path())"
+        "Tracker(Path()).begin(Entry('key', 'run', None, 'running', {}))"
     )
     both = [
         subprocess.Popen([sys.executable, "-c", make], stderr=subprocess.PIPE, text=True)
@@ -244,6 +245,25 @@ def test_a_tracker_that_comes_back_gets_what_it_missed(tmp_path, monkeypatch, ca
             time.sleep(0.01)
     assert Flaky.points == list(range(len(Flaky.points)))
     assert caplog.messages == ["tracking=flaky: ConnectionError: down; nothing else is affected"]
+
+
+class Slow(Flaky):
+    """A tracker that is opened for longer than an answer may take."""
+
+    updates = 5
+    points: ClassVar[list[int]] = []
+
+    def __init__(self, folder: Path) -> None:
+        time.sleep(0.3)
+
+
+def test_a_database_that_is_being_made_is_waited_for(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(mirror, "PATIENCE", 0.1)
+    monkeypatch.setattr(mirror, "tracker_class", lambda _: Slow)
+    entry = Entry("key", "run", None, "complete", {}, {"loss": {0: 0.5}})
+    with Mirror("slow", tmp_path, lambda *_: [entry]):
+        pass
+    assert (Slow.points, caplog.messages) == ([0], [])
 
 
 def test_a_record_that_cannot_be_read_costs_a_line(tmp_path, monkeypatch, caplog):

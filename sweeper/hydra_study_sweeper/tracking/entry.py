@@ -41,7 +41,7 @@ class Tracker(Protocol):
     """A tracker, used by one thread; it may raise whatever it likes."""
 
     def __init__(self, folder: Path) -> None:
-        """Opens the tracker for the study or the run in `folder`."""
+        """Opens the tracker for the study or the run in `folder`, without asking a server."""
 
     def begin(self, entry: Entry) -> bool:
         """Makes an entry, or finds it again by its key; tells whether it still has its points."""

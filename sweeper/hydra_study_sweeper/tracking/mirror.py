@@ -30,6 +30,7 @@ LIBRARIES = {
 }
 EVERY = 2.0  # seconds between two looks at the records
 PATIENCE = 20.0  # seconds without progress after which a command ends without its tracker
+OPENING = 60.0  # while it is opened: a database may have to be made, by one command at a time
 
 Reader = Callable[[str, State], Iterable[Entry]]
 """Reads the entries from the records: of a key and the state of the whole, which comes first."""
@@ -90,7 +91,7 @@ class Mirror:
         self._begun: set[str] = set()
         self._problem: str | None = None
         self._state: State = "running"
-        self._progress = time.monotonic()
+        self._progress, self._patience = time.monotonic(), OPENING
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
@@ -103,10 +104,10 @@ class Mirror:
         self._state = "complete" if kind is None else "failed" if is_error else "interrupted"
         self._progress = time.monotonic()
         self._end.set()
-        while self._thread.is_alive() and time.monotonic() - self._progress < PATIENCE:
+        while self._thread.is_alive() and time.monotonic() - self._progress < self._patience:
             self._thread.join(0.05)
         if self._thread.is_alive():
-            self._tell(f"no answer for {PATIENCE:.0f} s")
+            self._tell(f"no answer for {self._patience:.0f} s")
 
     def _run(self) -> None:
         is_last = False
@@ -119,6 +120,7 @@ class Mirror:
     def _mirror(self) -> None:
         record = self._record = self._record or self._read_record()
         tracker = self._tracker = self._tracker or self._class(self._folder)
+        self._progress, self._patience = time.monotonic(), PATIENCE
         ended, is_new = set(record.ended), False
         for entry in self._read(record.key, self._state):
             if entry.key not in ended and entry != self._written.get(entry.key):

@@ -5,6 +5,7 @@ import os
 import re
 import time
 from contextlib import nullcontext
+from functools import cached_property
 from pathlib import Path
 
 from filelock import FileLock
@@ -34,15 +35,20 @@ class Tracker:
         for chatty in ("mlflow", "alembic"):
             logging.getLogger(chatty).setLevel(logging.WARNING)
         logging.getLogger("urllib3").setLevel(logging.ERROR)  # it warns of each retry
-        name = os.environ.get("MLFLOW_EXPERIMENT_NAME", "Default")
         is_server = mlflow.get_tracking_uri().startswith("http")
         # MLflow makes a database without a lock, and of two commands at once one would fail.
-        with nullcontext() if is_server else FileLock(host_lock("mlflow")):
+        self._lock = nullcontext() if is_server else FileLock(host_lock("mlflow"))
+        with self._lock:
             self._client, self._entities = mlflow.MlflowClient(), entities
-            found = self._client.get_experiment_by_name(name)
-            made = found.experiment_id if found else self._client.create_experiment(name)
-        self._experiment = made
         self._runs: dict[str, str] = {}
+
+    @cached_property
+    def _experiment(self) -> str:
+        """The number of the experiment; not before `begin`, since a server may not answer."""
+        name = os.environ.get("MLFLOW_EXPERIMENT_NAME", "Default")
+        with self._lock:
+            found = self._client.get_experiment_by_name(name)
+            return str(found.experiment_id if found else self._client.create_experiment(name))
 
     def begin(self, entry: Entry) -> bool:
         """Finds the run with the key of an entry, or makes it."""
