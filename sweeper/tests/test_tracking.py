@@ -210,6 +210,24 @@ def test_trackio_has_a_study_with_its_trials_in_its_group_and_continues_it(track
         assert steps == list(range({"complete": 3, "pruned": len(steps)}[trial.state]))
 
 
+def test_trackio_gets_a_study_once_whose_command_is_repeated(tmp_path, monkeypatch):
+    from trackio import sqlite_storage
+
+    monkeypatch.setattr(sqlite_storage, "TRACKIO_DIR", tmp_path)
+    (tmp_path / "study.json").write_text("{}")
+
+    def read(key: str, state: State) -> list[Entry]:
+        files = (tmp_path / "study.json",)
+        return [Entry(key, "study", None, state, {}, values={"best": 0.5}, files=files)]
+
+    for _ in range(2):
+        with Mirror("trackio", tmp_path, read):
+            pass
+    with closing(sqlite3.connect(tmp_path / "default.db")) as database:
+        for table in ("metrics", "artifact_versions"):
+            assert database.execute(f"SELECT count(*) FROM {table}").fetchall() == [(1,)], table
+
+
 class Flaky:
     """A tracker that is down at its second, third and fourth update."""
 

@@ -43,6 +43,7 @@ class Tracker:
             run_id=entry.key,
             metrics_list=list(rows.values()),
             steps=list(rows),
+            log_ids=[f"{entry.key} {step} {row}" for step, row in rows.items()],  # kept once
             config=config,
         )
         if entry.files:
