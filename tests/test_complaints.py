@@ -92,7 +92,6 @@ def complaint(command: str) -> str:
         ("-m n_trials=4", "which one? python run.py -m sweeps=auto n_trials=4"),
         ("lr=interval(0.1,1)", "a search needs a study: python run.py -m sweeps=auto"),
         ("-m sweeps=auto,smoke", "one at a time"),
-        ("-m sweeps=smoke seed=0,1", "a seed is nothing to search"),
         ("-m sweeps=smoke n_trials=x", "hydra.sweeper.n_trials=x: must be a whole number"),
         ("-m sweeps=smoke launcher=pbs", "there are joblib, local, ray, slurm."),
         ("-m tracking=mlflow,wandb", "one tracker at a time"),

@@ -22,11 +22,16 @@ def sentences_of(predictions: Path) -> list[str]:
         ("dataset.split_seed", "dataset.split_seed cannot be searched, since trials must compare"),
     ],
 )
-def test_a_search_space_in_a_file_has_no_seeds(key, message, run_py, tmp_path):
-    """As a file of `sweeps/space/` has it: the command line refuses a seed by itself."""
-    done = run_py("-m", "sweeps=smoke", f"hydra.sweeper.params={{{key}: 'choice(1,2)'}}")
-    assert done.returncode == 2
-    assert done.stderr.startswith(f"error: {message}") and done.stderr.count("\n") == 1
+def test_a_search_space_has_no_seeds_on_the_command_line_and_in_a_file(
+    key, message, run_py, tmp_path
+):
+    on_line, in_file = (
+        run_py("-m", "sweeps=smoke", space)
+        for space in (f"{key}=1,2", f"hydra.sweeper.params={{{key}: 'choice(1,2)'}}")
+    )
+    assert (on_line.returncode, on_line.stderr) == (in_file.returncode, in_file.stderr)
+    assert in_file.returncode == 2
+    assert in_file.stderr.startswith(f"error: {message}") and in_file.stderr.count("\n") == 1
     assert not list(tmp_path.glob("outputs/studies/*/*"))
 
 

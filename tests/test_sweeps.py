@@ -180,14 +180,18 @@ def test_a_changed_data_set_on_an_old_study_is_refused(run_py, tmp_path):
         (("dataset.validation_fraction=0",), "nothing to choose by"),
         (("lr=interval(-1,1)",), "optimizer.lr must be a number above 0; it is -1.0"),
         (("model.poling=choice(max,mean)",), "model.poling"),
-        (("model.pooling=choice(max,meen)",), "meen"),
+        (("model.pooling=choice(max,meen)",), "expected one of ['last', 'mean', "),
+        (
+            ("hydra.sweeper.params={dataset: 'choice(sample,spam)'}",),
+            "besides dataset, cell, experiment, which make studies of their own",
+        ),
         (("batch_size=interval(16.5,64.5)",), "training.batch_size"),
         (("sampler=tpee",), "tpee"),
         (("+group=7,8",), "one at a time"),
         (("sweeps=questions,spam",), "one at a time"),
         (("hydra.sweeper.enqueue=[0.01]",), "a list of points like {KEY: VALUE}; one is 0.01"),
         (("pruner=asha", "hydra.sweeper.pruner.reduction_factor=1"), "cannot be made"),
-        (("pruner=ahsa",), "asha"),
+        (("pruner=ahsa",), "Did you mean hydra/sweeper/pruner=asha?"),
     ],
 )
 def test_what_is_wrong_with_a_study_is_one_line_before_any_trial(
@@ -196,7 +200,7 @@ def test_what_is_wrong_with_a_study_is_one_line_before_any_trial(
     done = run_py("-m", "sweeps=smoke", *arguments)
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1
-    assert message in done.stderr
+    assert done.stderr.count(message) == 1
     assert not list(tmp_path.rglob("metrics.jsonl"))
 
 

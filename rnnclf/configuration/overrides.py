@@ -46,12 +46,6 @@ _WITHOUT_STUDY = {
 _WITHOUT_SHELL = {
     r"query=\w+": r"\g<0> is what a shell asks; to set it up: python run.py -sc install=bash"
 }
-_IN_STUDY = {
-    r"seed=.*[,(].*": (
-        r"\g<0>: a seed is nothing to search; repeats=5 pruner=wilcoxon runs each trial with five "
-        "seeds"
-    ),
-}
 _BESIDE_RESUME = re.compile(r"(\+*resume|tracking|device|threads|hydra\.verbose)=")
 
 
@@ -71,8 +65,9 @@ def refuse_misunderstandings(arguments: list[str]) -> None:
     Raises:
         ConfigError: If an argument is such a one.
     """
-    is_study = any(map(_STUDY.match, arguments))
-    patterns = _MISUNDERSTOOD | (_IN_STUDY if is_study else _WITHOUT_STUDY)
+    patterns = dict(_MISUNDERSTOOD)
+    if not any(map(_STUDY.match, arguments)):
+        patterns |= _WITHOUT_STUDY
     if "COMP_LINE" not in os.environ:  # which a shell sets
         patterns |= _WITHOUT_SHELL
     for argument, following in pairwise([*arguments[1:], ""]):

@@ -205,8 +205,10 @@ def make_plans(
         bases = Bases(loader, master, of_study, str(folder), mandatory, config)
         dimensions = parse_space(definitions | sweep.dimensions, bases, loader)
         if not dimensions and config.hydra.sweeper.custom_search_space is None:
+            apart = ", ".join(master.hydra.sweeper.separate)
+            besides = f" besides {apart}, which make studies of their own" if apart else ""
             raise ConfigError(
-                "a study needs something to search: hydra.sweeper.params, "
+                f"a study needs something to search{besides}: hydra.sweeper.params, "
                 "or choice(...) or interval(...) on the command line"
             )
         plans.append(_plan(config, dimensions, bases, context, task, before_check))

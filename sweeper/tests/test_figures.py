@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import optuna
 import pytest
-from hydra_study_sweeper.output.figures import draw, drawable
+from hydra_study_sweeper.output.figures import draw, drawable, write_figures
 from hydra_study_sweeper.output.tuning_curve import best_of
 from hydra_study_sweeper.paths import StudyPaths
 from hydra_study_sweeper.storage.journal import open_journal
@@ -54,7 +54,7 @@ def test_importances_are_of_what_all_trials_have():
     assert drawn["parallel_coordinates"] == ["kind", "of_a", "of_b", "x"]
 
 
-def test_with_several_objectives_or_one_value_there_is_nothing_to_draw():
+def test_with_several_objectives_or_one_value_there_is_nothing_to_draw(tmp_path):
     two = optuna.create_study(directions=["maximize", "maximize"])
     one = optuna.create_study()
     for _ in range(2):
@@ -62,7 +62,10 @@ def test_with_several_objectives_or_one_value_there_is_nothing_to_draw():
             trial = study.ask()
             trial.suggest_float("x", 0, 1)
             study.tell(trial, values)
-    assert (drawable(two), drawable(one)) == ({}, {})
+    for study in (two, one):
+        assert drawable(study) == {}
+        page = write_figures(study, tmp_path).read_text(encoding="utf-8")
+        assert "figures need one objective, and finite values that differ between trials" in page
 
 
 def test_the_tuning_curve_is_the_best_of_all_subsets():

@@ -83,7 +83,7 @@ def test_a_trial_that_hangs_is_ended(sweep, tmp_path):
         ("hydra.sweeper.enqueue=[{y: 1}]", "y is not a dimension"),
         ("hydra.sweeper.warm_start=[elsewhere]", "there is no study in elsewhere"),
         ("hydra.sweeper.warm_start=[3]", "points like {KEY: VALUE}; one is 3"),
-        ("x=0.3", "needs something to search"),
+        ("x=0.3", "a study needs something to search: "),
         (
             "hydra.sweeper.check=no.such",
             "hydra.sweeper.check: ImportError: Error loading 'no.such'",

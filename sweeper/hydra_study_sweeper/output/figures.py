@@ -24,6 +24,7 @@ from hydra_study_sweeper.storage.journal import read_journal
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
+NONE = "figures need one objective, and finite values that differ between trials"
 FEWEST_FOR_IMPORTANCES = 10  # fewer trials rank parameters by chance
 
 
@@ -93,7 +94,8 @@ def write_figures(study: optuna.Study, folder: Path) -> Path:
         figure.to_html(full_html=False, include_plotlyjs=number == 0, div_id=f"figure-{number}")
         for number, figure in enumerate(figures)
     ]
-    write_text(page, f"<!doctype html><meta charset=utf-8>{''.join(parts) or 'too few trials'}\n")
+    body = "".join(parts) or NONE
+    write_text(page, f"<!doctype html><meta charset=utf-8>{body}\n")
     return page
 
 

@@ -216,7 +216,8 @@ def _set(config: DictConfig, line: str, groups: Sequence[str]) -> None:
     except OmegaConfBaseException as error:
         reason = str(error).splitlines()[0]
         where = f" with {' '.join(groups)}" if groups else ""
-        raise ConfigCompositionException(f"{line} cannot be set{where}: {reason}") from error
+        # From None, because Hydra and the application would say the reason once more.
+        raise ConfigCompositionException(f"{line} cannot be set{where}: {reason}") from None
 
 
 def folder_name(config: DictConfig) -> str:

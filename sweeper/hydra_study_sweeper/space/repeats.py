@@ -84,7 +84,8 @@ def refuse_replaced_keys(
         if repeats.count == 1 and key in searched and "{repeat}" in override:
             raise ConfigError(
                 f"{key} tells the runs of a trial apart (hydra.sweeper.repeats.overrides) and is "
-                "nothing to search; hydra.sweeper.repeats.count=5 runs each trial with five"
+                "nothing to search; hydra.sweeper.repeats.count=5 hydra/sweeper/pruner=wilcoxon "
+                "runs each trial with five"
             )
         if repeats.count > 1 and key in asked | searched:
             raise ConfigError(
