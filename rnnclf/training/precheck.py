@@ -9,17 +9,15 @@ from omegaconf import DictConfig
 
 from rnnclf.configuration.checks import settle_test
 from rnnclf.configuration.composed import from_omegaconf
+from rnnclf.configuration.schema import DatasetConfig, keys
 from rnnclf.data.prepared import prepare
 from rnnclf.data.vectors import read_vectors
 from rnnclf.errors import ConfigError
 
+# How a model reads the texts, and what tells repeats apart.
+OPEN = ("tokens", "max_length", "truncation", "min_frequency", "validation_seed")
 # What decides which metric is measured, and on which texts.
-SAME = (
-    "training.metric",
-    *(f"dataset.{key}" for key in ("name", "labels", "folder", "file", "validation_file")),
-    *(f"dataset.{key}" for key in ("test_file", "text", "label", "encoding", "bad_rows")),
-    *(f"dataset.{key}" for key in ("train_fraction", "validation_fraction", "split_seed")),
-)
+SAME = ("training.metric", *(f"dataset.{key}" for key in keys(DatasetConfig) if key not in OPEN))
 log = logging.getLogger(__name__)
 
 
