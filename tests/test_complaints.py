@@ -48,6 +48,7 @@ def complaint(command: str) -> str:
         ("model=lstm", "model=lstm: did you mean cell=lstm, or model.KEY=VALUE?"),
         ("training=3", "training=3: training is a section; set its keys, training.KEY=VALUE"),
         ("dataset=[sample,spam]", "for a run of each: -m dataset=sample,spam"),
+        ("cell=0", "Got int; a group has names, such as cell=gru"),
         ("~lr", "~optimizer.lr: a key cannot be deleted"),
         # keys
         ("lrr=0.1", "There is no key 'lrr'. Did you mean 'optimizer.lr'?"),
