@@ -293,7 +293,11 @@ ON_DEMAND |= {"sklearn", "sqlalchemy", "sympy", "torch._dynamo", "torch._inducto
     ("commands", "needed", "heavy"),
     [
         ([[MAIN, "compare", "{trained}"]], {"rich"}, {*ON_DEMAND, "hydra", "numpy", "torch"}),
-        ([[RUN_PY, "-m", "sweeps=smoke", "dry_run=true"]], {"optuna"}, {"torch", "torchtext"}),
+        (
+            [[RUN_PY, "-m", "sweeps=smoke", "dry_run=true"]],
+            {"optuna"},
+            {"requests", "torch", "torchtext"},
+        ),
         (
             [
                 [RUN_PY, "epochs=1", "hidden_size=8", "embedding_size=8"],

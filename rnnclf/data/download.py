@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
 
-import requests
 from hydra_study_sweeper.files import replacing
 
 from rnnclf.data.archives import members_digest, read_archive
@@ -102,7 +101,7 @@ def _download(raw_file: RawFile, path: Path) -> None:
                 verify(raw_file, fetched)
             except _GivenUpError as error:
                 failures.append(f"{url} ({error})")
-            except (requests.RequestException, ValueError) as error:
+            except ValueError as error:
                 failures.append(f"{url} ({type(error).__name__})")
             except DataError:
                 failures.append(f"{url} (not the published file)")
@@ -152,6 +151,8 @@ def _retrieve(url: str, path: Path) -> None:
 
 def _transfer(url: str, path: Path) -> None:
     """Downloads a file; the failures of a network and of a server pass at times."""
+    import requests  # here: the raw files of most runs are there already
+
     for pause in (*PAUSES, None):
         try:
             with requests.get(url, stream=True, timeout=30) as response, path.open("wb") as file:
@@ -161,7 +162,7 @@ def _transfer(url: str, path: Path) -> None:
                     if file.tell() > LARGEST:
                         raise _GivenUpError(f"more than {LARGEST} bytes")
             return
-        except requests.RequestException:
+        except requests.RequestException as error:
             if pause is None:
-                raise
+                raise _GivenUpError(type(error).__name__) from error
             time.sleep(pause)

@@ -77,6 +77,7 @@ def test_a_trial_that_hangs_is_ended(sweep, tmp_path):
         ("x=interval(1.0,0.0)", "search space: x"),
         ("colour=choice(1,2)", "colour"),
         ("hydra.sweeper.params={x: choise(1,2)}", "choise"),
+        ("hydra.sweeper.separate=[x]", "makes a study of its own, so it needs choice(...) or ra"),
         ("hydra.sweeper.n_trials=0", "n_trials must be at least 1"),
         ("hydra.sweeper.workers=none", "workers is auto or a number from 1"),
         ("hydra.sweeper.direction=up", "minimize, maximize or a list"),

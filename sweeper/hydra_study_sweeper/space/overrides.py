@@ -123,6 +123,12 @@ def take_apart(
     taken = {plain(override.get_key_element()) for override in parsed} - searched.keys()
     for key in (key for key in params if key in separate and key not in taken | searched.keys()):
         searched[key] = parse_sweep(f"{params[key].prefix}{key}", params[key].space, loader)
+    for key, override in searched.items():
+        if key in separate and override.is_interval_sweep():
+            raise ConfigError(
+                f"{override.input_line}: each value makes a study of its own, so it needs "
+                "choice(...) or range(...)"
+            )
     choices = [
         [f"{override.get_key_element()}={text}" for text in override.sweep_string_iterator()]
         for key, override in searched.items()
