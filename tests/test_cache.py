@@ -73,6 +73,12 @@ def test_another_key_is_another_entry(cache):
     assert len(list(cache.glob("numbers-*.safetensors"))) == 4
 
 
+ARRAY = '{"__metadata__": {"sha256": ""}, "a": {"dtype": %s, "shape": %s, "data_offsets": %s}}'
+HEADERS = ["", "5", "[]", "{}", "[" * 100_000, '{"__metadata__": 5}']
+HEADERS += [ARRAY % ('"F99"', "[1]", "[0, 1]"), ARRAY % ('"I64"', "[-9]", "[0, 8]")]
+HEADERS += [ARRAY % ("[]", '"x"', "[8, 0]"), ARRAY % ('"U8"', "[1, 2]", '["0", 1e99]')]
+
+
 @pytest.mark.parametrize(
     "damage",
     [
@@ -81,10 +87,14 @@ def test_another_key_is_another_entry(cache):
         lambda content: b"",
         lambda content: content[:-3] + bytes([content[-3] ^ 1]) + content[-2:],
         lambda content: content.replace(b"sha256", b"sha257"),
+        lambda content: b"\xff" * 8 + content[8:],
+        *(
+            lambda _, header=header: len(header).to_bytes(8, "little") + header.encode() + bytes(9)
+            for header in HEADERS
+        ),
     ],
-    ids=["one byte less", "beginning only", "empty", "a changed bit", "no checksum"],
 )
-def test_a_damaged_entry_is_made_anew(cache, damage):
+def test_a_damaged_entry_is_made_anew(cache, damage, caplog):
     kept("numbers", 1, build)
     (path,) = cache.glob("*.safetensors")
     whole = path.read_bytes()
@@ -92,6 +102,7 @@ def test_a_damaged_entry_is_made_anew(cache, damage):
     path.write_bytes(damage(whole))
     assert list(kept("numbers", 1, build).strings["words"]) == STRINGS
     assert list(kept("numbers", 1, never).strings["words"]) == STRINGS
+    assert caplog.text.count("is damaged and is made again") == 1
 
 
 def test_of_processes_that_start_at_once_one_makes_it(tmp_path):

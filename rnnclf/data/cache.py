@@ -65,6 +65,8 @@ def kept(name: str, key: object, build: Callable[[], Entry]) -> Entry:
     with one_process_at_a_time(path):
         if entry := _read(path):
             return entry
+        if path.exists():
+            log.warning("%s is damaged and is made again", path)
         built = build()
         try:
             _write(built, path)
@@ -96,10 +98,9 @@ def _read(path: Path) -> Entry | None:
     """Returns an entry that is there and whole."""
     try:
         arrays, digest = _mapped(path)
-    except (OSError, ValueError, KeyError, TypeError):
+    except Exception:  # of whatever kind: it is missing, or anything in it is damaged
         return None
     if digest != _checksum(arrays):
-        log.warning("%s is damaged and is made again", path)
         return None
     strings = json.loads(arrays.pop(STRINGS).tobytes())
     return Entry(arrays, strings)
