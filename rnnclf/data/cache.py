@@ -98,9 +98,10 @@ def _read(path: Path) -> Entry | None:
     """Returns an entry that is there and whole."""
     try:
         arrays, digest = _mapped(path)
+        is_whole = digest == _checksum(arrays)
     except Exception:  # of whatever kind: it is missing, or anything in it is damaged
         return None
-    if digest != _checksum(arrays):
+    if not is_whole:
         return None
     strings = json.loads(arrays.pop(STRINGS).tobytes())
     return Entry(arrays, strings)
@@ -136,6 +137,6 @@ def _write(entry: Entry, path: Path) -> None:
 def _checksum(arrays: Mapping[str, Array]) -> str:
     hashed = hashlib.sha256()
     for name in sorted(arrays):
-        hashed.update(name.encode())
+        hashed.update(f"{name} {arrays[name].dtype.str} {arrays[name].shape} ".encode())
         hashed.update(np.ascontiguousarray(arrays[name]).data)
     return hashed.hexdigest()

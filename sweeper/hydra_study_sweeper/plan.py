@@ -173,21 +173,9 @@ class StudyPlan:
 
 
 def make_plans(
-    master: DictConfig,
-    overrides: Sequence[str],
-    context: HydraContext,
-    task: TaskFunction,
-    before_check: Callable[[DictConfig, DictConfig], None] = lambda options, config: None,
+    master: DictConfig, overrides: Sequence[str], context: HydraContext, task: TaskFunction
 ) -> list[StudyPlan]:
     """Makes a plan for each study that a command line asks for.
-
-    Args:
-        master: The composed configuration of the command.
-        overrides: Those of the command line.
-        context: Hydra's.
-        task: The application's task function.
-        before_check: Is called for each study, with `hydra.sweeper` and the whole configuration,
-            before the application checks it.
 
     Raises:
         ConfigError: If the options or the search space are wrong, or a sampled configuration
@@ -211,7 +199,7 @@ def make_plans(
                 f"a study needs something to search{besides}: hydra.sweeper.params, "
                 "or choice(...) or interval(...) on the command line"
             )
-        plans.append(_plan(config, dimensions, bases, context, task, before_check))
+        plans.append(_plan(config, dimensions, bases, context, task))
     if any(_has_time(plan) for plan in plans):
         plans[0].warnings.append(TIME_IN_FOLDER)
     folders = [plan.spec.folder for plan in plans]
@@ -242,7 +230,6 @@ def _plan(
     bases: Bases,
     context: HydraContext,
     task: TaskFunction,
-    before_check: Callable[[DictConfig, DictConfig], None],
 ) -> StudyPlan:
     options = _resolved(config.hydra.sweeper)
     take_stock_options(options)
@@ -274,7 +261,6 @@ def _plan(
     )
     check_makeable(sampler, options.pruner)
     refuse_replaced_keys(worker.repeats, bases.overrides, dimensions)
-    before_check(options, config)
     samples = _samples(composer)
     points = [*corners(dimensions), *samples]
     facts = _check_points(worker, points, _function(options, "check"))

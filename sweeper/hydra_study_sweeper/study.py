@@ -50,7 +50,7 @@ from hydra_study_sweeper.storage.opening import check_storage, open_storage
 from hydra_study_sweeper.storage.trials import Trials
 from hydra_study_sweeper.tracking.mirror import Mirror, tracker_class
 from hydra_study_sweeper.tracking.studies import StudyEntries
-from hydra_study_sweeper.workers.launch import import_ahead, run_trials, wait_for_others
+from hydra_study_sweeper.workers.launch import run_trials, wait_for_others
 from hydra_study_sweeper.workers.pool import Pool
 
 log = logging.getLogger(__name__)
@@ -72,18 +72,18 @@ def run_studies(
     """
     since = began = time.time()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
+    plans = make_plans(master, overrides, context, task)
     if master.hydra.sweeper.dry_run:
-        plans = make_plans(master, overrides, context, task)
         _log_lines(line for plan in plans for line in plan.lines())
         log.info("next: the same command without dry_run")
         return []
-    plans = make_plans(master, overrides, context, task, import_ahead)
     if master.hydra.sweeper.tracking is not None:
         tracker_class(master.hydra.sweeper.tracking)  # a missing library is said before anything
     plans = [_continuing(plan) for plan in plans]
     queue = Queue([plan.queued for plan in plans])
+    preload = dict.fromkeys(module for plan in plans for module in plan.options.preload)
     records = []
-    with Pool() as pool:
+    with Pool(list(preload)) as pool:
         for plan in plans:
             record = run_study(plan.with_budget(since, len(plans)), pool, queue)
             since = time.time()

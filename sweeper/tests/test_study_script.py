@@ -1,8 +1,6 @@
 """A trial is the application's own run: its main module, its children, its section of Hydra."""
 
 import json
-import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -115,43 +113,31 @@ def test_a_package_has_its_main_module_however_it_is_run(way, options, tmp_path)
 
 
 CHECKED = """
-import time
-import psutil
+import multiprocessing
+import os
+import hydra
 
 def check(configs):
-    commands = [str(child.cmdline()) for child in psutil.Process().children()]
-    print("servers", sum("forkserver" in command for command in commands), flush=True)
-    time.sleep(float(configs[0].seconds))
+    os.environ["CHECKED"] = "1"
+    with multiprocessing.get_context("forkserver").Pool(1) as pool:
+        assert pool.apply(abs, (-1,)) == 1
     return {}
+
+@hydra.main(config_path=None, version_base="1.3")
+def main(cfg):
+    return cfg.x if os.environ["CHECKED"] == "1" else None
+
+if __name__ == "__main__":
+    main()
 """
 
 
-def start_checked(folder: Path, *options: str) -> subprocess.Popen[str]:
-    """Starts a study whose application looks in its check for the server of the workers."""
-    files = {"app.py": PACKAGE["pkg/app.py"].replace(".parts", "parts"), "checked.py": CHECKED}
-    files["parts.py"] = PACKAGE["pkg/parts.py"]
-    for name, content in files.items():
-        (folder / name).write_text(content)
-    command = [sys.executable, "-W", "ignore", "app.py", *STUDY, *RESOLVED]
-    command += ["hydra.sweeper.check=checked.check", *options]
-    return subprocess.Popen(command, cwd=folder, start_new_session=True, **OUTPUT)
-
-
-@pytest.mark.parametrize(("options", "servers"), [([], 1), (["hydra.sweeper.dry_run=true"], 0)])
-def test_libraries_are_imported_while_the_application_checks(options, servers, tmp_path):
-    with start_checked(tmp_path, "+seconds=0", *options) as study:
-        output, _ = study.communicate()
-    assert study.returncode == 0, output
-    assert f"servers {servers}" in output
-
-
-def test_ctrl_c_during_the_check_is_not_for_the_server(tmp_path):
-    with start_checked(tmp_path, "+seconds=9") as study:
-        assert study.stdout is not None
-        assert "servers 1" in study.stdout.readline()
-        os.killpg(study.pid, signal.SIGINT)
-        output = study.stdout.read()  # until the server has ended as well
-    assert "forkserver.py" not in output
+def test_a_check_may_have_processes_and_set_variables_for_the_trials(tmp_path):
+    (tmp_path / "app.py").write_text(CHECKED)
+    command = [sys.executable, "-W", "ignore", "app.py", *STUDY, "hydra.sweeper.check=app.check"]
+    done = subprocess.run(command, cwd=tmp_path, check=False, timeout=60, **OUTPUT)
+    assert done.returncode == 0, done.stdout
+    assert read_study(tmp_path / "study").states == {"complete": 2}
 
 
 CLOSURE = """

@@ -20,11 +20,10 @@ from hydra_study_sweeper.errors import StudyError, describe_error
 from hydra_study_sweeper.output.progress import StudyProgress
 from hydra_study_sweeper.storage.heartbeat import living
 from hydra_study_sweeper.storage.trials import WORKER, Trials
-from hydra_study_sweeper.workers.devices import default_workers, thread_share
+from hydra_study_sweeper.workers.devices import default_workers
 from hydra_study_sweeper.workers.parcel import only_what_travels, pack
 from hydra_study_sweeper.workers.pool import Pool
 from hydra_study_sweeper.workers.process import Job
-from hydra_study_sweeper.workers.slot import start_server
 from hydra_study_sweeper.workers.worker import UNTIL_KILLED, Worker
 
 log = logging.getLogger(__name__)
@@ -79,18 +78,6 @@ def number_of_workers(workers: int | str, per_gpu: int, config: DictConfig) -> i
     if workers != "auto":
         return int(workers)
     return default_workers(per_gpu) if _launcher(config) in ON_THIS_MACHINE else JOBS
-
-
-def import_ahead(options: DictConfig, config: DictConfig) -> None:
-    """Lets the workers' server import their libraries, if they are processes on this machine.
-
-    Args:
-        options: `hydra.sweeper`, resolved.
-        config: Has the launcher.
-    """
-    if _launcher(config) == "BasicLauncher":
-        workers = number_of_workers(options.workers, options.workers_per_gpu, config)
-        start_server(options.preload, thread_share(workers))
 
 
 def _launcher(config: DictConfig) -> str:

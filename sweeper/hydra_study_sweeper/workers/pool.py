@@ -14,16 +14,21 @@ from hydra_study_sweeper.storage.trials import LOST_KIND, WORKER, Trials
 from hydra_study_sweeper.workers.devices import thread_share
 from hydra_study_sweeper.workers.parcel import pack
 from hydra_study_sweeper.workers.process import INTERRUPTED, Order, Report
-from hydra_study_sweeper.workers.slot import Exit, ServerGone, Slot
+from hydra_study_sweeper.workers.slot import Exit, ServerGone, Slot, prepare_server
 from hydra_study_sweeper.workers.worker import UNTIL_KILLED, Worker
 
 POLL_SECONDS = 0.1
 
 
 class Pool:
-    """The worker processes of a command, which serve all its studies; a context manager."""
+    """The worker processes of a command, which serve all its studies; a context manager.
 
-    def __init__(self) -> None:
+    Args:
+        preload: Modules that are imported once for all of them.
+    """
+
+    def __init__(self, preload: Sequence[str]) -> None:
+        prepare_server(preload)
         self._slots: list[Slot] = []
 
     def __enter__(self) -> Self:

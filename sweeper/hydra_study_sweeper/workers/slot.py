@@ -19,7 +19,6 @@ from hydra_study_sweeper.workers.process import Order, Report, serve
 UNTIL_CLOSED = 5.0  # seconds that a process without an order has for ending by itself
 WARM = "hydra_study_sweeper.workers.warm"
 FORKSERVER = multiprocessing.get_context("forkserver")
-_PARENTS = (signal.SIGINT, signal.SIGTERM)
 
 
 class ServerGone(Exception):  # noqa: N818 -- not an error of the study: there will be another one
@@ -142,31 +141,29 @@ class Slot:
         self._process, self.is_busy = None, False
 
 
-def start_server(preload: Sequence[str], environment: dict[str, str]) -> None:
-    """Starts the server from which the processes are forked, and does not wait for its imports.
-
-    Args:
-        preload: Modules that it imports, once for all of them.
-        environment: Variables that its libraries read when they are imported. A server that runs
-            already keeps those of its start.
-    """
-    FORKSERVER.set_forkserver_preload([serve.__module__, *preload, WARM])
-    _ensure_server(environment)
+def prepare_server(preload: Sequence[str]) -> None:
+    """Says which modules the server of the processes imports, once for all of them."""
+    FORKSERVER.set_forkserver_preload([serve.__module__, WARM, *preload])
 
 
 def _ensure_server(environment: dict[str, str]) -> None:
+    """Starts the server from which the processes are forked, if it does not run.
+
+    Args:
+        environment: Variables that its libraries read when they are imported. A server that runs
+            already keeps those of its start.
+    """
     before = dict(os.environ)
     os.environ.update(environment)
     in_main = threading.current_thread() is threading.main_thread()
-    # A signal that goes to the whole process group, Ctrl-C or the SIGTERM of a batch system, is for
-    # the parent. The server inherits that it is ignored: without the server nobody could tell how
-    # the processes end.
-    handlers = {number: signal.signal(number, signal.SIG_IGN) for number in _PARENTS if in_main}
+    # The SIGTERM of a batch system goes to the whole process group. The server inherits that it is
+    # ignored: without the server nobody could tell how the processes end.
+    handler = signal.signal(signal.SIGTERM, signal.SIG_IGN) if in_main else None
     try:
         forkserver.ensure_running()
     finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
+        if in_main:
+            signal.signal(signal.SIGTERM, handler)
         os.environ.clear()
         os.environ.update(before)
 

@@ -1,10 +1,8 @@
 """What is done once for all worker processes: the server from which they are forked imports it.
 
 Hydra looks for its plugins in a tenth of a second, and its parser learns its grammar from what it
-parses. The server imports this last.
+parses.
 """
-
-import signal
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.plugins import Plugins
@@ -13,6 +11,3 @@ Plugins.instance()
 OverridesParser.create().parse_overrides(
     ["a.b_c=1", "+a=-1e-3", "a='x {y}'", "a=[1,{b: 1}]", "a/b@c=d"]
 )
-# The server was started so that Ctrl-C does not end its imports. From here on it sees to that
-# itself, and the processes that are forked from it are to be interrupted.
-signal.signal(signal.SIGINT, signal.default_int_handler)
