@@ -48,7 +48,8 @@ def complaint(command: str) -> str:
         ("model=lstm", "model=lstm: did you mean cell=lstm, or model.KEY=VALUE?"),
         ("training=3", "training=3: training is a section; set its keys, training.KEY=VALUE"),
         ("dataset=[sample,spam]", "for a run of each: -m dataset=sample,spam"),
-        ("cell=0", "Got int; a group has names, such as cell=gru"),
+        ("cell=0", "cell=0: the options of cell have names; python run.py --help lists them"),
+        ("+experiment=7", "the options of +experiment have names"),
         ("~lr", "~optimizer.lr: a key cannot be deleted"),
         # keys
         ("lrr=0.1", "There is no key 'lrr'. Did you mean 'optimizer.lr'?"),

@@ -17,8 +17,8 @@ def sentences_of(predictions: Path) -> list[str]:
 @pytest.mark.parametrize(
     ("key", "message"),
     [
-        ("seed", "seed tells the runs of a trial apart"),
-        ("dataset.validation_seed", "dataset.validation_seed tells the runs of a trial apart"),
+        ("seed", "seed cannot be searched, since it tells the runs of a trial apart"),
+        ("dataset.validation_seed", "dataset.validation_seed cannot be searched, since it tells"),
         ("dataset.split_seed", "dataset.split_seed cannot be searched, since trials must compare"),
     ],
 )

@@ -183,7 +183,7 @@ def test_a_changed_data_set_on_an_old_study_is_refused(run_py, tmp_path):
         (("model.pooling=choice(max,meen)",), "expected one of ['last', 'mean', "),
         (
             ("hydra.sweeper.params={dataset: 'choice(sample,spam)'}",),
-            "besides dataset, cell, experiment, which make studies of their own",
+            "besides what makes a study of its own (dataset, cell, experiment)",
         ),
         (("batch_size=interval(16.5,64.5)",), "training.batch_size"),
         (("sampler=tpee",), "tpee"),

@@ -74,10 +74,7 @@ _NO_LAUNCHER = re.compile(r"find 'hydra/launcher/(\w+)'")
 _UNKNOWN_KEY = re.compile(
     r"Could not override '([\w.-]+)'|Key '\w+' (?:is )?not in .*full_key: ([\w.]+)", re.DOTALL
 )
-_NO_EXCEPTION = {  # of Hydra's own, but a ValueError
-    "Only one of --run, --multirun": "to see a configuration, leave out -m",
-    "Config group override must be a string": "a group has names, such as cell=gru",
-}
+_SEVERAL_MODES = "Only one of --run, --multirun"  # Hydra has no exception of its own for it
 
 
 @contextmanager
@@ -96,10 +93,9 @@ def usage_errors() -> Iterator[None]:
     except ValueError as error:
         if isinstance(error.__cause__, OSError):  # the log file is a link or a pipe
             raise error.__cause__ from error
-        for beginning, advice in _NO_EXCEPTION.items():
-            if str(error).startswith(beginning):
-                raise ConfigError(f"{error}; {advice}") from error
-        raise
+        if not str(error).startswith(_SEVERAL_MODES):
+            raise
+        raise ConfigError(f"{error}; to see a configuration, leave out -m") from error
 
 
 def _explain(error: BaseException) -> str:

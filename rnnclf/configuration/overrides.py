@@ -30,6 +30,9 @@ _MISUNDERSTOOD = {
         r"\g<0>: no such option; a key is KEY=VALUE, and -m runs several values or a study; "
         "see python run.py --help"
     ),
+    r"(dataset|cell|optimizer|launcher|sweeps|pruner|sampler|\+experiment)=(-?[\d.]+|true|false)": (
+        r"\g<0>: the options of \1 have names; python run.py --help lists them"
+    ),
     r"((?:dataset|cell|optimizer)=)\[(.*)\]": r"\g<0>: one option; for a run of each: -m \1\2",
     r"(\+?group|sweeps)=.*,.*": (
         r"\g<0>: one at a time; for several data sets or cells in one command: "

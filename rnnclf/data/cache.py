@@ -29,7 +29,9 @@ log = logging.getLogger(__name__)
 Array = npt.NDArray[Any]
 LARGEST = 2**33  # bytes; the largest published vectors have 6 billion
 # What safetensors and NumPy call the types of the arrays.
-DTYPES = {"U8": "u1", "U16": "<u2", "I32": "<i4", "I64": "<i8", "F32": "<f4"}
+DTYPES = {"BOOL": "?", "F32": "<f4", "F64": "<f8"}
+DTYPES |= {f"I{8 * size}": f"<i{size}" for size in (1, 2, 4, 8)}
+DTYPES |= {f"U{8 * size}": f"<u{size}" for size in (1, 2, 4, 8)}
 STRINGS = "strings"  # the array that holds the strings of an entry, as JSON
 
 
@@ -112,7 +114,7 @@ def _mapped(path: Path) -> tuple[dict[str, Array], str]:
 
     The library would copy them for NumPy. It maps them for torch, whose import takes a second.
     """
-    content = np.memmap(path, np.uint8, mode="c")
+    content = np.memmap(path, np.uint8, mode="c")  # writing into it changes no file
     start = 8 + int(content[:8].view("<u8")[0])
     header = json.loads(content[8:start].tobytes())
     digest: str = header.pop("__metadata__")["sha256"]

@@ -122,7 +122,9 @@ def _numbers(fields: list[bytes], where: str) -> Vectors:
     except ValueError as error:
         raise DataError(f"{where}: not a word and its numbers ({error})") from error
     if not np.isfinite(numbers).all():
-        raise DataError(f"{where}: a number is NaN, infinite or too large; remove the line")
+        raise DataError(
+            f"{where}: a number is NaN, infinite or too large for float32; remove the line"
+        )
     return numbers
 
 

@@ -13,7 +13,7 @@ from rnnclf.model.layers import RecurrentLayers, WideLayer
 from rnnclf.model.pooling import POOLINGS, States, attention
 
 EMBEDDING, WIDE = "embedding.weight", "wide.weight"
-STD_WITHOUT = 0.1  # of what has no pretrained vector, where words have some
+STD_WITHOUT = 0.1  # of random vectors beside pretrained ones
 
 
 class RecurrentClassifier(nn.Module):

@@ -194,9 +194,9 @@ def make_plans(
         dimensions = parse_space(definitions | sweep.dimensions, bases, loader)
         if not dimensions and config.hydra.sweeper.custom_search_space is None:
             apart = ", ".join(master.hydra.sweeper.separate)
-            besides = f" besides {apart}, which make studies of their own" if apart else ""
+            besides = f" besides what makes a study of its own ({apart})" if apart else ""
             raise ConfigError(
-                f"a study needs something to search{besides}: hydra.sweeper.params, "
+                f"a study needs something to search{besides}; set hydra.sweeper.params, "
                 "or choice(...) or interval(...) on the command line"
             )
         plans.append(_plan(config, dimensions, bases, context, task))
@@ -311,20 +311,18 @@ def _check_points(
     worker: Worker, points: Sequence[Point], check: Callable[..., Any] | None
 ) -> Mapping[str, str]:
     """Composes the configurations of points and has the application check them."""
-    # The first one by Hydra itself, whose messages are better, and who knows wrong keys.
     composer = worker.composer
-    composer.bases.in_full(as_overrides(points[0], composer.dimensions), 0)
     runs = [(point, 0) for point in points]
     runs += [(points[0], repeat) for repeat in range(1, worker.repeats.count)]
-    configs = []
-    for point, repeat in runs:
-        try:
-            config = composer.compose(0, point, worker.repeats.overrides_of(repeat))
-        except ValueError as error:
-            raise ConfigError(f"search space: {error}") from error
+    try:
+        # The first one by Hydra itself, whose messages are better, and who knows wrong keys.
+        composer.bases.in_full(as_overrides(points[0], composer.dimensions), 0)
+        configs = [composer.compose(0, p, worker.repeats.overrides_of(n)) for p, n in runs]
+    except ValueError as error:
+        raise ConfigError(f"search space: {error}") from error
+    for config in configs:
         with open_dict(config):
             del config["hydra"]  # as Hydra does before it hands a configuration to a task
-        configs.append(config)
     if check is None:
         return {}
     facts: Mapping[str, str] = check(configs)

@@ -98,7 +98,7 @@ def test_what_the_runs_of_a_trial_would_replace_cannot_be_asked_for(size, sweep,
 def test_what_would_tell_the_runs_of_a_trial_apart_is_not_searched(sweep, tmp_path):
     done = sweep("hydra.sweeper.repeats.overrides=['size={repeat}']", "size=choice(5,6)")
     assert done.returncode == 1
-    assert "size tells the runs of a trial apart" in done.stdout
+    assert "size cannot be searched, since it tells the runs of a trial apart" in done.stdout
     assert "hydra.sweeper.repeats.count=5 hydra/sweeper/pruner=wilcoxon" in done.stdout
     assert not (tmp_path / "study").exists()
 

@@ -1,6 +1,7 @@
 """A study in a tracker, read back from what the tracker keeps on this machine."""
 
 import json
+import logging
 import os
 import pty
 import socket
@@ -276,12 +277,14 @@ class Slow(Flaky):
 
 
 def test_a_database_that_is_being_made_is_waited_for(tmp_path, monkeypatch, caplog):
+    caplog.set_level(logging.INFO, mirror.log.name)
     monkeypatch.setattr(mirror, "PATIENCE", 0.1)
+    monkeypatch.setattr(mirror, "SILENT", 0.1)
     monkeypatch.setattr(mirror, "tracker_class", lambda _: Slow)
     entry = Entry("key", "run", None, "complete", {}, {"loss": {0: 0.5}})
     with Mirror("slow", tmp_path, lambda *_: [entry]):
         pass
-    assert (Slow.points, caplog.messages) == ([0], [])
+    assert (Slow.points, caplog.messages) == ([0], ["waiting for tracking=slow"])
 
 
 def test_a_record_that_cannot_be_read_costs_a_line(tmp_path, monkeypatch, caplog):

@@ -24,7 +24,7 @@ from hydra_study_sweeper.storage.journal import read_journal
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-NONE = "figures need one objective, and finite values that differ between trials"
+NO_FIGURES = "figures need one objective, and finite values that differ between trials"
 FEWEST_FOR_IMPORTANCES = 10  # fewer trials rank parameters by chance
 
 
@@ -94,7 +94,7 @@ def write_figures(study: optuna.Study, folder: Path) -> Path:
         figure.to_html(full_html=False, include_plotlyjs=number == 0, div_id=f"figure-{number}")
         for number, figure in enumerate(figures)
     ]
-    body = "".join(parts) or NONE
+    body = "".join(parts) or NO_FIGURES
     write_text(page, f"<!doctype html><meta charset=utf-8>{body}\n")
     return page
 

@@ -126,8 +126,8 @@ def take_apart(
     for key, override in searched.items():
         if key in separate and override.is_interval_sweep():
             raise ConfigError(
-                f"{override.input_line}: each value makes a study of its own, so it needs "
-                "choice(...) or range(...)"
+                f"{override.input_line}: each value makes a study of its own, "
+                "so it needs choice(...)"
             )
     choices = [
         [f"{override.get_key_element()}={text}" for text in override.sweep_string_iterator()]

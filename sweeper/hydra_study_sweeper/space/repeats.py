@@ -83,9 +83,9 @@ def refuse_replaced_keys(
         key = parse_override(override.replace("{repeat}", "0")).key_or_group
         if repeats.count == 1 and key in searched and "{repeat}" in override:
             raise ConfigError(
-                f"{key} tells the runs of a trial apart (hydra.sweeper.repeats.overrides) and is "
-                "nothing to search; hydra.sweeper.repeats.count=5 hydra/sweeper/pruner=wilcoxon "
-                "runs each trial with five"
+                f"{key} cannot be searched, since it tells the runs of a trial apart "
+                "(hydra.sweeper.repeats.overrides); hydra.sweeper.repeats.count=5 "
+                "hydra/sweeper/pruner=wilcoxon runs each trial with five values of it"
             )
         if repeats.count > 1 and key in asked | searched:
             raise ConfigError(

@@ -30,6 +30,7 @@ LIBRARIES = {
 }
 EVERY = 2.0  # seconds between two looks at the records
 PATIENCE = 20.0  # seconds without progress after which a command ends without its tracker
+SILENT = 5.0  # of them, before the command says what it waits for
 OPENING = 60.0  # while it is opened: a database may have to be made, by one command at a time
 
 Reader = Callable[[str, State], Iterable[Entry]]
@@ -104,6 +105,9 @@ class Mirror:
         self._state = "complete" if kind is None else "failed" if is_error else "interrupted"
         self._progress = time.monotonic()
         self._end.set()
+        self._thread.join(min(SILENT, self._patience))
+        if self._thread.is_alive():
+            log.info("waiting for tracking=%s", self._name)
         while self._thread.is_alive() and time.monotonic() - self._progress < self._patience:
             self._thread.join(0.05)
         if self._thread.is_alive():

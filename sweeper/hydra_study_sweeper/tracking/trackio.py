@@ -43,7 +43,9 @@ class Tracker:
             run_id=entry.key,
             metrics_list=list(rows.values()),
             steps=list(rows),
-            log_ids=[f"{entry.key} {step} {row}" for step, row in rows.items()],  # kept once
+            log_ids=[
+                f"{entry.key} {step} {row}" for step, row in rows.items()
+            ],  # a row with a known id is dropped
             config=config,
         )
         if entry.files:
