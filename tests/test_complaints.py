@@ -50,6 +50,9 @@ def complaint(command: str) -> str:
         ("dataset=[sample,spam]", "for a run of each: -m dataset=sample,spam"),
         ("cell=0", "cell=0: the options of cell have names; python run.py --help lists them"),
         ("+experiment=7", "the options of +experiment have names"),
+        ("optimizer=Null", "the options of optimizer have names"),
+        ("-m sweeps=1e-3", "the options of sweeps have names"),
+        ("hydra/launcher=3", "one of yours is a number, true, false or null"),
         ("~lr", "~optimizer.lr: a key cannot be deleted"),
         # keys
         ("lrr=0.1", "There is no key 'lrr'. Did you mean 'optimizer.lr'?"),

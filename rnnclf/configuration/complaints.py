@@ -74,7 +74,9 @@ _NO_LAUNCHER = re.compile(r"find 'hydra/launcher/(\w+)'")
 _UNKNOWN_KEY = re.compile(
     r"Could not override '([\w.-]+)'|Key '\w+' (?:is )?not in .*full_key: ([\w.]+)", re.DOTALL
 )
-_SEVERAL_MODES = "Only one of --run, --multirun"  # Hydra has no exception of its own for it
+# Hydra has no exceptions of its own for these.
+_SEVERAL_MODES = "Only one of --run, --multirun"
+_NO_NAME = "Config group override must be a string"
 
 
 @contextmanager
@@ -93,9 +95,14 @@ def usage_errors() -> Iterator[None]:
     except ValueError as error:
         if isinstance(error.__cause__, OSError):  # the log file is a link or a pipe
             raise error.__cause__ from error
-        if not str(error).startswith(_SEVERAL_MODES):
-            raise
-        raise ConfigError(f"{error}; to see a configuration, leave out -m") from error
+        if str(error).startswith(_SEVERAL_MODES):
+            raise ConfigError(f"{error}; to see a configuration, leave out -m") from error
+        if str(error).startswith(_NO_NAME):
+            raise ConfigError(
+                "the options of a group have names, such as cell=gru; "
+                "one of yours is a number, true, false or null"
+            ) from error
+        raise
 
 
 def _explain(error: BaseException) -> str:

@@ -20,6 +20,7 @@ _FLAG = re.compile(
 )
 _FROM_FOLDER = "python run.py from=FOLDER takes the values of a run, a bundle or a study"
 # What Hydra would misunderstand, or do without a word, and what to type instead.
+_NAMES = r"\g<0>: the options of \1 have names; python run.py --help lists them"
 _MISUNDERSTOOD = {
     # argparse takes beginnings of options, too. All of these lead Hydra to files outside of conf/.
     r"(--co|--ex|-c[pnd]|\W*hydra\.searchpath).*": (
@@ -30,9 +31,9 @@ _MISUNDERSTOOD = {
         r"\g<0>: no such option; a key is KEY=VALUE, and -m runs several values or a study; "
         "see python run.py --help"
     ),
-    r"(dataset|cell|optimizer|launcher|sweeps|pruner|sampler|\+experiment)=(-?[\d.]+|true|false)": (
-        r"\g<0>: the options of \1 have names; python run.py --help lists them"
-    ),
+    r"(dataset|cell|optimizer|launcher|pruner|sampler)=(?i:null)": _NAMES,
+    r"(dataset|cell|optimizer|launcher|pruner|sampler|sweeps|\+experiment)="
+    r"(?i:true|false|[-+]?([\d._]+(e[-+]?\d+)?|inf|nan))": _NAMES,
     r"((?:dataset|cell|optimizer)=)\[(.*)\]": r"\g<0>: one option; for a run of each: -m \1\2",
     r"(\+?group|sweeps)=.*,.*": (
         r"\g<0>: one at a time; for several data sets or cells in one command: "

@@ -30,7 +30,7 @@ LIBRARIES = {
 }
 EVERY = 2.0  # seconds between two looks at the records
 PATIENCE = 20.0  # seconds without progress after which a command ends without its tracker
-SILENT = 5.0  # of them, before the command says what it waits for
+SILENT = 5.0  # seconds at the end, before the command says what it waits for
 OPENING = 60.0  # while it is opened: a database may have to be made, by one command at a time
 
 Reader = Callable[[str, State], Iterable[Entry]]

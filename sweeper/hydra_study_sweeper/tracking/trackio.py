@@ -43,9 +43,8 @@ class Tracker:
             run_id=entry.key,
             metrics_list=list(rows.values()),
             steps=list(rows),
-            log_ids=[
-                f"{entry.key} {step} {row}" for step, row in rows.items()
-            ],  # a row with a known id is dropped
+            # Trackio leaves out a row whose id it has.
+            log_ids=[f"{entry.key} {step} {row}" for step, row in rows.items()],
             config=config,
         )
         if entry.files:
