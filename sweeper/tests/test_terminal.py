@@ -68,7 +68,7 @@ def start(tmp_path: Path) -> Iterator[object]:
 
 
 def test_a_closed_terminal_ends_a_study_in_order(start, tmp_path):
-    terminal = start(*SWEEP_OF_4, "seconds=1")
+    terminal = start(*SWEEP_OF_4, "seconds=30")  # no trial ends by itself
     workers = psutil.Process(terminal.process.pid).children(recursive=True)
     terminal.close()
     assert terminal.process.wait(timeout=60) != 0
