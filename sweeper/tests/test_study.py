@@ -51,7 +51,8 @@ def test_the_winners_configuration_runs_by_itself(sweep, tmp_path):
 
 
 def test_a_trial_that_is_not_promising_is_pruned(sweep, tmp_path):
-    done = sweep("hydra/sweeper/pruner=median", "hydra.sweeper.n_trials=14", "steps=4")
+    one = ("hydra.sweeper.workers=1", "hydra.sweeper.sampler.seed=0")  # always the same trials
+    done = sweep("hydra/sweeper/pruner=median", "hydra.sweeper.n_trials=14", "steps=4", *one)
     assert done.returncode == 0, done.stdout
     states = states_of(tmp_path / "study")
     assert states["PRUNED"] > 0
