@@ -67,6 +67,15 @@ def test_what_was_made_once_is_found_again():
         assert list(entry.strings["words"]) == STRINGS
 
 
+def test_arrays_of_any_layout_and_type_are_found_as_they_were():
+    turned = np.arange(6, dtype=np.int32).reshape(2, 3).T
+    arrays = {"turned": turned, "one": np.array(7), "none": np.empty((0, 2), np.float32)}
+    kept("arrays", 1, lambda: Entry(arrays))
+    found = kept("arrays", 1, never).arrays
+    for name, array in arrays.items():
+        assert (found[name].dtype, found[name].tolist()) == (array.dtype, array.tolist())
+
+
 def test_another_key_is_another_entry(cache):
     for key in (1, 2, {"a": 1}, {"a": 2}):
         kept("numbers", key, build)
@@ -87,6 +96,7 @@ HEADERS += [ARRAY % ("[]", '"x"', "[8, 0]"), ARRAY % ('"U8"', "[1, 2]", '["0", 1
         lambda content: b"",
         lambda content: content[:-3] + bytes([content[-3] ^ 1]) + content[-2:],
         lambda content: content.replace(b"sha256", b"sha257"),
+        lambda content: content.replace(b"I64", b"U64"),
         lambda content: b"\xff" * 8 + content[8:],
         *(
             lambda _, header=header: len(header).to_bytes(8, "little") + header.encode() + bytes(9)

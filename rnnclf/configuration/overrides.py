@@ -19,8 +19,8 @@ _FLAG = re.compile(
     r"shell-completion)(=.*)?"
 )
 _FROM_FOLDER = "python run.py from=FOLDER takes the values of a run, a bundle or a study"
-# What Hydra would misunderstand, or do without a word, and what to type instead.
 _NAMES = r"\g<0>: the options of \1 have names; python run.py --help lists them"
+# What Hydra would misunderstand, or do without a word, and what to type instead.
 _MISUNDERSTOOD = {
     # argparse takes beginnings of options, too. All of these lead Hydra to files outside of conf/.
     r"(--co|--ex|-c[pnd]|\W*hydra\.searchpath).*": (

@@ -129,6 +129,7 @@ def _mapped(path: Path) -> tuple[dict[str, Array], str]:
 def _write(entry: Entry, path: Path) -> None:
     strings = np.frombuffer(json.dumps(dict(entry.strings)).encode(), dtype=np.uint8)
     arrays = {**entry.arrays, STRINGS: strings}
+    arrays = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     with replacing(path) as temporary:
         try:
             save_file(arrays, temporary, {"sha256": _checksum(arrays)})

@@ -18,13 +18,14 @@ from rnnclf.errors import DataError
 
 LONGEST_LINE = 2**20  # bytes
 
+Indices = npt.NDArray[np.int64]
 Vectors = npt.NDArray[np.float32]
 log = logging.getLogger(__name__)
 
 
 def read_vectors(
     path: Path, vocabulary: Vocabulary, embedding_size: int
-) -> tuple[npt.NDArray[np.int64], Vectors]:
+) -> tuple[Indices, Vectors]:
     """Reads pretrained vectors from a text file (GloVe, word2vec).
 
     The vectors found are kept in the cache: a file of 400 000 vectors takes 15 seconds to read.
@@ -38,8 +39,8 @@ def read_vectors(
     words = vocabulary.words
 
     def build() -> Entry:
-        positions, vectors = find_vectors(path, words)
-        return Entry({"positions": np.array(positions, dtype=np.int64), "vectors": vectors})
+        indices, vectors = find_vectors(path, words)
+        return Entry({"indices": indices, "vectors": vectors})
 
     if not path.is_file():
         raise DataError(f"{path}: no such file (model.vectors)")
@@ -53,22 +54,22 @@ def read_vectors(
             f"{path}: vectors of width {width}, but model.embedding_size is {embedding_size}; "
             f"set embedding_size={width}"
         )
-    if not len(found["positions"]):
+    if not len(found["indices"]):
         raise DataError(
             f"{path}: it has none of the {len(words)} words of the training texts, which are in "
             "lower case; take vectors of lower-case words in the language of the texts"
         )
-    log.info("%s has vectors for %d of %d words", path, len(found["positions"]), len(words))
-    return found["positions"], found["vectors"]
+    log.info("%s has vectors for %d of %d words", path, len(found["indices"]), len(words))
+    return found["indices"], found["vectors"]
 
 
-def find_vectors(path: Path, words: list[str]) -> tuple[list[int], Vectors]:
+def find_vectors(path: Path, words: list[str]) -> tuple[Indices, Vectors]:
     """Looks words up in a text file of pretrained vectors (GloVe, word2vec), gzipped or not.
 
     Of a word that the file has twice, the last vector counts. A word of the file may have blanks.
 
     Returns:
-        The positions in `words` of the words found, and their vectors (found, width).
+        The indices in `words` of the words found, and their vectors (found, width).
 
     Raises:
         DataError: If the file is malformed; the message names the line.
@@ -97,9 +98,9 @@ def find_vectors(path: Path, words: list[str]) -> tuple[list[int], Vectors]:
                 found[wanted[word]] = _numbers(fields[-width:], f"{path}: line {number}")
     if not width:
         raise DataError(f"{path}: no word vectors in it")
-    positions = sorted(found)
-    vectors = np.array([found[place] for place in positions], dtype=np.float32)
-    return positions, vectors.reshape(-1, width)
+    indices = sorted(found)
+    vectors = np.array([found[index] for index in indices], dtype=np.float32)
+    return np.array(indices, dtype=np.int64), vectors.reshape(-1, width)
 
 
 def _numbers_at_end(fields: list[bytes]) -> int:

@@ -38,9 +38,11 @@ class Bags:
     counts: npt.NDArray[np.uint16]
     ends: Numbers
 
-    def of(self, texts: Numbers) -> tuple[Numbers, Numbers]:
-        """Returns where the features of some texts are, and where each of their bags begins."""
-        return rows_of(self.ends, (texts[:, None] * BAGS + np.arange(BAGS)).ravel())
+    def of(self, texts: Numbers) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.uint16], Numbers]:
+        """Returns buckets and counts of the features of some texts, and where each bag begins."""
+        bags = (texts[:, None] * BAGS + np.arange(BAGS)).ravel()
+        positions, offsets = rows_of(self.ends, bags)
+        return self.buckets[positions], self.counts[positions], offsets
 
     def idf(self, num_buckets: int) -> npt.NDArray[np.float32]:
         """Returns the inverse document frequency of each bucket: ln((1 + n) / (1 + df)) + 1.

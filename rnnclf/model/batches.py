@@ -51,11 +51,11 @@ class BatchBags(NamedTuple):
     @classmethod
     def of(cls, bags: Bags, texts: npt.NDArray[np.int64]) -> "BatchBags":
         """Makes a batch of the texts at some positions."""
-        positions, offsets = bags.of(texts)
-        sizes = np.diff(np.append(offsets, len(positions)))
+        buckets, counts, offsets = bags.of(texts)
+        sizes = np.diff(np.append(offsets, len(buckets)))
         return cls(
-            torch.from_numpy(bags.buckets[positions].astype(np.int64)),
-            torch.from_numpy(bags.counts[positions].astype(np.float32)),
+            torch.from_numpy(buckets.astype(np.int64)),
+            torch.from_numpy(counts.astype(np.float32)),
             torch.from_numpy(np.repeat(np.arange(len(offsets)), sizes)),
             torch.from_numpy(offsets),
         )

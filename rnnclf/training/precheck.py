@@ -15,9 +15,12 @@ from rnnclf.data.vectors import read_vectors
 from rnnclf.errors import ConfigError
 
 # How a model reads the texts, and what tells repeats apart.
-OPEN = ("tokens", "max_length", "truncation", "min_frequency", "validation_seed")
+MAY_DIFFER = ("tokens", "max_length", "truncation", "min_frequency", "validation_seed")
 # What decides which metric is measured, and on which texts.
-SAME = ("training.metric", *(f"dataset.{key}" for key in keys(DatasetConfig) if key not in OPEN))
+SAME = (
+    "training.metric",
+    *(f"dataset.{key}" for key in keys(DatasetConfig) if key not in MAY_DIFFER),
+)
 log = logging.getLogger(__name__)
 
 

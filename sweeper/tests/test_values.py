@@ -183,6 +183,11 @@ def test_config_groups_are_dimensions(arguments, first, found, tmp_path):
     assert set(plan.fingerprint["data"]["combinations"].split(", ")) >= found
 
 
+def test_a_number_in_place_of_an_options_name_is_told(tmp_path):
+    with pytest.raises(ConfigError, match="search space: Config group override must be a string"):
+        make_plans_of(tmp_path, GROUPS, "model=0,1")
+
+
 @pytest.mark.parametrize(
     ("argument", "first"),
     [
