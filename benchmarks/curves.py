@@ -1,24 +1,28 @@
 """Records the learning curves of a search space, which `replay.py` searches again.
 
-    python benchmarks/curves.py questions-default [--minutes 60]
+    python benchmarks/curves.py questions-default [--configurations 500] [--workers 1] [--device D]
 
-Trains configurations (GRU) one after the other on one core: the defaults, a plain GRU, then a
+Trains configurations (GRU), one at a time for each worker: the defaults, a plain GRU, then a
 quasi-random design. `questions-default` has the space of `sweeps=default`, and `questions` that of
 `sweeps=questions`. Each 8th configuration is trained with four validation parts and seeds. Texts
 are fewer than those of the studies (`REDUCED`). The curves go to `benchmarks/curves/NAME.parquet`
-after each training, so an interrupted recording is continued by the same command. Needs the raw
-files of the data set in $RNNCLF_DATA.
+after each training, so an interrupted recording is continued by the same command. Seconds are
+recorded on a CPU only: those of a GPU are no measure of it. Needs the raw files of the data set in
+$RNNCLF_DATA.
 """
 
 import argparse
+import itertools
 import time
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import replace
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 import torch
-from hydra_study_sweeper.space.points import as_overrides
+from hydra_study_sweeper.space.points import Point, as_overrides
 from recordings import (
     SEARCHES,
     Run,
@@ -37,7 +41,13 @@ from rnnclf.errors import TrainingError
 from rnnclf.files.epochs import EpochMetrics
 from rnnclf.model.evaluate import predict_logits, score
 from rnnclf.training.pretrain import pretrain
-from rnnclf.training.reproducibility import git_revision, prepare_torch, seed_everything
+from rnnclf.training.reproducibility import (
+    choose_device,
+    describe,
+    git_revision,
+    prepare_torch,
+    seed_everything,
+)
 from rnnclf.training.run import build_classifier
 from rnnclf.training.trainer import Trainer
 from rnnclf.training.updates import make_updates
@@ -48,6 +58,8 @@ TESTED = 1500  # test texts at most
 
 def train(config: Config) -> dict[str, list[float]]:
     """Trains one configuration and returns its curves; see `Run`."""
+    device = choose_device(config.device)
+    prepare_torch(config.threads, device)
     data_folder = Path(config.paths.data)
     data, test = prepare(config.dataset, data_folder, config.model.wide_buckets), None
     began = time.process_time()
@@ -55,7 +67,7 @@ def train(config: Config) -> dict[str, list[float]]:
     classifier = build_classifier(config, data)
     training, validation = map(classifier.with_subwords, (data.training, data.validation))
     make = partial(make_updates, settings=config.optimizer, clip_norm=config.training.clip_norm)
-    network = classifier.model
+    network = classifier.model.to(device)
     if network.wide is not None:
         train_wide(network.wide, training, np.random.default_rng(config.seed))
     training = replace(training, bags=None)
@@ -82,29 +94,38 @@ def train(config: Config) -> dict[str, list[float]]:
         trainer.run(on_epoch=on_epoch)
     except TrainingError as error:
         print(error)
-    return curves
+    return curves if device.type == "cpu" else curves | {"seconds": []}
+
+
+def record(name: str, number: int, repeat: int, point: Point, device: str, by: str) -> Run:
+    """Trains one configuration of a search; see `Run` for the arguments."""
+    overrides = [*SEARCHES[name], *as_overrides(point, space_of(name).dimensions)]
+    overrides += [f"seed={repeat}", f"dataset.validation_seed={repeat}", f"device={device}"]
+    return Run(number, repeat, point, **train(from_omegaconf(composed(overrides))), by=by)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("name", choices=SEARCHES)
-    parser.add_argument("--minutes", type=float, default=60)
+    parser.add_argument("--configurations", type=int, default=500)
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--device", default="cpu")
     options = parser.parse_args()
-    end = time.monotonic() + 60 * options.minutes
-    prepare_torch()
-    path, fixed = path_of(options.name), SEARCHES[options.name]
-    space, runs = space_of(options.name), read_runs(path)
-    about = f"{' '.join(fixed)}; {git_revision()}; torch {torch.__version__}"
-    for number, repeat, point in missing(space, runs):
-        if time.monotonic() > end:
-            return
-        varied = [f"seed={repeat}", f"dataset.validation_seed={repeat}"]
-        overrides = [*fixed, *as_overrides(point, space.dimensions), *varied]
-        curves = train(from_omegaconf(composed(overrides)))
-        runs.append(Run(number, repeat, point, **curves))
-        write_runs(path, runs, about)
-        seconds, best = curves["seconds"][-1:], max(curves["val_accuracy"], default=0.0)
-        print(number, repeat, seconds, best, flush=True)
+    path, runs = path_of(options.name), read_runs(path_of(options.name))
+    device = describe(choose_device(options.device))
+    by = f"{git_revision()}; torch {torch.__version__}; {device}"
+    left = missing(space_of(options.name), runs, options.configurations)
+    running: set[Future[Run]] = set()
+    with ProcessPoolExecutor(options.workers, get_context("spawn")) as pool:
+        while True:
+            for job in itertools.islice(left, options.workers - len(running)):
+                running.add(pool.submit(record, options.name, *job, options.device, by))
+            if not running:
+                return
+            ended, running = wait(running, return_when=FIRST_COMPLETED)
+            runs += [future.result() for future in ended]
+            write_runs(path, runs)
+            print(len(runs), "trainings", flush=True)
 
 
 if __name__ == "__main__":

@@ -57,7 +57,7 @@ def _regrets(name: str, candidates: Sequence[Point]) -> Array:
     random = np.random.default_rng(0)
     dimensions = space_of(name).dimensions
     recorded = summarize(read_runs(path_of(name)))
-    points, (targets, _) = recorded.points, targets_of(recorded.means)
+    points, (targets, _) = recorded.points, targets_of(recorded)
     regrets = []
     for _ in range(DRAWN):
         drawn = np.unique(random.integers(len(points), size=len(points)))

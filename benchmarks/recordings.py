@@ -68,7 +68,9 @@ class Run:
         val_accuracy: After each epoch; shorter than the others' if the training diverged.
         val_loss: After each epoch.
         test_accuracy: After each epoch. No search may read it.
-        seconds: CPU seconds from the start to the end of each epoch, without those of the test.
+        seconds: CPU seconds from the start to the end of each epoch, without those of the test;
+            none if it was trained on a GPU.
+        by: What trained it: revision, torch and device.
     """
 
     configuration: int
@@ -78,6 +80,7 @@ class Run:
     val_loss: list[float]
     test_accuracy: list[float]
     seconds: list[float]
+    by: str
 
 
 @dataclass(frozen=True)
@@ -178,20 +181,15 @@ def recorded_enough() -> list[str]:
     ]
 
 
-def write_runs(path: Path, runs: Sequence[Run], about: str) -> None:
-    """Writes all runs of a search, in place of those in the file.
-
-    Args:
-        path: The file.
-        runs: The runs.
-        about: How they were made.
-    """
-    rows = [asdict(run) | {"point": json.dumps(run.point)} for run in runs]
+def write_runs(path: Path, runs: Sequence[Run]) -> None:
+    """Writes all runs of a search in the order of the design, in place of those in the file."""
+    in_order = sorted(runs, key=lambda run: (run.configuration, run.repeat))
+    rows = [asdict(run) | {"point": json.dumps(run.point)} for run in in_order]
     curve = pa.list_(pa.float32())
     schema = pa.schema(
         {"configuration": pa.int16(), "repeat": pa.int8(), "point": pa.string()}
-        | dict.fromkeys(("val_accuracy", "val_loss", "test_accuracy", "seconds"), curve),
-        metadata={"about": about},
+        | dict.fromkeys(("val_accuracy", "val_loss", "test_accuracy", "seconds"), curve)
+        | {"by": pa.string()}
     )
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_suffix(".unfinished")
@@ -199,14 +197,18 @@ def write_runs(path: Path, runs: Sequence[Run], about: str) -> None:
     unfinished.replace(path)
 
 
-def missing(space: Space, runs: Sequence[Run]) -> Iterator[tuple[int, int, Point]]:
-    """Yields the runs of the design that are still to be recorded, without end.
+def missing(
+    space: Space, runs: Sequence[Run], configurations: int
+) -> Iterator[tuple[int, int, Point]]:
+    """Yields those runs of the design's first configurations that are still to be recorded.
 
     Raises:
         ValueError: If the recorded runs are of another design, since the search space has changed.
     """
     recorded = {(run.configuration, run.repeat): run.point for run in runs}
     for number, repeat, point in space.jobs():
+        if number == configurations:
+            return
         if (number, repeat) not in recorded:
             yield number, repeat, point
         elif recorded[number, repeat] != point:

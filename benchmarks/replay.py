@@ -11,7 +11,7 @@ prints one table. Trains nothing: needs `benchmarks/curves/`, and chromium for t
 import argparse
 import itertools
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -25,7 +25,7 @@ from portfolio import portfolio
 from recordings import Space, path_of, read_runs, recorded_enough, space_of
 from replay_page import write_page
 from scipy.stats import qmc
-from simulator import Array, World, search, summarize
+from simulator import Array, Smoother, World, search, summarize
 from smoothers import gaussian_process, nearest, targets_of
 from winners import raced, winner
 
@@ -63,8 +63,12 @@ def scene_of(name: str) -> Scene:
     """Returns the scene of recorded curves."""
     space = space_of(name)
     recorded = summarize(read_runs(path_of(name)))
-    smoothed = partial(gaussian_process, recorded.points, space.dimensions)
-    world = World(recorded, *map(smoothed, targets_of(recorded.means)))
+    accuracies, seconds_of = targets_of(recorded)
+    world = World(
+        recorded,
+        gaussian_process(recorded.points, space.dimensions, accuracies),
+        gaussian_process(recorded.timed, space.dimensions, seconds_of),
+    )
     sample = [
         space.point_at(row) for row in qmc.Sobol(len(space.dimensions), rng=1).random(SAMPLED)
     ]
@@ -129,22 +133,34 @@ def errors_of(name: str) -> dict[str, tuple[float, float]]:
     """
     dimensions = space_of(name).dimensions
     recorded = summarize(read_runs(path_of(name)))
-    points, targets = recorded.points, targets_of(recorded.means)
+    accuracies, seconds = targets_of(recorded)
+    smoothers: dict[str, Callable[[Sequence[Point], Array], Smoother]] = {
+        "nearest": lambda points, _: nearest(points, dimensions),
+        "Gaussian process": lambda points, targets: gaussian_process(points, dimensions, targets),
+    }
+    return {
+        between: (
+            _error(smoother, recorded.points, accuracies),
+            _error(smoother, recorded.timed, seconds),
+        )
+        for between, smoother in smoothers.items()
+    }
+
+
+def _error(
+    smoother: Callable[[Sequence[Point], Array], Smoother],
+    points: Sequence[Point],
+    targets: Array,
+) -> float:
+    """Returns the mean absolute error about the last target of configurations not seen."""
     fold_of = np.arange(len(points)) % FOLDS
-    found: dict[str, list[tuple[float, float]]] = {"nearest": [], "Gaussian process": []}
+    wrong = []
     for fold in range(FOLDS):
         seen, held = np.flatnonzero(fold_of != fold), np.flatnonzero(fold_of == fold)
-        known = [points[index] for index in seen]
-        at = [points[index] for index in held]
-        both = [nearest(known, dimensions)] * 2
-        processes = [gaussian_process(known, dimensions, target[seen]) for target in targets]
-        for between, smoothers in zip(found, (both, processes), strict=True):
-            wrong = [
-                np.abs(smooth(at) @ target[seen, -1] - target[held, -1]).mean()
-                for smooth, target in zip(smoothers, targets, strict=True)
-            ]
-            found[between].append((float(wrong[0]), float(wrong[1])))
-    return {between: tuple(np.mean(values, axis=0)) for between, values in found.items()}
+        smooth = smoother([points[index] for index in seen], targets[seen])
+        found = smooth([points[index] for index in held]) @ targets[seen, -1]
+        wrong.append(np.abs(found - targets[held, -1]).mean())
+    return float(np.mean(wrong))
 
 
 def replays_of(name: str, repetitions: int, pool: ProcessPoolExecutor) -> Replays:

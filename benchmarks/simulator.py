@@ -42,14 +42,21 @@ class Recorded:
 
     Attributes:
         points: The configurations.
-        means: Their mean curves (configurations, epochs), without the effects of repeats.
+        value: Their mean validation accuracies (configurations, epochs), without the effects of
+            repeats.
+        test: Likewise, their mean test accuracies.
+        timed: The configurations whose seconds are recorded.
+        seconds: Their mean seconds (timed configurations, epochs).
         noise: What neither configuration nor repeat explains of validation and test accuracy
             (trainings, 2, epochs), in `spread`s.
         effects: By how much the accuracies of each repeat are above the mean (repeats, 2, epochs).
     """
 
     points: list[Point]
-    means: Curves
+    value: Array
+    test: Array
+    timed: list[Point]
+    seconds: Array
     noise: Array
     effects: Array
 
@@ -74,15 +81,23 @@ def summarize(runs: Sequence[Run]) -> Recorded:
     # The means take their share of the variance with them.
     freedom = (1 - 1 / len(repeated)) * (1 - 1 / most)
     left = (repeated - centers - effects) / spread(centers) / np.sqrt(freedom)
-    means = np.array([(one - effects[: len(one)]).mean(0) for one in accuracies])
-    seconds = np.array(
-        [np.mean([run.seconds for run in repeats], axis=0) for repeats in of.values()]
+    means = np.array(
+        [
+            (one - effects[[run.repeat for run in repeats]]).mean(0)
+            for one, repeats in zip(accuracies, of.values(), strict=True)
+        ]
     )
+    timed = [
+        measured for repeats in of.values() if (measured := [run for run in repeats if run.seconds])
+    ]
     return Recorded(
-        [repeats[0].point for repeats in of.values()],
-        Curves(means[:, 0], means[:, 1], seconds),
-        left.reshape(-1, *left.shape[2:]),
-        effects,
+        points=[repeats[0].point for repeats in of.values()],
+        value=means[:, 0],
+        test=means[:, 1],
+        timed=[repeats[0].point for repeats in timed],
+        seconds=np.array([np.mean([run.seconds for run in repeats], axis=0) for repeats in timed]),
+        noise=left.reshape(-1, *left.shape[2:]),
+        effects=effects,
     )
 
 
@@ -97,8 +112,8 @@ class World:
 
     Args:
         recorded: What they tell.
-        accuracy: Smooths validation and test accuracy.
-        speed: Smooths the seconds.
+        accuracy: Smooths validation and test accuracy of the configurations.
+        speed: Smooths the seconds of the timed ones.
     """
 
     recorded: Recorded
@@ -107,10 +122,12 @@ class World:
 
     def expected(self, points: Sequence[Point]) -> Curves:
         """Returns the mean curves of points (points, epochs)."""
-        means, weights = self.recorded.means, self.accuracy(points)
-        seconds = np.exp(self.speed(points) @ np.log(means.seconds))
+        recorded, weights = self.recorded, self.accuracy(points)
+        seconds = np.exp(self.speed(points) @ np.log(recorded.seconds))
         return Curves(
-            weights @ means.value, weights @ means.test, np.maximum.accumulate(seconds, axis=1)
+            weights @ recorded.value,
+            weights @ recorded.test,
+            np.maximum.accumulate(seconds, axis=1),
         )
 
     def train(self, point: Point, random: np.random.Generator) -> Curves:

@@ -10,7 +10,7 @@ import numpy as np
 from hydra_study_sweeper.space.dimensions import Dimension
 from hydra_study_sweeper.space.points import Point
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
-from simulator import Array, Curves, Smoother
+from simulator import Array, Recorded, Smoother
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
@@ -82,11 +82,11 @@ def gaussian_process(
     return smooth
 
 
-def targets_of(recorded: Curves) -> tuple[Array, Array]:
+def targets_of(recorded: Recorded) -> tuple[Array, Array]:
     """Returns what processes of accuracy and of speed are fitted to.
 
-    These are the highest accuracies (validation, test), and the logarithm of all seconds
-    (configurations, 1).
+    These are the highest accuracies (validation, test), and the logarithm of all seconds (timed
+    configurations, 1).
     """
     accuracies = np.stack([recorded.value.max(1), recorded.test.max(1)], axis=1)
     return accuracies, np.log(recorded.seconds[:, -1:])

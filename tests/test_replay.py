@@ -116,7 +116,7 @@ def test_rays_rule_keeps_the_best_quarter_of_those_before():
 def recorded(number: int, x: float, accuracies: list[float], repeat: int = 0) -> Run:
     seconds = [10.0 + number, 20.0 + number]
     return Run(
-        number, repeat, {"x": x}, accuracies, [1.0, 1.0], [a - 0.1 for a in accuracies], seconds
+        number, repeat, {"x": x}, accuracies, [1.0, 1.0], [a - 0.1 for a in accuracies], seconds, ""
     )
 
 
@@ -169,9 +169,9 @@ def test_a_gaussian_process_finds_what_lies_between():
     runs += [replace(run, repeat=1) for run in runs[:2]]
     found = summarize(runs)
     at = [{"x": 0.23}, {"x": 0.77}]
-    weights = gaussian_process(found.points, DIMENSIONS, targets_of(found.means)[0])(at)
+    weights = gaussian_process(found.points, DIMENSIONS, targets_of(found)[0])(at)
     truth = [0.6 + 0.2 * np.sin(3 * point["x"]) for point in at]
-    assert weights @ found.means.value[:, 1] == pytest.approx(truth, abs=0.01)
+    assert weights @ found.value[:, 1] == pytest.approx(truth, abs=0.01)
 
 
 def test_the_winner_is_the_best_complete_trial_in_time():
@@ -222,15 +222,16 @@ def test_the_design_begins_with_the_defaults_and_is_continued(tmp_path: Path):
             for one in applying
         )
     runs = [
-        Run(number, repeat, point, [0.5], [1.0], [0.25], [2.0])
+        Run(number, repeat, point, [0.5], [1.0], [0.25], [2.0], "by a test")
         for number, repeat, point in jobs[:7]
     ]
-    write_runs(tmp_path / "runs.parquet", runs, "by a test")
+    write_runs(tmp_path / "runs.parquet", runs[::-1])
     assert read_runs(tmp_path / "runs.parquet") == runs
-    assert next(missing(space, runs)) == jobs[7]
+    assert next(missing(space, runs, configurations=500)) == jobs[7]
+    assert list(missing(space, runs[:3], configurations=1)) == jobs[3:4]
     changed = Space(space.dimensions, [space.first[1]], space.epochs)
     with pytest.raises(ValueError, match="configuration 0 is recorded with other values"):
-        next(missing(changed, runs))
+        next(missing(changed, runs, configurations=500))
 
 
 @pytest.fixture
