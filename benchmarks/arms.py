@@ -53,7 +53,7 @@ def arms_of(space: Space, known: Sequence[Point]) -> dict[str, Arm]:
 
     Args:
         space: What is searched.
-        known: Points that are good on other data sets.
+        known: Points that are good on other data sets. Without any, *ours* is cold.
     """
     trial_0 = space.first[:1]
     ours = Arm(_made_of(OmegaConf.create(SAMPLERS["default"])), _pruner("asha"), trial_0, known)
@@ -67,13 +67,12 @@ def arms_of(space: Space, known: Sequence[Point]) -> dict[str, Arm]:
         "random, halving": Arm(_random, _pruner("asha")),
         OURS: ours,
         "ours, no pruner": replace(ours, pruner=_pruner("none")),
-        "ours, cold": replace(ours, known=()),
-    }
+    } | ({"ours, cold": replace(ours, known=())} if known else {})
 
 
 def tried_arms(space: Space) -> dict[str, Arm]:
     """Returns variants of our search by name, the search itself first."""
-    ours = arms_of(space, [])["ours, cold"]
+    ours = arms_of(space, [])[OURS]
     plain = replace(ours, pruner=_pruner("none"))
     return {
         "ours, cold": ours,

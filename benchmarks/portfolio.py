@@ -9,11 +9,12 @@ each data set counts as many, whose configurations are drawn from its own with r
 
 import argparse
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 import yaml
 from hydra_study_sweeper.space.points import Point
-from recordings import path_of, read_runs, recorded_enough, space_of
+from recordings import SHARED, Space, path_of, read_runs, recorded_enough, space_of
 from scipy.stats import qmc
 from simulator import Array, summarize
 from smoothers import gaussian_process, targets_of
@@ -31,15 +32,26 @@ def portfolio(names: Sequence[str], size: int = SIZE) -> list[Point]:
         size: How many points.
     """
     space = space_of(names[0])
-    sample = qmc.Sobol(len(space.dimensions), rng=2).random(CANDIDATES)
-    candidates = [*space.first[:1], *(_rounded(space.point_at(row)) for row in sample)]
-    regrets = np.concatenate([_regrets(name, candidates) for name in names])
+    candidates = _candidates(space)
+    regrets = np.concatenate([_regrets(name) for name in names])
     left, chosen = regrets[:, 0], []
     for _ in range(size):
         best = int(np.minimum(regrets, left[:, None]).mean(0).argmin())
         left = np.minimum(left, regrets[:, best])
         chosen.append(candidates[best])
     return chosen
+
+
+def known_elsewhere(name: str) -> list[Point]:
+    """Returns the points that the other data sets recommend, if they share the search space."""
+    others = [one for one in recorded_enough() if one in SHARED and one != name]
+    return portfolio(others) if name in SHARED else []
+
+
+def _candidates(space: Space) -> list[Point]:
+    """Returns trial 0, then points that cover the space."""
+    sample = qmc.Sobol(len(space.dimensions), rng=2).random(CANDIDATES)
+    return [*space.first[:1], *(_rounded(space.point_at(row)) for row in sample)]
 
 
 def _rounded(point: Point) -> Point:
@@ -49,19 +61,21 @@ def _rounded(point: Point) -> Point:
     }
 
 
-def _regrets(name: str, candidates: Sequence[Point]) -> Array:
+@lru_cache  # a replay leaves out each data set in turn
+def _regrets(name: str) -> Array:
     """Returns how far validation accuracies are below the best (data sets, candidates).
 
     The unit is what a median candidate loses, for data sets are not equally hard.
     """
     random = np.random.default_rng(0)
-    dimensions = space_of(name).dimensions
+    space = space_of(name)
+    candidates = _candidates(space)
     recorded = summarize(read_runs(path_of(name)))
     points, (targets, _) = recorded.points, targets_of(recorded)
     regrets = []
     for _ in range(DRAWN):
         drawn = np.unique(random.integers(len(points), size=len(points)))
-        smooth = gaussian_process([points[n] for n in drawn], dimensions, targets[drawn])
+        smooth = gaussian_process([points[n] for n in drawn], space.dimensions, targets[drawn])
         lost = -smooth(candidates) @ targets[drawn, 0]
         lost -= lost.min()
         regrets.append(lost / np.median(lost))
@@ -70,7 +84,9 @@ def _regrets(name: str, candidates: Sequence[Point]) -> Array:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("names", nargs="*", default=recorded_enough())
+    parser.add_argument(
+        "names", nargs="*", default=[name for name in recorded_enough() if name in SHARED]
+    )
     print(yaml.safe_dump(portfolio(parser.parse_args().names), sort_keys=False))
 
 

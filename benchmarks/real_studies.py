@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 import timed_run
 from csv_folder import REPO
-from portfolio import portfolio
+from portfolio import known_elsewhere
 from recordings import SEARCHES, composed, recorded_enough
 
 from rnnclf.files.paths import RunPaths
@@ -88,8 +88,8 @@ def search_stock(name: str, seed: int, folder: Path, trials: int) -> list[Trial]
 
 def search_ours(name: str, seed: int, folder: Path, seconds: float) -> list[Trial]:
     """Runs a study until it has taken the CPU seconds."""
-    others = portfolio([other for other in recorded_enough() if other != name])
-    points = ",".join("{" + ",".join(f"{k}:{v}" for k, v in one.items()) + "}" for one in others)
+    known = known_elsewhere(name)
+    points = ",".join("{" + ",".join(f"{k}:{v}" for k, v in one.items()) + "}" for one in known)
     trials = trials_of(folder)
     while not trials or trials[-1].ended < seconds:
         run(

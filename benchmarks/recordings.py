@@ -28,14 +28,13 @@ REDUCED = {
     "newsgroups": "dataset.train_fraction=0.25 dataset.validation_fraction=0.3 "
     "dataset.max_length=40",
 }
-# The searches of the studies: of four dimensions for any data set, and of some twelve for each.
-SEARCHES = {
-    name: f"{sweep} cell=gru {reduced}".split()
+# The searches of the studies: of four dimensions, the same for all data sets, and of some twelve.
+SHARED = {
+    f"{dataset}-default": f"sweeps=default dataset={dataset} cell=gru {reduced}".split()
     for dataset, reduced in REDUCED.items()
-    for name, sweep in (
-        (f"{dataset}-default", f"sweeps=default dataset={dataset}"),
-        (dataset, f"sweeps={dataset}"),
-    )
+}
+SEARCHES = SHARED | {
+    dataset: f"sweeps={dataset} cell=gru {reduced}".split() for dataset, reduced in REDUCED.items()
 }
 # What papers begin with: a plain GRU, and one after a language model (Dai and Le 2015).
 PLAIN = {
@@ -172,12 +171,11 @@ def read_runs(path: Path) -> list[Run]:
 
 
 def recorded_enough() -> list[str]:
-    """Returns the searches of four dimensions that can be replayed."""
+    """Returns the searches that can be replayed."""
     return [
         name
         for name in SEARCHES
-        if name.endswith("-default")
-        and len({run.configuration for run in read_runs(path_of(name))}) >= ENOUGH
+        if len({run.configuration for run in read_runs(path_of(name))}) >= ENOUGH
     ]
 
 

@@ -15,13 +15,14 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache, partial
+from multiprocessing import get_context
 
 import numpy as np
 import optuna
 from arms import OURS, STOCK, arms_of, tried_arms
 from comparisons import Replays
 from hydra_study_sweeper.space.points import Point
-from portfolio import portfolio
+from portfolio import known_elsewhere
 from recordings import Space, path_of, read_runs, recorded_enough, space_of
 from replay_page import write_page
 from scipy.stats import qmc
@@ -75,8 +76,7 @@ def scene_of(name: str) -> Scene:
     seconds = float(world.expected(sample).seconds[:, -1].mean())
     best = float(world.quality(sample).max())
     default = float(world.quality(space.first[:1])[0])
-    others = [other for other in recorded_enough() if other != name]
-    return Scene(space, world, seconds, best, default, portfolio(others))
+    return Scene(space, world, seconds, best, default, known_elsewhere(name))
 
 
 def replay(job: tuple[str, str, int, int]) -> Array:
@@ -209,7 +209,9 @@ def main() -> None:
     parser.add_argument("--names", nargs="+", default=recorded_enough())
     parser.add_argument("--tried", action="store_true")
     options = parser.parse_args()
-    with ProcessPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+    for name in options.names:
+        scene_of(name)  # once, and not by each process of the pool, which has a copy of this one
+    with ProcessPoolExecutor(len(os.sched_getaffinity(0)), get_context("fork")) as pool:
         if options.tried:
             print_tried(options.names, options.repetitions, pool)
             return

@@ -66,8 +66,9 @@ def gaussian_process(
         targets: What the kernel is fitted to (configurations, targets).
     """
     recorded = encode(points, dimensions)
-    # One length scale for all: one for each dimension made errors on unseen points no smaller.
-    signal = ConstantKernel() * Matern(1.0, (0.2, 100), nu=2.5)
+    scales = np.ones(recorded.shape[1])  # one for each column, because some matter far more
+    # Rough, because a smooth one promises more between two good configurations than any has.
+    signal = ConstantKernel() * Matern(scales, (0.1, 100), nu=0.5)
     process = GaussianProcessRegressor(signal + WhiteKernel(0.1), normalize_y=True)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # a dimension may not matter at all
