@@ -1,8 +1,11 @@
 """A trial is the application's own run: its main module, its children, its section of Hydra."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -110,6 +113,31 @@ def test_a_package_has_its_main_module_however_it_is_run(way, options, tmp_path)
     assert 1 <= values[0] < 2 <= values[1], "one worker counted"
     after = tmp_path / "after"
     assert not after.exists() or after.read_text() == "once", "not in a worker"
+
+
+SLOW = """
+import pathlib
+import time
+pathlib.Path("loading").touch()
+time.sleep(1)
+"""
+
+
+def test_ctrl_c_while_the_workers_load_their_libraries_stops_the_command_alone(
+    tmp_path, monkeypatch
+):
+    (tmp_path / "slow.py").write_text(SLOW)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    command = [sys.executable, "-W", "ignore", SCRIPT, *GRID, "hydra.sweeper.preload=[slow]"]
+    study = subprocess.Popen(command, cwd=tmp_path, start_new_session=True, **OUTPUT)
+    while not (tmp_path / "loading").exists():
+        assert study.poll() is None
+        time.sleep(0.05)
+    os.killpg(study.pid, signal.SIGINT)
+    output, _ = study.communicate(timeout=60)
+    assert study.returncode == -signal.SIGINT
+    assert output.count("Traceback") == 1, "that of the application, which lets it pass"
+    assert "KeyboardInterrupt: interrupted after 0 of 2 trials of study" in output
 
 
 CHECKED = """

@@ -156,14 +156,15 @@ def _ensure_server(environment: dict[str, str]) -> None:
     before = dict(os.environ)
     os.environ.update(environment)
     in_main = threading.current_thread() is threading.main_thread()
-    # The SIGTERM of a batch system goes to the whole process group. The server inherits that it is
-    # ignored: without the server nobody could tell how the processes end.
-    handler = signal.signal(signal.SIGTERM, signal.SIG_IGN) if in_main else None
+    # Ctrl-C and the SIGTERM of a batch system go to the whole process group. The server inherits
+    # that they are ignored: without the server nobody could tell how the processes end.
+    ignored = (signal.SIGINT, signal.SIGTERM) if in_main else ()
+    handlers = {number: signal.signal(number, signal.SIG_IGN) for number in ignored}
     try:
         forkserver.ensure_running()
     finally:
-        if in_main:
-            signal.signal(signal.SIGTERM, handler)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
         os.environ.clear()
         os.environ.update(before)
 
