@@ -143,6 +143,20 @@ def test_a_recorded_configuration_is_answered_without_the_effect_of_its_repeats(
     assert world.quality([{"x": 0.1}, {"x": 0.6}]) == pytest.approx([0.425, 0.65])
 
 
+def test_a_repeat_has_its_own_effect_if_others_are_not_recorded_yet():
+    found = summarize([*RUNS, recorded(4, 0.9, [0.3, 0.4], repeat=1)])
+    assert found.value[-1] == pytest.approx([0.3 + 0.05, 0.4 - 0.025])
+
+
+def test_a_training_on_a_gpu_tells_accuracies_and_no_seconds():
+    found = summarize([*RUNS, replace(recorded(4, 0.9, [0.3, 0.4]), seconds=[])])
+    assert (found.points[-1], found.timed[-1]) == ({"x": 0.9}, {"x": 1.0})
+    world = World(found, nearest(found.points, DIMENSIONS), nearest(found.timed, DIMENSIONS))
+    answer = world.expected([{"x": 0.86}])
+    assert answer.value[0] == pytest.approx([0.3 - 0.05, 0.4 + 0.025])
+    assert answer.seconds[0] == pytest.approx([12, 22]), "of the nearest that is timed, at 0.8"
+
+
 def test_the_noise_is_what_neither_configuration_nor_repeat_explains():
     rng = np.random.default_rng(0)
     of_repeats = rng.normal(0.0, 0.1, 4)  # easy and hard validation parts
