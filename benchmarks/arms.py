@@ -70,8 +70,8 @@ def arms_of(space: Space, known: Sequence[Point]) -> dict[str, Arm]:
     } | ({"ours, cold": replace(ours, known=())} if known else {})
 
 
-def tried_arms(space: Space) -> dict[str, Arm]:
-    """Returns variants of our search by name, the search itself first."""
+def tried_arms(space: Space, known: Sequence[Point]) -> dict[str, Arm]:
+    """Returns variants of our search by name, the search itself first; see `arms_of`."""
     ours = arms_of(space, [])[OURS]
     plain = replace(ours, pruner=_pruner("none"))
     return {
@@ -83,6 +83,8 @@ def tried_arms(space: Space) -> dict[str, Arm]:
         "second chance, rungs 2, 4, 8": replace(plain, rungs=(2, 2)),
         "second chance, rungs 1, 3, 9": replace(plain, rungs=(1, 3)),
         "three finalists": replace(ours, finalists=3),
+        "four known points": replace(ours, known=known[:4]),
+        "eight known points": replace(ours, known=known),
         "Gaussian process": replace(ours, sampler=_made_of(OmegaConf.create(SAMPLERS["gp"]))),
     }
 

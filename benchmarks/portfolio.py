@@ -42,10 +42,10 @@ def portfolio(names: Sequence[str], size: int = SIZE) -> list[Point]:
     return chosen
 
 
-def known_elsewhere(name: str) -> list[Point]:
+def known_elsewhere(name: str, size: int = SIZE) -> list[Point]:
     """Returns the points that the other data sets recommend, if they share the search space."""
     others = [one for one in recorded_enough() if one in SHARED and one != name]
-    return portfolio(others) if name in SHARED else []
+    return portfolio(others, size) if name in SHARED else []
 
 
 def _candidates(space: Space) -> list[Point]:

@@ -22,11 +22,11 @@ import optuna
 from arms import OURS, STOCK, arms_of, tried_arms
 from comparisons import Replays
 from hydra_study_sweeper.space.points import Point
-from portfolio import known_elsewhere
-from recordings import Space, path_of, read_runs, recorded_enough, space_of
+from portfolio import SIZE, known_elsewhere
+from recordings import SHARED, Space, path_of, read_runs, recorded_enough, space_of
 from replay_page import write_page
 from scipy.stats import qmc
-from simulator import Array, Smoother, World, search, summarize
+from simulator import Arm, Array, Smoother, World, search, summarize
 from smoothers import gaussian_process, nearest, targets_of
 from winners import raced, winner
 
@@ -36,6 +36,7 @@ STEPS = 12  # of the time, at which the winner so far is looked at
 CHECKED = (STOCK, OURS)
 SAMPLED = 4096  # points, of which the best is what could be found
 FOLDS = 8
+MOST_KNOWN = 8  # points that are good elsewhere
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class Scene:
         seconds: Mean CPU seconds of a full training.
         best: The best quality of a point.
         default: The quality of trial 0.
-        known: Points that are good on the other data sets.
+        known: Points that are good on the other data sets, the best first.
     """
 
     space: Space
@@ -76,7 +77,12 @@ def scene_of(name: str) -> Scene:
     seconds = float(world.expected(sample).seconds[:, -1].mean())
     best = float(world.quality(sample).max())
     default = float(world.quality(space.first[:1])[0])
-    return Scene(space, world, seconds, best, default, known_elsewhere(name))
+    return Scene(space, world, seconds, best, default, known_elsewhere(name, MOST_KNOWN))
+
+
+def compared(scene: Scene) -> dict[str, Arm]:
+    """Returns the searches of the page; ours knows as many points as a study of `sweeps/`."""
+    return arms_of(scene.space, scene.known[:SIZE])
 
 
 def replay(job: tuple[str, str, int, int]) -> Array:
@@ -90,7 +96,7 @@ def replay(job: tuple[str, str, int, int]) -> Array:
     name, arm_name, workers, seed = job
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     scene = scene_of(name)
-    arms = arms_of(scene.space, scene.known) | tried_arms(scene.space)
+    arms = compared(scene) | tried_arms(scene.space, scene.known)
     arm, dimensions = arms[arm_name], scene.space.dimensions
     random = np.random.default_rng(seed)
     train = partial(scene.world.train, random=random)
@@ -118,7 +124,7 @@ def check(job: tuple[str, str, int]) -> Array:
     name, arm_name, seed = job
     scene = scene_of(name)
     train = partial(scene.world.train, random=np.random.default_rng(seed))
-    arm = arms_of(scene.space, scene.known)[arm_name]
+    arm = compared(scene)[arm_name]
     trials = search(arm, scene.space.dimensions, train, 1, FULL_TRIALS * scene.seconds, seed)
     values = [trial.value for trial in trials if trial.value is not None]
     easier = scene.world.recorded.effects[0, 0, -1]  # the validation part of a real study
@@ -166,7 +172,7 @@ def _error(
 def replays_of(name: str, repetitions: int, pool: ProcessPoolExecutor) -> Replays:
     """Runs all searches against recorded curves."""
     scene = scene_of(name)
-    names = list(arms_of(scene.space, scene.known))
+    names = list(compared(scene))
     jobs = [(name, *job) for job in itertools.product(names, WORKERS, range(repetitions))]
     qualities = np.array(list(pool.map(replay, jobs, chunksize=8)))
     shape = (len(names), len(WORKERS), repetitions, STEPS)
@@ -190,7 +196,7 @@ def replays_of(name: str, repetitions: int, pool: ProcessPoolExecutor) -> Replay
 
 def print_tried(names: Sequence[str], repetitions: int, pool: ProcessPoolExecutor) -> None:
     """Prints what variants of our search reach after 25, 50 and 100 % of the time."""
-    arms = list(tried_arms(space_of(names[0])))
+    arms = list(tried_arms(space_of(names[0]), []))
     jobs = [(name, arm, 2, n) for arm in arms for name in names for n in range(repetitions)]
     quality = np.array(list(pool.map(replay, jobs, chunksize=4)))
     quality = quality.reshape(len(arms), len(names), repetitions, STEPS)
@@ -206,16 +212,19 @@ def print_tried(names: Sequence[str], repetitions: int, pool: ProcessPoolExecuto
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repetitions", type=int, default=40)
-    parser.add_argument("--names", nargs="+", default=recorded_enough())
+    parser.add_argument("--names", nargs="+")
     parser.add_argument("--tried", action="store_true")
     options = parser.parse_args()
-    for name in options.names:
+    names = options.names or [
+        name for name in recorded_enough() if name in SHARED or not options.tried
+    ]
+    for name in names:
         scene_of(name)  # once, and not by each process of the pool, which has a copy of this one
     with ProcessPoolExecutor(len(os.sched_getaffinity(0)), get_context("fork")) as pool:
         if options.tried:
-            print_tried(options.names, options.repetitions, pool)
+            print_tried(names, options.repetitions, pool)
             return
-        replays = [replays_of(name, options.repetitions, pool) for name in options.names]
+        replays = [replays_of(name, options.repetitions, pool) for name in names]
     write_page(replays)
 
 
