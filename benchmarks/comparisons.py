@@ -23,8 +23,9 @@ class Replays:
         quality: Of the winner so far (arms, workers, repetitions, steps of the time).
         best: What could be found.
         default: The quality of trial 0.
-        runs: How many trainings are recorded.
-        configurations: Of how many configurations.
+        configurations: How many are recorded.
+        trainings: How many trainings on a CPU and on a GPU, and the mean of their highest test
+            accuracies.
         errors: For each smoother the error of its accuracies and of its logarithms of seconds.
         checks: For some arms the best value, the trials and the pruned ones of searches by one
             worker (repetitions, 3).
@@ -36,8 +37,8 @@ class Replays:
     quality: Array
     best: float
     default: float
-    runs: int
     configurations: int
+    trainings: Mapping[str, tuple[int, float]]
     errors: Mapping[str, tuple[float, float]]
     checks: Mapping[str, Array]
 

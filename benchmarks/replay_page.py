@@ -34,12 +34,20 @@ def lines(replays: Sequence[Replays]) -> Iterator[str]:
     """Yields the lines of the generated part."""
     yield from ["", "### What is recorded", ""]
     yield from table(
-        ["", "trainings", "configurations", "test accuracy of trial 0", "best", "repetitions"],
+        [
+            "",
+            "configurations",
+            "trainings on a CPU (mean test accuracy)",
+            "on a GPU",
+            "test accuracy of trial 0",
+            "best",
+            "repetitions",
+        ],
         [
             [
                 one.name,
-                str(one.runs),
                 str(one.configurations),
+                *(f"{count} ({mean:.4f})" for count, mean in one.trainings.values()),
                 f"{one.default:.4f}",
                 f"{one.best:.4f}",
                 str(one.quality.shape[2]),

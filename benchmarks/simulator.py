@@ -6,7 +6,7 @@ and adds the noise that separates the repeats of a configuration from their mean
 
 import heapq
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -45,7 +45,8 @@ class Recorded:
         value: Their mean validation accuracies (configurations, epochs), without the effects of
             repeats.
         test: Likewise, their mean test accuracies.
-        timed: The configurations whose seconds are recorded.
+        timed: The configurations whose seconds are recorded; all of them if none is, because then
+            each epoch counts as a second.
         seconds: Their mean seconds (timed configurations, epochs).
         noise: What neither configuration nor repeat explains of validation and test accuracy
             (trainings, 2, epochs), in `spread`s.
@@ -67,6 +68,8 @@ def summarize(runs: Sequence[Run]) -> Recorded:
     All trials of a search have the same validation part, which may be an easy one for all of them.
     So the mean effect of a repeat is no noise of a search.
     """
+    if not any(run.seconds for run in runs):
+        runs = [replace(run, seconds=[1.0 + n for n in range(len(run.val_loss))]) for run in runs]
     of: dict[int, list[Run]] = {}
     for run in runs:
         of.setdefault(run.configuration, []).append(run)

@@ -157,6 +157,12 @@ def test_a_training_on_a_gpu_tells_accuracies_and_no_seconds():
     assert answer.seconds[0] == pytest.approx([12, 22]), "of the nearest that is timed, at 0.8"
 
 
+def test_without_seconds_each_epoch_is_a_second():
+    found = summarize([replace(run, seconds=[]) for run in RUNS])
+    assert found.timed == found.points
+    assert found.seconds.tolist() == [[1.0, 2.0]] * 4
+
+
 def test_the_noise_is_what_neither_configuration_nor_repeat_explains():
     rng = np.random.default_rng(0)
     of_repeats = rng.normal(0.0, 0.1, 4)  # easy and hard validation parts
@@ -208,7 +214,7 @@ def test_holms_correction():
 
 def test_how_soon_and_how_surely():
     quality = np.array([[[[0.70, 0.70], [0.70, 0.796], [0.798, 0.80]]]])
-    one = Replays("x", ["ours"], [2], quality, 0.80, 0.75, 0, 0, {}, {})
+    one = Replays("x", ["ours"], [2], quality, 0.80, 0.75, 0, {}, {}, {})
     assert one.reached("ours", 2) == (pytest.approx(2 / 3), 1.0)
     assert one.worse_than_default("ours", 2) == pytest.approx(1 / 3)
 
