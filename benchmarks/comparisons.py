@@ -24,8 +24,8 @@ class Replays:
         best: What could be found.
         default: The quality of trial 0.
         configurations: How many are recorded.
-        trainings: How many trainings on a CPU and on a GPU, and the mean of their highest test
-            accuracies.
+        on_cpu: The highest test accuracies of the trainings on a CPU.
+        on_gpu: Likewise, on a GPU.
         errors: For each smoother the error of its accuracies and of its logarithms of seconds.
         checks: For some arms the best value, the trials and the pruned ones of searches by one
             worker (repetitions, 3).
@@ -38,7 +38,8 @@ class Replays:
     best: float
     default: float
     configurations: int
-    trainings: Mapping[str, tuple[int, float]]
+    on_cpu: Sequence[float]
+    on_gpu: Sequence[float]
     errors: Mapping[str, tuple[float, float]]
     checks: Mapping[str, Array]
 

@@ -1,6 +1,6 @@
 """Compares searches in the world of the recorded curves, and writes docs/search.md.
 
-    python benchmarks/replay.py [--repetitions 32] [--names questions-default]
+    python benchmarks/replay.py [--repetitions 25] [--names questions-default]
     python benchmarks/replay.py --tried     # variants of our search, with 2 workers
 
 Repeats each search of `arms.py` on a simulated clock with 1, 2, 4 and 16 workers, for as long as 40
@@ -23,7 +23,7 @@ from arms import OURS, STOCK, arms_of, tried_arms
 from comparisons import Replays
 from hydra_study_sweeper.space.points import Point
 from portfolio import SIZE, known_elsewhere
-from recordings import SHARED, Run, Space, path_of, read_runs, recorded_enough, space_of
+from recordings import SHARED, Space, path_of, read_runs, recorded_enough, space_of
 from replay_page import write_page
 from scipy.stats import qmc
 from simulator import Arm, Array, Smoother, World, search, summarize
@@ -185,20 +185,14 @@ def replays_of(name: str, repetitions: int, pool: ProcessPoolExecutor) -> Replay
         best=scene.best,
         default=scene.default,
         configurations=len({run.configuration for run in runs}),
-        trainings={
-            "CPU": _count_and_mean([run for run in runs if run.seconds]),
-            "GPU": _count_and_mean([run for run in runs if not run.seconds]),
-        },
+        on_cpu=[max(run.test_accuracy) for run in runs if run.seconds],
+        on_gpu=[max(run.test_accuracy) for run in runs if not run.seconds],
         errors=errors_of(name),
         checks={
             arm: np.array(list(pool.map(check, [(name, arm, seed) for seed in range(repetitions)])))
             for arm in CHECKED
         },
     )
-
-
-def _count_and_mean(runs: Sequence[Run]) -> tuple[int, float]:
-    return len(runs), float(np.mean([max(run.test_accuracy) for run in runs]))
 
 
 def print_tried(names: Sequence[str], repetitions: int, pool: ProcessPoolExecutor) -> None:
@@ -218,7 +212,7 @@ def print_tried(names: Sequence[str], repetitions: int, pool: ProcessPoolExecuto
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--repetitions", type=int, default=32)
+    parser.add_argument("--repetitions", type=int, default=25)
     parser.add_argument("--names", nargs="+")
     parser.add_argument("--tried", action="store_true")
     options = parser.parse_args()

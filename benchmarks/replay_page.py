@@ -18,7 +18,7 @@ PAGE = REPO / "docs" / "search.md"
 MARK = "<!-- Below: written by benchmarks/replay.py. -->\n"
 SHOWN = 2  # workers, where a table has one number of them
 # Shares of the time and numbers of workers.
-COLUMNS = ((0.25, SHOWN), (0.5, SHOWN), (1.0, SHOWN), (1.0, 1), (1.0, 4), (1.0, 16))
+COLUMNS = ((0.25, SHOWN), (0.5, SHOWN), (1.0, SHOWN), (1.0, 1), (1.0, 4), (0.25, 16), (1.0, 16))
 SIZE = {"width": 860, "height": 420}
 
 
@@ -47,7 +47,10 @@ def lines(replays: Sequence[Replays]) -> Iterator[str]:
             [
                 one.name,
                 str(one.configurations),
-                *(f"{count} ({mean:.4f})" for count, mean in one.trainings.values()),
+                *(
+                    f"{len(tests)} ({np.mean(tests):.4f})" if tests else "none"
+                    for tests in (one.on_cpu, one.on_gpu)
+                ),
                 f"{one.default:.4f}",
                 f"{one.best:.4f}",
                 str(one.quality.shape[2]),
