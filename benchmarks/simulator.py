@@ -126,7 +126,8 @@ class World:
     def expected(self, points: Sequence[Point]) -> Curves:
         """Returns the mean curves of points (points, epochs)."""
         recorded, weights = self.recorded, self.accuracy(points)
-        seconds = np.exp(self.speed(points) @ np.log(recorded.seconds))
+        # Rounded, because an error in the 15th digit would let the last trials end too late.
+        seconds = np.exp(self.speed(points) @ np.log(recorded.seconds)).round(6)
         return Curves(
             weights @ recorded.value,
             weights @ recorded.test,

@@ -161,6 +161,9 @@ def test_without_seconds_each_epoch_is_a_second():
     found = summarize([replace(run, seconds=[]) for run in RUNS])
     assert found.timed == found.points
     assert found.seconds.tolist() == [[1.0, 2.0]] * 4
+    process = gaussian_process(found.timed, DIMENSIONS, targets_of(found)[1])
+    answer = World(found, process, process).expected([{"x": n / 50} for n in range(51)])
+    assert answer.seconds.tolist() == [[1.0, 2.0]] * 51, "exactly, so that trials end in time"
 
 
 def test_the_noise_is_what_neither_configuration_nor_repeat_explains():
