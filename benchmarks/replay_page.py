@@ -82,7 +82,9 @@ def lines(replays: Sequence[Replays]) -> Iterator[str]:
         ],
     )
     shared = [one for one in replays if one.name in SHARED]
-    yield from ["", "### The mean over the space that all data sets share", "", *accuracies(shared)]
+    if shared:
+        yield from ["", "### The mean over the space that all data sets share", ""]
+        yield from accuracies(shared)
     corrected = p_values(replays, OURS, SHOWN)
     for one in replays:
         yield from ["", f"### {one.name}", ""]
