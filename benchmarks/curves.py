@@ -7,7 +7,8 @@ quasi-random design. `questions-default` has the space of `sweeps=default`, and 
 `sweeps=questions`. Each 8th configuration is trained with four validation parts and seeds. Texts
 are fewer than those of the studies (`REDUCED`). The curves go to `benchmarks/curves/NAME.parquet`
 after each training, so an interrupted recording is continued by the same command. Seconds are
-recorded on a CPU only: those of a GPU are no measure of it. Needs the raw files of the data set in
+recorded on a CPU only: those of a GPU are no measure of a CPU's. Only one recorder at a time may
+write a file. Needs the raw files of the data set in
 $RNNCLF_DATA.
 """
 
