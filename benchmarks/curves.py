@@ -8,8 +8,7 @@ quasi-random design. `questions-default` has the space of `sweeps=default`, and 
 are fewer than those of the studies (`REDUCED`). The curves go to `benchmarks/curves/NAME.parquet`
 after each training, so an interrupted recording is continued by the same command. Seconds are
 recorded on a CPU only: those of a GPU are no measure of a CPU's. Only one recorder at a time may
-write a file. Needs the raw files of the data set in
-$RNNCLF_DATA.
+write a file. Needs the raw files of the data set in $RNNCLF_DATA.
 """
 
 import argparse
@@ -124,8 +123,10 @@ def main() -> None:
             if not running:
                 return
             ended, running = wait(running, return_when=FIRST_COMPLETED)
-            runs += [future.result() for future in ended]
+            runs += [future.result() for future in ended if not future.exception()]
             write_runs(path, runs)
+            for future in ended:
+                future.result()  # raises what went wrong, when the others are safe
             print(len(runs), "trainings", flush=True)
 
 

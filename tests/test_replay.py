@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import optuna
+import portfolio
 import pytest
 import real_studies
 from arms import RayPruner
@@ -207,6 +208,13 @@ def test_of_real_trials_a_pruned_or_a_late_one_cannot_win():
     trials = [real_studies.Trial(Path(str(ended)), ended, value) for ended, value in ends]
     won = [real_studies.winner(trials, seconds).ended for seconds in (0.5, 2.5, 3.0, 9.0)]
     assert won == [1.0, 1.0, 3.0, 3.0]
+
+
+def test_known_points_are_chosen_from_the_other_data_sets(monkeypatch):
+    monkeypatch.setattr(portfolio, "portfolio", lambda names, size: names)
+    others = ["sentiment-default", "spam-default", "newsgroups-default"]
+    assert portfolio.known_elsewhere("questions-default") == others
+    assert portfolio.known_elsewhere("questions") == []
 
 
 def test_holms_correction():

@@ -318,7 +318,7 @@ def _telling_how_far(trials: Trials, *, restarted: bool) -> Iterator[None]:
         raise type(error)(
             f"{str(error) or 'interrupted'} after {ended} of {trials.total()} trials "
             f"of {trials.spec.name}; the same command{without} continues"
-        ) from None  # where it was interrupted helps nobody
+        ) from None  # the frames of the sweeper's own waiting tell nothing
 
 
 def _log_lines(lines: Iterator[str] | Sequence[str]) -> None:

@@ -156,17 +156,19 @@ def _ensure_server(environment: dict[str, str]) -> None:
     before = dict(os.environ)
     os.environ.update(environment)
     in_main = threading.current_thread() is threading.main_thread()
-    # Ctrl-C and the SIGTERM of a batch system go to the whole process group. The server inherits
+    # The SIGTERM of a batch system and Ctrl-C go to the whole process group. The server inherits
     # that they are ignored: without the server nobody could tell how the processes end.
-    ignored = (signal.SIGINT, signal.SIGTERM) if in_main else ()
-    handlers = {number: signal.signal(number, signal.SIG_IGN) for number in ignored}
+    ignored = (signal.SIGTERM, signal.SIGINT) if in_main else ()
+    handlers = {}
     try:
+        for number in ignored:
+            handlers[number] = signal.signal(number, signal.SIG_IGN)
         forkserver.ensure_running()
     finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
         os.environ.clear()
         os.environ.update(before)
+        for number, handler in handlers.items():  # at last, because then Ctrl-C may interrupt
+            signal.signal(number, handler)
 
 
 @contextlib.contextmanager
