@@ -14,6 +14,7 @@ write a file. Needs the raw files of the data set in $RNNCLF_DATA.
 import argparse
 import itertools
 import time
+from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import replace
 from functools import partial
@@ -97,11 +98,11 @@ def train(config: Config) -> dict[str, list[float]]:
     return curves if device.type == "cpu" else curves | {"seconds": []}
 
 
-def record(name: str, number: int, repeat: int, point: Point, device: str, by: str) -> Run:
-    """Trains one configuration of a search; see `Run` for the arguments."""
-    overrides = [*SEARCHES[name], *as_overrides(point, space_of(name).dimensions)]
-    overrides += [f"seed={repeat}", f"dataset.validation_seed={repeat}", f"device={device}"]
-    return Run(number, repeat, point, **train(from_omegaconf(composed(overrides))), by=by)
+def record(number: int, repeat: int, point: Point, overrides: Sequence[str], by: str) -> Run:
+    """Trains one configuration; see `Run` for the other arguments."""
+    varied = [f"seed={repeat}", f"dataset.validation_seed={repeat}"]
+    curves = train(from_omegaconf(composed([*overrides, *varied])))
+    return Run(number, repeat, point, **curves, by=by)
 
 
 def main() -> None:
@@ -111,15 +112,17 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--device", default="cpu")
     options = parser.parse_args()
-    path, runs = path_of(options.name), read_runs(path_of(options.name))
+    path, space = path_of(options.name), space_of(options.name)
+    runs, fixed = read_runs(path), [*SEARCHES[options.name], f"device={options.device}"]
     device = describe(choose_device(options.device))
     by = f"{git_revision()}; torch {torch.__version__}; {device}"
-    left = missing(space_of(options.name), runs, options.configurations)
+    left = missing(space, runs, options.configurations)
     running: set[Future[Run]] = set()
     with ProcessPoolExecutor(options.workers, get_context("spawn")) as pool:
         while True:
-            for job in itertools.islice(left, options.workers - len(running)):
-                running.add(pool.submit(record, options.name, *job, options.device, by))
+            for number, repeat, point in itertools.islice(left, options.workers - len(running)):
+                overrides = [*fixed, *as_overrides(point, space.dimensions)]
+                running.add(pool.submit(record, number, repeat, point, overrides, by))
             if not running:
                 return
             ended, running = wait(running, return_when=FIRST_COMPLETED)

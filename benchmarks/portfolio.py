@@ -44,7 +44,7 @@ def portfolio(names: Sequence[str], size: int = SIZE) -> list[Point]:
 
 def known_elsewhere(name: str, size: int = SIZE) -> list[Point]:
     """Returns the points that the other data sets recommend, if they share the search space."""
-    others = [one for one in recorded_enough() if one in SHARED and one != name]
+    others = [other for other in recorded_enough(SHARED) if other != name]
     return portfolio(others, size) if name in SHARED else []
 
 
@@ -84,9 +84,7 @@ def _regrets(name: str) -> Array:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "names", nargs="*", default=[name for name in recorded_enough() if name in SHARED]
-    )
+    parser.add_argument("names", nargs="*", default=recorded_enough(SHARED))
     print(yaml.safe_dump(portfolio(parser.parse_args().names), sort_keys=False))
 
 

@@ -1,7 +1,7 @@
 """Recorded learning curves: which configurations are recorded, and the files that hold them."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -170,11 +170,11 @@ def read_runs(path: Path) -> list[Run]:
     return [Run(**row | {"point": json.loads(row["point"])}) for row in rows]
 
 
-def recorded_enough() -> list[str]:
-    """Returns the searches that can be replayed."""
+def recorded_enough(names: Iterable[str] = SEARCHES) -> list[str]:
+    """Returns those of some searches that can be replayed."""
     return [
         name
-        for name in SEARCHES
+        for name in names
         if len({run.configuration for run in read_runs(path_of(name))}) >= ENOUGH
     ]
 

@@ -23,7 +23,7 @@ from arms import OURS, STOCK, arms_of, tried_arms
 from comparisons import Replays
 from hydra_study_sweeper.space.points import Point
 from portfolio import SIZE, known_elsewhere
-from recordings import SHARED, Space, path_of, read_runs, recorded_enough, space_of
+from recordings import SEARCHES, SHARED, Space, path_of, read_runs, recorded_enough, space_of
 from replay_page import write_page
 from scipy.stats import qmc
 from simulator import Arm, Array, Smoother, World, search, summarize
@@ -216,9 +216,7 @@ def main() -> None:
     parser.add_argument("--names", nargs="+")
     parser.add_argument("--tried", action="store_true")
     options = parser.parse_args()
-    names = options.names or [
-        name for name in recorded_enough() if name in SHARED or not options.tried
-    ]
+    names = options.names or recorded_enough(SHARED if options.tried else SEARCHES)
     for name in names:
         scene_of(name)  # once, and not by each process of the pool, which has a copy of this one
     with ProcessPoolExecutor(len(os.sched_getaffinity(0)), get_context("fork")) as pool:

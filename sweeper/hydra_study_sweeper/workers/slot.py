@@ -158,10 +158,9 @@ def _ensure_server(environment: dict[str, str]) -> None:
     in_main = threading.current_thread() is threading.main_thread()
     # The SIGTERM of a batch system and Ctrl-C go to the whole process group. The server inherits
     # that they are ignored: without the server nobody could tell how the processes end.
-    ignored = (signal.SIGTERM, signal.SIGINT) if in_main else ()
     handlers = {}
     try:
-        for number in ignored:
+        for number in (signal.SIGTERM, signal.SIGINT) if in_main else ():
             handlers[number] = signal.signal(number, signal.SIG_IGN)
         forkserver.ensure_running()
     finally:
