@@ -56,7 +56,8 @@ def arms_of(space: Space, known: Sequence[Point]) -> dict[str, Arm]:
         known: Points that are good on other data sets. Without any, *ours* is cold.
     """
     trial_0 = space.first[:1]
-    ours = Arm(_made_of(OmegaConf.create(SAMPLERS["default"])), _pruner("asha"), trial_0, known)
+    sampler = _made_of(OmegaConf.create(SAMPLERS["default"]))
+    ours = Arm(sampler, _pruner("asha"), trial_0, known, keeps_defaults=True)
     return {
         STOCK: Arm(_made_of(OmegaConf.structured(TPESamplerConfig)), in_batches=True),
         "Optuna, median": Arm(_tpe, MedianPruner),
@@ -66,7 +67,7 @@ def arms_of(space: Space, known: Sequence[Point]) -> dict[str, Arm]:
         "random": Arm(_random),
         "random, halving": Arm(_random, _pruner("asha")),
         OURS: ours,
-        "ours, no pruner": replace(ours, pruner=_pruner("none")),
+        "ours, best trial": replace(ours, keeps_defaults=False),
     } | ({"ours, cold": replace(ours, known=())} if known else {})
 
 

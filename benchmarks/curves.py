@@ -98,6 +98,12 @@ def train(config: Config) -> dict[str, list[float]]:
     return curves if device.type == "cpu" else curves | {"seconds": []}
 
 
+def by_of(device: str) -> str:
+    """Says what trains: revision, torch and device."""
+    name = describe(choose_device(device))
+    return f"{git_revision()}; torch {torch.__version__}; {name}"
+
+
 def record(number: int, repeat: int, point: Point, overrides: Sequence[str], by: str) -> Run:
     """Trains one configuration; see `Run` for the other arguments."""
     varied = [f"seed={repeat}", f"dataset.validation_seed={repeat}"]
@@ -114,8 +120,7 @@ def main() -> None:
     options = parser.parse_args()
     path, space = path_of(options.name), space_of(options.name)
     runs, fixed = read_runs(path), [*SEARCHES[options.name], f"device={options.device}"]
-    device = describe(choose_device(options.device))
-    by = f"{git_revision()}; torch {torch.__version__}; {device}"
+    by = by_of(options.device)
     left = missing(space, runs, options.configurations)
     running: set[Future[Run]] = set()
     with ProcessPoolExecutor(options.workers, get_context("spawn")) as pool:

@@ -26,9 +26,10 @@ from portfolio import SIZE, known_elsewhere
 from recordings import SEARCHES, SHARED, Space, path_of, read_runs, recorded_enough, space_of
 from replay_page import write_page
 from scipy.stats import qmc
-from simulator import Arm, Array, Smoother, World, search, summarize
+from simulator import Arm, Array, Curves, Smoother, World, search, summarize
 from smoothers import gaussian_process, nearest, targets_of
-from winners import raced, winner
+from studies import read_studies
+from winners import is_surely_better, raced, winner
 
 WORKERS = (1, 2, 4, 16)
 FULL_TRIALS = 40
@@ -107,9 +108,23 @@ def replay(job: tuple[str, str, int, int]) -> Array:
         won = [raced(arm, ended, train, workers, float(time)) for time in times]
     else:
         won = [winner(ended, float(time)) for time in times]
+    if arm.keeps_defaults:
+        won = _kept(won, arm.first[0], train)
     points = [point for point in won if point is not None]
     qualities = iter(scene.world.quality(points) if points else ())
     return np.array([scene.default if point is None else next(qualities) for point in won])
+
+
+def _kept(
+    won: Sequence[Point | None], default: Point, train: Callable[[Point], Curves]
+) -> list[Point | None]:
+    """Puts the defaults in place of the winners that are not surely better."""
+    kept: list[Point | None] = []
+    for before, point in zip([None, *won], won, strict=False):
+        if point is not None and point != before:
+            is_better = is_surely_better(point, default, train)
+        kept.append(point if point is None or is_better else default)
+    return kept
 
 
 def check(job: tuple[str, str, int]) -> Array:
@@ -224,7 +239,8 @@ def main() -> None:
             print_tried(names, options.repetitions, pool)
             return
         replays = [replays_of(name, options.repetitions, pool) for name in names]
-    write_page(replays)
+    real = {name: studies for name in names if (studies := read_studies(name))}
+    write_page(replays, real)
 
 
 if __name__ == "__main__":

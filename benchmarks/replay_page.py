@@ -1,5 +1,6 @@
 """The generated part of docs/search.md, and its pictures."""
 
+import itertools
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -7,12 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import plotly.graph_objects as go
-from arms import OURS
+from arms import OURS, STOCK
 from comparisons import Replays, interval, p_values
 from csv_folder import REPO
 from playwright.sync_api import sync_playwright
 from plotly.colors import qualitative
 from recordings import SHARED
+from studies import SHARES, Studies
 
 PAGE = REPO / "docs" / "search.md"
 MARK = "<!-- Below: written by benchmarks/replay.py. -->\n"
@@ -22,10 +24,11 @@ COLUMNS = ((0.25, SHOWN), (0.5, SHOWN), (1.0, SHOWN), (1.0, 1), (1.0, 4), (0.25,
 SIZE = {"width": 860, "height": 420}
 
 
-def write_page(replays: Sequence[Replays]) -> None:
+def write_page(replays: Sequence[Replays], real: Mapping[str, Studies]) -> None:
     """Writes the part of the page below its mark, and the pictures beside it."""
     text, mark, _ = PAGE.read_text(encoding="utf-8").partition(MARK)
-    PAGE.write_text(text + mark + "\n".join(lines(replays)) + "\n", encoding="utf-8")
+    generated = [*lines(replays), *itertools.chain(*map(real_lines, real, real.values()))]
+    PAGE.write_text(text + mark + "\n".join(generated) + "\n", encoding="utf-8")
     figures = {one.name: regret(one) for one in replays}
     draw({PAGE.with_name(f"search-{name}.png"): figure for name, figure in figures.items()})
 
@@ -93,6 +96,38 @@ def lines(replays: Sequence[Replays]) -> Iterator[str]:
         yield from accuracies([one])
         yield ""
         yield from certainty(one, corrected)
+
+
+def real_lines(name: str, real: Studies) -> Iterator[str]:
+    """Yields the lines about real studies of a search space."""
+    rows, of_sweepers = [], {}
+    for sweeper in (STOCK, OURS):
+        studies = real.of(sweeper)
+        tests = np.array([[real.test(won) for won in study.winners] for study in studies])
+        kept = [real.test_if_defaults_stay(study.winners[-1]) for study in studies]
+        for study, test, if_kept in zip(studies, tests, kept, strict=True):
+            counts = [str(study.trials), str(study.pruned), f"{study.best:.4f}"]
+            accuracies = [f"{value:.4f}" for value in (*test, if_kept)]
+            rows.append([sweeper, str(study.seed), *counts, *accuracies])
+        if studies:
+            of_sweepers[sweeper] = tests
+            means = [np.mean([study.best for study in studies]), *tests.mean(0), np.mean(kept)]
+            rows.append([f"{sweeper}, mean", "", "", "", *(f"{mean:.4f}" for mean in means)])
+    if len(of_sweepers) == 2:
+        better = of_sweepers[OURS] - of_sweepers[STOCK]
+        errors = better.std(0, ddof=1) / np.sqrt(len(better))
+        cells = [f"{m:+.4f} ± {e:.4f}" for m, e in zip(better.mean(0), errors, strict=True)]
+        rows.append(["ours minus stock, ± standard error", "", "", "", "", *cells, ""])
+    head = ["sweeper", "seed", "trials", "pruned", "best validation accuracy"]
+    shares = [f"test, {share:.0%}" for share in SHARES]
+    default = real.judgement(real.defaults)
+    yield from ["", f"### Real studies: {name}", ""]
+    yield from table([*head, *shares, "100%, with `keep_defaults`"], rows)
+    yield ""
+    yield (
+        f"The defaults have {np.mean(default.test):.4f} (mean of {len(default.test)} trainings). "
+        f"Trained by: {'; '.join(sorted({study.by for study in real.studies}))}."
+    )
 
 
 def accuracies(replays: Sequence[Replays]) -> Iterator[str]:

@@ -1,5 +1,7 @@
 """Which trial of a simulated search wins."""
 
+import math
+import statistics
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -7,6 +9,7 @@ from hydra_study_sweeper.space.points import Point
 from simulator import Arm, Curves, Ended
 
 AGAIN = 2  # trainings of each finalist
+SEEDS = 5  # of a refit in `sweeps/`
 
 
 def winner(ended: Sequence[Ended], seconds: float) -> Point | None:
@@ -38,6 +41,12 @@ def raced(
             ]
             return finalists[int(np.argmax(means))].point
     return winner(ended, seconds)
+
+
+def is_surely_better(point: Point, default: Point, train: Callable[[Point], Curves]) -> bool:
+    """Tells whether a point beats the defaults by more than the standard error, as in a refit."""
+    better = [float(train(point).value.max() - train(default).value.max()) for _ in range(SEEDS)]
+    return statistics.fmean(better) > statistics.stdev(better) / math.sqrt(SEEDS)
 
 
 def _best(ended: Sequence[Ended], seconds: float, count: int) -> list[Ended]:
