@@ -9,6 +9,7 @@ from scipy.stats import rankdata, wilcoxon
 from simulator import Array
 
 NEAR = 0.005  # half a point
+ROUNDING = 1e-9  # of the quality of trial 0, computed beside that of other points
 RESAMPLES = 1000
 
 
@@ -19,8 +20,8 @@ class Replays:
     Attributes:
         name: Of the curves.
         arms: The names of the searches.
-        workers: The numbers of workers.
-        quality: Of the winner so far (arms, workers, repetitions, steps of the time).
+        quality: Of the winner so far, by the number of workers (arms, repetitions, steps of the
+            time).
         best: What could be found.
         default: The quality of trial 0.
         configurations: How many are recorded.
@@ -33,8 +34,7 @@ class Replays:
 
     name: str
     arms: Sequence[str]
-    workers: Sequence[int]
-    quality: Array
+    quality: Mapping[int, Array]
     best: float
     default: float
     configurations: int
@@ -45,7 +45,7 @@ class Replays:
 
     def of(self, arm: str, workers: int) -> Array:
         """Returns the quality of an arm's winners (repetitions, steps)."""
-        return self.quality[self.arms.index(arm), self.workers.index(workers)]
+        return self.quality[workers][self.arms.index(arm)]
 
     def mean(self, arm: str, share: float, workers: int) -> float:
         """Returns the mean quality of an arm's winners after a share of the time."""
@@ -54,7 +54,7 @@ class Replays:
 
     def ranks(self, workers: int) -> dict[str, float]:
         """Returns the mean rank of each arm when the time is over; 1 is the best."""
-        last = self.quality[:, self.workers.index(workers), :, -1]
+        last = self.quality[workers][:, :, -1]
         return dict(zip(self.arms, rankdata(-last, axis=0).mean(1), strict=True))
 
     def reached(self, arm: str, workers: int) -> tuple[float, float]:
@@ -69,7 +69,7 @@ class Replays:
 
     def worse_than_default(self, arm: str, workers: int) -> float:
         """Returns the share of searches whose winner is worse than trial 0."""
-        return float((self.of(arm, workers)[:, -1] < self.default).mean())
+        return float((self.of(arm, workers)[:, -1] < self.default - ROUNDING).mean())
 
 
 def interval(values: Array) -> tuple[Array, Array]:

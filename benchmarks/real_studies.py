@@ -66,10 +66,12 @@ class Trial:
 
 
 def trials_of(study: Path) -> list[Trial]:
-    """Reads the trials of a study with one worker, in their order."""
+    """Reads the trials of a study with one worker, in their order, without interrupted ones."""
     trials, ended = [], 0.0
-    for folder in sorted(study.glob("[0-9]*"), key=lambda folder: int(folder.name)):
-        ended += float((folder / timed_run.FILE).read_text())
+    times = study.glob(f"[0-9]*/{timed_run.FILE}")
+    for time in sorted(times, key=lambda time: int(time.parent.name)):
+        folder = time.parent
+        ended += float(time.read_text())
         complete = RunPaths(folder).result.exists()
         value = read_run(folder).result.val_accuracy if complete else None
         trials.append(Trial(folder, ended, value))

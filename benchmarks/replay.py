@@ -1,6 +1,6 @@
 """Compares searches in the world of the recorded curves, and writes docs/search.md.
 
-    python benchmarks/replay.py [--repetitions 25] [--names questions-default]
+    python benchmarks/replay.py [--repetitions 20] [--names questions-default]
     python benchmarks/replay.py --tried     # variants of our search, with 2 workers
 
 Repeats each search of `arms.py` on a simulated clock with 1, 2, 4 and 16 workers, for as long as 40
@@ -9,7 +9,6 @@ prints one table. Trains nothing: needs `benchmarks/curves/`, and chromium for t
 """
 
 import argparse
-import itertools
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -24,7 +23,7 @@ from comparisons import Replays
 from hydra_study_sweeper.space.points import Point
 from portfolio import SIZE, known_elsewhere
 from recordings import SEARCHES, SHARED, Space, path_of, read_runs, recorded_enough, space_of
-from replay_page import write_page
+from replay_page import SHOWN, write_page
 from scipy.stats import qmc
 from simulator import Arm, Array, Curves, Smoother, World, search, summarize
 from smoothers import gaussian_process, nearest, targets_of
@@ -37,6 +36,7 @@ STEPS = 12  # of the time, at which the winner so far is looked at
 CHECKED = (STOCK, OURS)
 SAMPLED = 4096  # points, of which the best is what could be found
 FOLDS = 7  # not 8, because each eighth configuration is a repeated one
+OFTENER = 4  # repetitions, where p-values are wanted: in the shared spaces, with 2 workers
 MOST_KNOWN = 8  # points that are good elsewhere, for the variants that are tried
 
 
@@ -187,16 +187,18 @@ def _error(
 def replays_of(name: str, repetitions: int, pool: ProcessPoolExecutor) -> Replays:
     """Runs all searches against recorded curves."""
     scene = scene_of(name)
-    names = list(compared(scene))
-    jobs = [(name, *job) for job in itertools.product(names, WORKERS, range(repetitions))]
-    qualities = np.array(list(pool.map(replay, jobs, chunksize=8)))
-    shape = (len(names), len(WORKERS), repetitions, STEPS)
+    arms = list(compared(scene))
+    quality = {}
+    for workers in WORKERS:
+        count = repetitions * (OFTENER if workers == SHOWN and name in SHARED else 1)
+        jobs = [(name, arm, workers, seed) for arm in arms for seed in range(count)]
+        found = np.array(list(pool.map(replay, jobs, chunksize=8)))
+        quality[workers] = found.reshape(len(arms), count, STEPS)
     runs = read_runs(path_of(name))
     return Replays(
         name,
-        names,
-        WORKERS,
-        qualities.reshape(shape),
+        arms,
+        quality,
         best=scene.best,
         default=scene.default,
         configurations=len({run.configuration for run in runs}),
@@ -213,7 +215,7 @@ def replays_of(name: str, repetitions: int, pool: ProcessPoolExecutor) -> Replay
 def print_tried(names: Sequence[str], repetitions: int, pool: ProcessPoolExecutor) -> None:
     """Prints what variants of our search reach after 25, 50 and 100 % of the time."""
     arms = list(tried_arms(space_of(names[0]), []))
-    jobs = [(name, arm, 2, n) for arm in arms for name in names for n in range(repetitions)]
+    jobs = [(name, arm, SHOWN, n) for arm in arms for name in names for n in range(repetitions)]
     quality = np.array(list(pool.map(replay, jobs, chunksize=4)))
     quality = quality.reshape(len(arms), len(names), repetitions, STEPS)
     shown = quality[..., [STEPS // 4 - 1, STEPS // 2 - 1, -1]]
@@ -227,7 +229,7 @@ def print_tried(names: Sequence[str], repetitions: int, pool: ProcessPoolExecuto
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--repetitions", type=int, default=25)
+    parser.add_argument("--repetitions", type=int, default=20)
     parser.add_argument("--names", nargs="+")
     parser.add_argument("--tried", action="store_true")
     options = parser.parse_args()
@@ -239,7 +241,9 @@ def main() -> None:
             print_tried(names, options.repetitions, pool)
             return
         replays = [replays_of(name, options.repetitions, pool) for name in names]
-    real = {name: studies for name in names if (studies := read_studies(name))}
+    real = {
+        name: studies for name in names if (studies := read_studies(name)) and studies.is_judged
+    }
     write_page(replays, real)
 
 

@@ -56,7 +56,7 @@ def lines(replays: Sequence[Replays]) -> Iterator[str]:
                 ),
                 f"{one.default:.4f}",
                 f"{one.best:.4f}",
-                str(one.quality.shape[2]),
+                " and ".join(str(n) for n in sorted({q.shape[1] for q in one.quality.values()})),
             ]
             for one in replays
         ],
@@ -179,7 +179,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
 def regret(one: Replays) -> go.Figure:
     """Draws what the winner so far lacks to the best, in points, with its 95 % band."""
     figure = go.Figure(layout={"template": "plotly_white", "font": {"size": 13}} | SIZE)
-    steps = one.quality.shape[-1]
+    steps = one.quality[SHOWN].shape[-1]
     times = 100 * np.arange(1, steps + 1) / steps
     for arm, color in zip(one.arms, qualitative.Dark24, strict=False):
         lost = 100 * (one.best - one.of(arm, SHOWN))

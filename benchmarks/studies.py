@@ -76,6 +76,13 @@ class Studies:
         """Returns the mean test accuracy of a configuration."""
         return float(np.mean(self.judgement(overrides).test))
 
+    @property
+    def is_judged(self) -> bool:
+        """Whether the defaults and all winners are judged."""
+        judged = [one.overrides for one in self.judged]
+        wanted = [self.defaults, *(won for study in self.studies for won in study.winners)]
+        return all(overrides in judged for overrides in wanted)
+
     def judgement(self, overrides: Sequence[str]) -> Judged:
         """Returns how a configuration was judged."""
         return next(one for one in self.judged if one.overrides == overrides)

@@ -256,8 +256,8 @@ def test_holms_correction():
 
 
 def test_how_soon_and_how_surely():
-    quality = np.array([[[[0.70, 0.70], [0.70, 0.796], [0.798, 0.80]]]])
-    one = Replays("x", ["ours"], [2], quality, 0.80, 0.75, 0, [], [], {}, {})
+    quality = np.array([[[0.70, 0.70], [0.70, 0.796], [0.798, 0.80]]])
+    one = Replays("x", ["ours"], {2: quality}, 0.80, 0.75, 0, [], [], {}, {})
     assert one.reached("ours", 2) == (pytest.approx(2 / 3), 1.0)
     assert one.worse_than_default("ours", 2) == pytest.approx(1 / 3)
 
