@@ -23,6 +23,7 @@ class Budget:
         seeds: How many seeds the refit should have; 0 for no refit.
         workers: How many runs there are at a time.
         repeats: The number of runs of each trial.
+        compares: Whether the refit has validation runs of the defaults as well.
     """
 
     seconds: float
@@ -30,6 +31,7 @@ class Budget:
     seeds: int
     workers: int
     repeats: int
+    compares: bool = False
 
     def search_ends(self, complete: Sequence["Took"]) -> float:
         """Returns when the search must end, so that the refit has its time.
@@ -43,32 +45,43 @@ class Budget:
             return self.ends - (1 - UNTRIED_SHARE) * self.seconds
         # The best one is the winner unless a better one comes, which is likely as long as most.
         in_full = max(complete[0].in_full, median(trial.in_full for trial in complete))
-        seeds = self._fitting(in_full, REFIT_SHARE * self.seconds)
-        if seeds:
-            return self.ends - self._of_seeds(seeds, in_full)
+        for defaults in (in_full, None) if self.compares else (None,):
+            if seeds := self._fitting(REFIT_SHARE * self.seconds, in_full, defaults):
+                return self.ends - self._of_seeds(seeds, in_full, defaults)
         seconds = max(complete[0].seconds, median(trial.seconds for trial in complete))
         return self.ends - FINAL_RUN * seconds / self.repeats
 
-    def fitting_seeds(self, winner: "Took") -> int:
+    def fitting_seeds(self, winner: "Took", defaults: "Took | None" = None) -> int:
         """Returns how many seeds the refit can have now; 0 if there is time for a final run only.
 
         Args:
             winner: The times of the best trial.
+            defaults: Those of the trial that it is compared with, which takes two seeds; 0 if
+                there is no time for them.
         """
-        return self._fitting(winner.in_full, self.ends - time.time())
+        beside = None if defaults is None else defaults.in_full
+        return self._fitting(self.ends - time.time(), winner.in_full, beside)
 
     def for_a_final_run(self, winner: "Took") -> "Budget":
         """Returns the time for the steps of a final run."""
         return replace(self, ends=self.ends - TEST * winner.seconds, seeds=0)
 
-    def _fitting(self, trial: float, seconds: float) -> int:
-        counts = range(self.seeds, 0, -1)
-        return next((count for count in counts if self._of_seeds(count, trial) <= seconds), 0)
+    def _fitting(self, seconds: float, winner: float, defaults: float | None) -> int:
+        counts = range(self.seeds, 0 if defaults is None else 1, -1)
+        return next((n for n in counts if self._of_seeds(n, winner, defaults) <= seconds), 0)
 
-    def _of_seeds(self, seeds: int, trial: float) -> float:
-        """Returns how long a refit takes: the validation runs, then as many final runs."""
+    def _of_seeds(self, seeds: int, winner: float, defaults: float | None) -> float:
+        """Returns how long a refit takes: the validation runs, then as many final runs.
+
+        Args:
+            seeds: How many there are.
+            winner: The time of the best trial.
+            defaults: The time of the trial with the defaults, if they are compared; the final runs
+                may be theirs.
+        """
         rounds = -(-seeds // self.workers)
-        return rounds * (1 + FINAL_RUN) * trial / self.repeats
+        beside = defaults or 0.0
+        return rounds * (winner + beside + FINAL_RUN * max(winner, beside)) / self.repeats
 
 
 @dataclass(frozen=True)

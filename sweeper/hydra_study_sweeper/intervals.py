@@ -1,4 +1,4 @@
-"""The mean over seeds and how sure it is."""
+"""Means over seeds, and how sure they are."""
 
 import math
 import statistics
@@ -25,6 +25,24 @@ def seed_values(values: Sequence[float | None]) -> SeedValues:
         return SeedValues(numbers, mean, sd, None)
     half = students_t(len(numbers) - 1) * sd / math.sqrt(len(numbers))
     return SeedValues(numbers, mean, sd, (mean - half, mean + half))
+
+
+def advantage(
+    values: Sequence[float], over: Sequence[float], *, maximize: bool
+) -> tuple[float, float]:
+    """Compares values with others of the same seeds.
+
+    A seed that is hard for one is hard for the other as well, so the differences vary less than
+    the values.
+
+    Returns:
+        The mean of the differences, which is positive if the first are better, and its standard
+        error.
+    """
+    sign = 1 if maximize else -1
+    differences = [sign * (one - other) for one, other in zip(values, over, strict=True)]
+    error = statistics.stdev(differences) / math.sqrt(len(differences))
+    return statistics.fmean(differences), error
 
 
 def students_t(degrees: int) -> float:

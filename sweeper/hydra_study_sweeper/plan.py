@@ -76,6 +76,7 @@ class StudyPlan:
         known: Those of them that are known to be good, whose trials are not pruned.
         warnings: What the user should know before it starts.
         samples: Some points of the space.
+        defaults: The point with the defaults; None if they do not decide all of a trial.
         continues: Whether the study is there already.
     """
 
@@ -87,6 +88,7 @@ class StudyPlan:
     known: list[Point]
     warnings: list[str]
     samples: list[Point]
+    defaults: Point | None
     continues: bool = False
 
     @property
@@ -111,16 +113,23 @@ class StudyPlan:
         return int(self.options.refit.seeds) if len(self.spec.directions) == 1 else 0
 
     @property
+    def compares(self) -> bool:
+        """Whether the refit measures the defaults as well; with one seed nothing would be sure."""
+        return bool(self.options.refit.keep_defaults and self.seeds > 1 and self.defaults)
+
+    @property
     def queued(self) -> Queued:
         """The study as a place in the queue."""
-        refit = len(get_args(Role)) * self.seeds / self.worker.repeats.count
+        kinds = len(get_args(Role)) + self.compares
+        refit = kinds * self.seeds / self.worker.repeats.count
         return Queued(self.spec.name, self.spec.n_trials or 0, refit)
 
     def how(self) -> str:
         """Says in a line how the study is run."""
         pruner = self.config.hydra.runtime.choices["hydra/sweeper/pruner"]
         seeds = self.seeds
-        refit = f"; then {seeds} validation runs and {seeds} final runs" if seeds else ""
+        beside = f", {seeds} of the defaults," if self.compares else ""
+        refit = f"; then {seeds} validation runs{beside} and {seeds} final runs" if seeds else ""
         within = ""
         if budget := self.spec.budget:
             within = f"; as much of it as fits into {duration(budget.seconds)}"
@@ -146,7 +155,8 @@ class StudyPlan:
         spent = 0.0 if self.options.restart else seconds_spent(self.spec)
         seconds = max(0.0, share - spent - AROUND)
         repeats = self.worker.repeats.count
-        budget = Budget(seconds, since + seconds, self.seeds, self.workers, repeats)
+        ends = since + seconds
+        budget = Budget(seconds, ends, self.seeds, self.workers, repeats, self.compares)
         return self.with_spec(budget=budget)
 
     def lines(self) -> Iterator[str]:
@@ -236,6 +246,7 @@ def _plan(
     check_options(options)
     refuse_password(options.storage)
     first, warnings = first_points(bases, dimensions, options.enqueue)
+    defaults = first[0]
     known, left_out = warm_points(bases, dimensions, options.warm_start)
     first += [point for point in known if point not in first]
     warnings += left_out
@@ -261,7 +272,7 @@ def _plan(
     )
     check_makeable(sampler, options.pruner)
     refuse_replaced_keys(worker.repeats, bases.overrides, dimensions)
-    samples = _samples(composer)
+    trial_0, *samples = _samples(composer, defaults)
     points = [*corners(dimensions), *samples]
     facts = _check_points(worker, points, _function(options, "check"))
     of_study = fingerprint(
@@ -273,7 +284,8 @@ def _plan(
         worker.repeats,
         options.custom_search_space,
     )
-    return StudyPlan(worker, config, options, of_study, first, known, warnings, samples)
+    whole = defaults if trial_0 == defaults else None
+    return StudyPlan(worker, config, options, of_study, first, known, warnings, samples, whole)
 
 
 def _spec(options: DictConfig, folder: Path, n_trials: int) -> StudySpec:
@@ -296,9 +308,10 @@ def _has_time(plan: StudyPlan) -> bool:
     return isinstance(sweep, dict) and "${now:" in str(sweep["dir"]) and not is_named
 
 
-def _samples(composer: TrialComposer) -> list[Point]:
+def _samples(composer: TrialComposer, defaults: Point) -> list[Point]:
+    """Returns the point that a trial with the defaults has, and others."""
     try:
-        samples = random_points(composer.suggest, SAMPLES)
+        samples = random_points(composer.suggest, SAMPLES, defaults)
     except Exception as error:  # of whatever kind: it comes from the application's function
         raise ConfigError(f"hydra.sweeper.custom_search_space: {describe_error(error)}") from error
     fixed = {plain(parse_override(line).get_key_element()) for line in composer.bases.overrides}

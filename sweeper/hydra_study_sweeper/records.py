@@ -121,17 +121,52 @@ class FinalModel:
 
 
 @dataclass(frozen=True)
-class RefitRecord:
-    """The refit: the winner of the search, trained again with several seeds.
+class Comparison:
+    """The winner of the search beside the defaults, with the same seeds.
 
     Attributes:
-        trial: The number of the winner.
-        validation: The values of the validation runs, which are as in the search; null if there
+        winner: The number of the trial that won the search.
+        defaults: The number of the trial with the defaults.
+        folder: The folder of that trial, relative to that of the study; null if it ran elsewhere.
+        of_winner: The values of the winner's validation runs.
+        of_defaults: The values of the defaults' validation runs, with the same seeds.
+        better_by: The mean of the differences, seed by seed; positive if the winner is better.
+        standard_error: The standard error of this mean.
+    """
+
+    winner: int
+    defaults: int
+    folder: str | None
+    of_winner: SeedValues
+    of_defaults: SeedValues
+    better_by: float
+    standard_error: float
+
+    def __post_init__(self) -> None:
+        """Refuses a folder outside of the study."""
+        if self.folder is not None:
+            _check_inside(self.folder)
+
+    @property
+    def winner_stays(self) -> bool:
+        """Whether the winner is surely better: by more than one standard error."""
+        return self.better_by > self.standard_error
+
+
+@dataclass(frozen=True)
+class RefitRecord:
+    """The refit: the winner of the search, or the defaults, trained again with several seeds.
+
+    Attributes:
+        trial: The number of the trial that was trained again: the winner, or the one with the
+            defaults if the winner is not surely better.
+        validation: The values of its validation runs, which are as in the search; null if there
             was no time for them.
         final: The values of the final runs, whose models are for use.
         model: The final run of the seed with the median validation value.
         best_step: The step to which final runs are trained, if it is the median of the best steps.
         failed: The number of runs that failed.
+        comparison: The winner beside the defaults; null if they were not compared.
     """
 
     trial: int
@@ -140,6 +175,17 @@ class RefitRecord:
     model: FinalModel
     best_step: int | None
     failed: int
+    comparison: Comparison | None = None
+
+    @property
+    def winner(self) -> int:
+        """The number of the trial that won the search."""
+        return self.comparison.winner if self.comparison else self.trial
+
+    @property
+    def of_winner(self) -> SeedValues | None:
+        """The values of the winner's validation runs."""
+        return self.comparison.of_winner if self.comparison else self.validation
 
     @property
     def by_role(self) -> dict[Role, SeedValues]:
@@ -183,6 +229,14 @@ class StudyRecord:
     best: list[BestTrial]
     refit: RefitRecord | None
     format: int = field(default=1)
+
+    @property
+    def chosen(self) -> str | None:
+        """The folder of the trial that was trained again; without a refit, of the best trial."""
+        compared = self.refit and self.refit.comparison
+        if compared and not compared.winner_stays:
+            return compared.folder
+        return self.best[0].folder if self.best else None
 
 
 def as_values(params: Mapping[str, Value]) -> dict[str, Value]:

@@ -3,69 +3,35 @@
 The value of the best trial is too good, because it is the best of many (selection bias). So each
 seed is run twice. The *validation run* repeats the trial with a fresh seed, and so measures the
 winner. The *final run* makes a model for use: the application trains it on training and validation
-data together, and tests it. Two choices come from the validation runs alone, so that the test has
-no part in them: the number of steps of the final runs, which is the median of the best steps (on a
-flat curve, the best step of a single run is chance), and the model to use, which is that of the
-seed with the median value.
+data together, and tests it. Three choices come from the validation runs alone, so that the test
+has no part in them: whether the final runs have the winner's parameters or the defaults, the number
+of their steps, which is the median of the best steps (on a flat curve, the best step of a single
+run is chance), and the model to use, which is that of the seed with the median value.
 
-A study with little time has fewer seeds. Without time for a single pair of runs there is one final
-run, which is trained to the best step of the winner, and ends with the time.
+The defaults stay unless the winner is surely better, as the one-standard-error rule has it (Breiman
+et al., "Classification and Regression Trees", 1984). For that the trial with the defaults has
+validation runs too, with the same seeds, in a folder of its own.
 
-The runs are trials of a study of their own, and are resumed and retried as such.
+A study with little time has fewer seeds, and with fewer than two no comparison. Without time for a
+single pair of runs there is one final run, which is trained to the best step of the winner, and
+ends with the time.
 """
 
 import logging
-import statistics
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from typing import get_args
 
-from omegaconf import OmegaConf
 from optuna.trial import FrozenTrial, TrialState
 
-from hydra_study_sweeper.errors import StudyError
-from hydra_study_sweeper.intervals import seed_values
-from hydra_study_sweeper.output.outcome import best_step
-from hydra_study_sweeper.output.progress import StudyProgress
+from hydra_study_sweeper.intervals import advantage, seed_values
+from hydra_study_sweeper.output.outcome import below
 from hydra_study_sweeper.output.queue import Queue
-from hydra_study_sweeper.output.retention import Retention
 from hydra_study_sweeper.paths import StudyPaths
 from hydra_study_sweeper.plan import StudyPlan
-from hydra_study_sweeper.records import FinalModel, RefitRecord, Role
-from hydra_study_sweeper.space.composing import TrialComposer
-from hydra_study_sweeper.space.points import as_overrides
-from hydra_study_sweeper.space.repeats import Repeats
-from hydra_study_sweeper.storage.existing import existing_study, refit_spec
-from hydra_study_sweeper.storage.trials import OVERRIDES, REASON, ROLE, SEED, Trials, took
-from hydra_study_sweeper.workers.launch import run_trials, wait_for_others
+from hydra_study_sweeper.records import Comparison, RefitRecord
+from hydra_study_sweeper.refit_runs import BEST_STEP, ROLES, RefitRuns, median_best_step
+from hydra_study_sweeper.storage.trials import Trials, took
 from hydra_study_sweeper.workers.pool import Pool
-from hydra_study_sweeper.workers.worker import Worker
 
 log = logging.getLogger(__name__)
-
-ROLES: tuple[Role, ...] = get_args(Role)
-BEST_STEP = "{best_step}"
-# Attributes of the study: the runs without their weights; the step to which final runs are trained.
-DELETED, TRAIN_TO = "deleted", "train_to"
-
-
-@dataclass(frozen=True)
-class _Run:
-    """A run of the refit.
-
-    Attributes:
-        role: What it is for.
-        seed: Its seed.
-        overrides: What it sets besides the winner's parameters.
-    """
-
-    role: Role
-    seed: int
-    overrides: list[str]
-
-    def is_of(self, trial: FrozenTrial) -> bool:
-        """Returns whether a trial is an attempt at this run."""
-        return bool((trial.user_attrs[ROLE], trial.user_attrs[SEED]) == (self.role, self.seed))
 
 
 def refit_winner(
@@ -77,7 +43,7 @@ def refit_winner(
     *,
     joined: bool,
 ) -> RefitRecord:
-    """Trains the winner again as the study's options say.
+    """Trains the winner again as the study's options say, or the defaults if they stay.
 
     Runs that ended well before are not repeated, except the one whose model is to be used if that
     was deleted, because with other seeds another one was the median.
@@ -95,196 +61,87 @@ def refit_winner(
     """
     needs_best_step = any(BEST_STEP in override for override in plan.options.refit.final)
     if needs_best_step and plan.worker.repeats.count == 1:
-        _median_best_step(search, [winner])  # raises before anything runs
-    refit = _Refit(plan, winner, pool, queue)
-    step = None
-    if needs_best_step:
-        validation = refit.planned(["validation"])
-        refit.run("validation runs", validation, then=len(validation))
-        step = refit.step_to_train_to()
-        refit.run(f"final runs, to {plan.spec.names.step} {step}", refit.planned(["final"], step))
+        median_best_step(search, [winner])  # raises before anything runs
+    defaults = _rival(plan, search, winner)
+    seeds, of_defaults = _seeds(plan, winner, defaults)
+    refit = RefitRuns(plan, winner, seeds, pool, queue)
+    rival, comparison, step = None, None, None
+    # Without time for its runs, the defaults may have been measured before.
+    if defaults and (of_defaults or StudyPaths(plan.spec.folder).refit(defaults.number).exists()):
+        rival = RefitRuns(plan, defaults, of_defaults, pool, queue)
+    kept, other = refit, rival
+    if rival or needs_best_step:
+        refit.run("validation runs", refit.planned(["validation"]), then=seeds + of_defaults)
+    if rival:
+        refit.by_seed("validation")  # raises if none ended well: there is nothing to compare
+        kind = "validation runs of the defaults"
+        rival.run(kind, rival.planned(["validation"]), then=seeds)
+        comparison = _compare(refit, rival, search)
+        if comparison and not comparison.winner_stays:
+            kept, other = rival, refit
+    if rival or needs_best_step:
+        to = ""
+        if needs_best_step:
+            step = kept.step_to_train_to()
+            to = f", to {plan.spec.names.step} {step}"
+        kept.run(f"final runs{to}", kept.planned(["final"], step))
     else:
         refit.run("validation and final runs", refit.planned(ROLES))
-    chosen = refit.choose()
-    if refit.lacks_model(chosen, joined):
-        refit.repeat(chosen)
-        chosen = refit.choose()
-    failed = len(refit.missing(refit.planned(ROLES))) + refit.lacks_model(chosen, joined)
+    chosen = kept.choose()
+    if kept.lacks_model(chosen, joined):
+        kept.repeat(chosen)
+        chosen = kept.choose()
+    failed = len(kept.missing(kept.planned(ROLES))) + kept.lacks_model(chosen, joined)
+    if other:
+        failed += len(other.missing(other.planned(["validation"])))
     if not failed:
-        refit.delete_other_weights(chosen)
-    return refit.record(chosen, step, failed)
+        kept.delete_other_weights(chosen)
+        if other:
+            other.delete_weights_of_validation()
+    return kept.record(chosen, step, failed, comparison)
 
 
-class _Refit:
-    """The study of a refit, opened.
+def _rival(plan: StudyPlan, search: Trials, winner: FrozenTrial) -> FrozenTrial | None:
+    """Returns the trial with the defaults, if the winner has to be better than it.
 
-    Args:
-        plan: Of the search.
-        winner: Of the search.
-        pool: The worker processes of this command.
-        queue: The studies of this command.
+    One that failed or was pruned has lost already.
     """
+    if not plan.compares or winner.params == plan.defaults:
+        return None
+    complete = search.in_state(TrialState.COMPLETE)
+    return next((trial for trial in complete if trial.params == plan.defaults), None)
 
-    def __init__(self, plan: StudyPlan, winner: FrozenTrial, pool: Pool, queue: Queue) -> None:
-        self._plan, self._winner, self._pool, self._queue = plan, winner, pool, queue
-        budget = plan.spec.budget
-        self._seeds = plan.seeds if budget is None else budget.fitting_seeds(took(winner))
-        self._worker = _worker(plan, winner)
-        if budget and not self._seeds:
-            spec = replace(self._worker.spec, budget=budget.for_a_final_run(took(winner)))
-            self._worker = replace(self._worker, spec=spec)
-        begun = existing_study(self._worker.spec, None) is not None
-        self._worker.spec.folder.mkdir(exist_ok=True)
-        self._trials = Trials(self._worker.spec, begun=begun)
-        wait_for_others(self._trials)
-        self._trials.resume()
 
-    def planned(self, roles: Sequence[Role], step: int | None = None) -> list[_Run]:
-        """Returns the runs of some roles; validation runs are as those of the search's trials."""
-        options, repeats = self._plan.options.refit, self._plan.worker.repeats
-        if not self._seeds:
-            roles = [role for role in roles if role == "final"]
-        return [
-            _Run(
-                role,
-                seed,
-                [
-                    *(repeats.overrides_of(seed) if role == "validation" else []),
-                    *(
-                        override.replace("{seed}", str(seed)).replace(BEST_STEP, str(step))
-                        for override in options[role]
-                    ),
-                ],
-            )
-            for seed in range(max(1, self._seeds))
-            for role in roles
-        ]
+def _seeds(plan: StudyPlan, winner: FrozenTrial, defaults: FrozenTrial | None) -> tuple[int, int]:
+    """Returns for how many seeds there is time, and for how many the defaults are measured."""
+    budget = plan.spec.budget
+    if budget is None:
+        return plan.seeds, plan.seeds if defaults else 0
+    both = budget.fitting_seeds(took(winner), took(defaults)) if defaults else 0
+    return (both, both) if both else (budget.fitting_seeds(took(winner)), 0)
 
-    def missing(self, runs: Sequence[_Run]) -> list[_Run]:
-        """Returns the runs of which no attempt ended well."""
-        complete = self._trials.in_state(TrialState.COMPLETE)
-        return [run for run in runs if not any(map(run.is_of, complete))]
 
-    def run(self, kind: str, runs: Sequence[_Run], then: int = 0) -> None:
-        """Runs those of some runs that are missing; `then` is how many others follow."""
-        waiting = self._trials.in_state(TrialState.WAITING)
-        for run in self.missing(runs):
-            if not any(map(run.is_of, waiting)):
-                self._enqueue(run)
-        self._run_queued(kind, then)
-
-    def repeat(self, trial: FrozenTrial) -> None:
-        """Runs a final run once more, whose model was deleted."""
-        attributes = trial.user_attrs
-        self._enqueue(_Run(attributes[ROLE], attributes[SEED], attributes[OVERRIDES]))
-        self._run_queued("final run")
-
-    def _enqueue(self, run: _Run) -> None:
-        attributes = {ROLE: run.role, SEED: run.seed, OVERRIDES: run.overrides}
-        self._trials.enqueue({}, attributes)
-
-    def _run_queued(self, kind: str, then: int = 0) -> None:
-        to_go = self._trials.remaining()
-        if to_go == 0:
-            return
-        title = f"{self._plan.spec.name}: refit of trial {self._winner.number}, {kind}"
-        log.info("%s: %d to go", title, to_go)
-        self._worker.composer.bases()  # composed here once, and not by each worker
-        progress = StudyProgress(self._trials, title, self._plan.workers, self._queue, then)
-        run_trials(self._worker, self._trials, self._plan.config, self._pool, progress)
-
-    def step_to_train_to(self) -> int:
-        """Returns the median best step of the validation runs, when it was first asked for.
-
-        It is kept, so that the final runs are alike even if seeds are added.
-        """
-        study = self._trials.study
-        if TRAIN_TO not in study.user_attrs:
-            measured = self._by_seed("validation").values() or [self._winner]
-            study.set_user_attr(TRAIN_TO, _median_best_step(self._trials, measured))
-        step: int = study.user_attrs[TRAIN_TO]
-        return step
-
-    def choose(self) -> FrozenTrial:
-        """Returns the final run of the seed with the median validation value (the lower of two)."""
-        validated, final = self._by_seed("validation"), self._by_seed("final")
-        usable = [trial for seed, trial in validated.items() if seed in final]
-        if not usable:
-            return next(iter(final.values()))
-        usable.sort(key=lambda trial: (trial.value, trial.user_attrs[SEED]))
-        return final[usable[(len(usable) - 1) // 2].user_attrs[SEED]]
-
-    def lacks_model(self, run: FrozenTrial, joined: bool) -> bool:
-        """Returns whether the weights of a run were deleted, or must be here and are not."""
-        deleted = run.number in self._trials.study.user_attrs.get(DELETED, ())
-        return deleted or not (joined or self._is_here(run))
-
-    def _is_here(self, run: FrozenTrial) -> bool:
-        folder = self._trials.folder_of(run)
-        return folder.exists() and folder.is_relative_to(self._trials.paths.folder)
-
-    def delete_other_weights(self, chosen: FrozenTrial) -> None:
-        """Deletes the weights of all runs but one."""
-        others = [trial.number for trial in self._trials.all() if trial.number != chosen.number]
-        self._trials.study.set_user_attr(DELETED, others)
-        Retention(self._trials, self._plan.options.weights, keep=None).delete(others)
-
-    def record(self, chosen: FrozenTrial, step: int | None, failed: int) -> RefitRecord:
-        """Returns what came of it."""
-        values = {role: [trial.value for trial in self._by_seed(role).values()] for role in ROLES}
-        folder = None
-        if self._is_here(chosen):
-            folder = str(self._trials.folder_of(chosen).relative_to(self._plan.spec.folder))
-        assert chosen.value is not None, "it is complete"
-        return RefitRecord(
-            trial=self._winner.number,
-            validation=seed_values(values["validation"]) if values["validation"] else None,
-            final=seed_values(values["final"]),
-            model=FinalModel(chosen.user_attrs[SEED], chosen.value, folder),
-            best_step=step,
-            failed=failed,
+def _compare(refit: RefitRuns, rival: RefitRuns, search: Trials) -> Comparison | None:
+    """Compares the winner with the defaults by the seeds with which both were measured."""
+    winner, defaults = refit.complete("validation"), rival.complete("validation")
+    seeds = [seed for seed in winner if seed in defaults]
+    if len(seeds) < 2:
+        log.warning(
+            "the winner is not compared with the defaults: that takes validation runs of both with "
+            "two seeds, and %d of the defaults ended well",
+            len(defaults),
         )
-
-    def _by_seed(self, role: Role) -> dict[int, FrozenTrial]:
-        """Returns the last complete run of each seed, in the order of the seeds.
-
-        Raises:
-            StudyError: If there is none, and not for want of time.
-        """
-        of_role = [trial for trial in self._trials.all() if trial.user_attrs[ROLE] == role]
-        complete = {
-            trial.user_attrs[SEED]: trial for trial in of_role if trial.state is TrialState.COMPLETE
-        }
-        if complete or (role == "validation" and not self._seeds):
-            return dict(sorted(complete.items()))
-        reasons = [trial.user_attrs[REASON] for trial in of_role if REASON in trial.user_attrs]
-        raise StudyError(
-            f"the refit of trial {self._winner.number} has no {role} run: "
-            f"{reasons[-1] if reasons else 'none ended'}; the folder is {self._trials.paths.folder}"
-            "; the same command tries again"
-        )
-
-
-def _worker(plan: StudyPlan, winner: FrozenTrial) -> Worker:
-    folder = StudyPaths(plan.spec.folder).refit(winner.number)
-    spec = refit_spec(plan.spec, folder)
-    composer = plan.worker.composer
-    winning = as_overrides(winner.params, composer.dimensions)
-    return replace(
-        plan.worker,
-        spec=spec,
-        composer=TrialComposer(composer.bases.with_fixed(winning, folder), ()),
-        sampler=OmegaConf.create({"_target_": "optuna.samplers.RandomSampler"}),
-        pruner=OmegaConf.create({"_target_": "optuna.pruners.NopPruner"}),
-        keep=None,
-        repeats=Repeats(),
-        is_refit=True,
+        return None
+    of_winner = [winner[seed].values[0] for seed in seeds]
+    of_defaults = [defaults[seed].values[0] for seed in seeds]
+    maximize = search.spec.directions[0] == "maximize"
+    better_by, error = advantage(of_winner, of_defaults, maximize=maximize)
+    return Comparison(
+        winner=refit.trial.number,
+        defaults=rival.trial.number,
+        folder=below(search, rival.trial),
+        of_winner=seed_values(of_winner),
+        of_defaults=seed_values(of_defaults),
+        better_by=better_by,
+        standard_error=error,
     )
-
-
-def _median_best_step(trials: Trials, runs: Iterable[FrozenTrial]) -> int:
-    """Returns the median (the lower of two) of the steps with the best values."""
-    steps = [step for run in runs if (step := best_step(trials, run)) is not None]
-    if not steps:
-        raise StudyError(f"refit asks for {BEST_STEP}, but the trials report no steps")
-    return statistics.median_low(steps)

@@ -205,14 +205,15 @@ def _search(plan: StudyPlan, trials: Trials, pool: Pool, queue: Queue) -> None:
 def _record(plan: StudyPlan, trials: Trials, refit: RefitRecord | None) -> StudyRecord:
     """Writes the files with the results of a study.
 
-    An earlier refit stays as long as it is that of the best trial: a study that is continued with
-    more trials has a final model before they have ended.
+    An earlier refit stays as long as the best trial is the one that won before: a study that is
+    continued with more trials has a final model before they have ended.
     """
     composer, repeats = plan.worker.composer, plan.worker.repeats.count
     write_trials(trials)
     if best := trials.ranked():
         refit = refit or _earlier_refit(trials, best[0])
-        write_best(trials, composer.compose(best[0].number, best[0].params))
+        chosen = trials.all()[refit.trial] if refit else best[0]
+        write_best(trials, chosen, composer.compose(chosen.number, chosen.params))
         write_results(trials)
     return write_study(trials, composer.dimensions, composer.bases.overrides, repeats, refit)
 
@@ -222,7 +223,7 @@ def _earlier_refit(trials: Trials, winner: FrozenTrial) -> RefitRecord | None:
         refit = read_study(trials.paths.folder).refit
     except RecordError:  # there is none yet; a damaged one is written again
         return None
-    return refit if refit and refit.trial == winner.number else None
+    return refit if refit and refit.winner == winner.number else None
 
 
 def _continuing(plan: StudyPlan) -> StudyPlan:

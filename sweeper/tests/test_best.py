@@ -77,7 +77,7 @@ def test_the_winners_configuration_has_its_types(name, overrides, tmp_path):
     trials.complete(trials.claim(), [0.5])
     with initialize_config_dir(str(tmp_path)):
         winner = compose(name, [*overrides, "hydra/sweeper=study"], return_hydra_config=True)
-        write_best(trials, winner)
+        write_best(trials, trials.ranked()[0], winner)
         again = compose("best")
     assert again == OmegaConf.masked_copy(winner, [key for key in winner if key != "hydra"])
     assert types(again) == types(winner)

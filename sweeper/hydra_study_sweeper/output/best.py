@@ -1,4 +1,4 @@
-"""`best.yaml`: the configuration of the best trial, which stands by itself."""
+"""`best.yaml`: the configuration that a study found, which stands by itself."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -6,6 +6,7 @@ from typing import Any
 
 from hydra.core.config_store import ConfigNode, ConfigStore
 from omegaconf import DictConfig, OmegaConf
+from optuna.trial import FrozenTrial
 
 from hydra_study_sweeper.files import write_text
 from hydra_study_sweeper.space.composing import unresolved
@@ -13,22 +14,22 @@ from hydra_study_sweeper.space.fingerprint import is_below
 from hydra_study_sweeper.storage.trials import Trials
 
 
-def write_best(trials: Trials, config: DictConfig) -> None:
-    """Writes the configuration of the best trial, with nothing of Hydra's own section in it.
+def write_best(trials: Trials, trial: FrozenTrial, config: DictConfig) -> None:
+    """Writes the configuration of a trial, with nothing of Hydra's own section in it.
 
     That section is a program: it sets variables, opens files, calls functions.
 
     Args:
         trials: Of the study.
-        config: The composed configuration of its best trial.
+        trial: One of them.
+        config: Its composed configuration.
     """
     # Where params: ${search_space}, the search space is a part of the configuration.
     space = re.fullmatch(r"\$\{([\w.]+)\}", str(unresolved(config.hydra.sweeper, "params")))
     content: dict[str, Any] = {"defaults": _defaults(config)}
     content |= _without(config, ["hydra", *([space[1]] if space else [])])
-    best = trials.ranked()[0]
-    values = ", ".join(f"{value:.6g}" for value in best.values)
-    head = f"# Trial {best.number} of the study {trials.spec.name}: {values}.\n"
+    values = ", ".join(f"{value:.6g}" for value in trial.values)
+    head = f"# Trial {trial.number} of the study {trials.spec.name}: {values}.\n"
     write_text(trials.paths.best, head + OmegaConf.to_yaml(OmegaConf.create(content)))
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from hydra_study_sweeper.options import NamesConf, StudySpec
 from hydra_study_sweeper.paths import StudyPaths, shown
 from hydra_study_sweeper.printable import counted, printable
-from hydra_study_sweeper.records import BestTrial, SeedValues, StudyRecord, Value
+from hydra_study_sweeper.records import BestTrial, Comparison, SeedValues, StudyRecord, Value
 from hydra_study_sweeper.storage.trials import ENDED, Trials
 
 WIDTH = 80
@@ -29,11 +29,16 @@ def describe_outcome(trials: Trials, record: StudyRecord) -> Iterator[str]:
         yield f"{names.value} of the best trial: {_values(best)}{runs}"
         yield f"{INDENT}trial {best.number}, in {shown(trials.folder_of(all_trials[best.number]))}"
         yield from fold(f"{INDENT}{in_short(best.params)}", INDENT)
+    refit = record.refit
     if record.best:
-        yield f"its exact configuration: {StudyPaths(folder).best}"
-    if refit := record.refit:
-        if refit.validation:
-            yield f"{names.value} over seeds: {_spread(refit.validation)}"
+        whose = "its" if refit is None or refit.trial == refit.winner else "the defaults'"
+        yield f"{whose} exact configuration: {StudyPaths(folder).best}"
+    if refit:
+        if refit.of_winner:
+            yield f"{names.value} over seeds: {_spread(refit.of_winner)}"
+        if both := refit.comparison:
+            yield f"{names.value} of the defaults over seeds: {_spread(both.of_defaults)}"
+            yield from fold(_verdict(both), INDENT)
         yield f"{names.final} of the final model: {_spread(refit.final)}"
         if spec.budget and len(refit.final.values) < spec.budget.seeds:
             yield f"there was time for {len(refit.final.values)} of {spec.budget.seeds} seeds"
@@ -124,6 +129,17 @@ def in_short(params: Mapping[str, Value]) -> str:
         f"{end if ends.count(end) == 1 else key}="
         f"{f'{v:.4g}' if isinstance(v, float) else printable(str(v))}"
         for end, (key, v) in zip(ends, params.items(), strict=True)
+    )
+
+
+def _verdict(comparison: Comparison) -> str:
+    by = f"{comparison.better_by:.4f}"
+    error = f"standard error {comparison.standard_error:.4f}"
+    if comparison.winner_stays:
+        return f"the winner is better than the defaults by {by} ({error})"
+    return (
+        f"the winner is not surely better than the defaults (by {by}, {error}), so the final model "
+        "has the defaults"
     )
 
 

@@ -46,7 +46,7 @@ def write_study(
                 number=trial.number,
                 values=trial.values,
                 params=as_values(trial.params),
-                folder=_below(trials, trial),
+                folder=below(trials, trial),
                 best_step=best_step(trials, trial) if is_single and repeats == 1 else None,
             )
             for trial in trials.ranked()[: 1 if is_single else None]
@@ -57,7 +57,8 @@ def write_study(
     return record
 
 
-def _below(trials: Trials, trial: FrozenTrial) -> str | None:
+def below(trials: Trials, trial: FrozenTrial) -> str | None:
+    """Returns the folder of a trial relative to that of the study; None if it ran elsewhere."""
     folder = trials.folder_of(trial)
     is_below = folder.is_relative_to(trials.paths.folder)
     return str(folder.relative_to(trials.paths.folder)) if is_below else None
@@ -93,7 +94,7 @@ def write_trials(trials: Trials) -> None:
                     *(trial.values or [""] * objectives),
                     len(trial.intermediate_values) or "",
                     "" if trial.duration is None else f"{took(trial).seconds:.2f}",
-                    (_below(trials, trial) or folder) if folder.exists() else "",
+                    (below(trials, trial) or folder) if folder.exists() else "",
                     trial.user_attrs.get(REASON, ""),
                     trial.user_attrs.get(RETRY_OF, ""),
                     *(trial.params.get(name, "") for name in names),

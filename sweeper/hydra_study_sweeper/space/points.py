@@ -67,10 +67,14 @@ def _suggest_one(trial: optuna.trial.BaseTrial, key: str, distribution: BaseDist
     )
 
 
-def random_points(ask: Callable[[optuna.Trial], Point], count: int) -> list[Point]:
-    """Returns random points, the same ones each time."""
+def random_points(ask: Callable[[optuna.Trial], Point], count: int, first: Point) -> list[Point]:
+    """Returns the point of a trial that is queued with the values of `first`, then random points.
+
+    They are the same ones each time.
+    """
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
-    return [ask(study.ask()) for _ in range(count)]
+    study.enqueue_trial(first)
+    return [ask(study.ask()) for _ in range(1 + count)]
 
 
 def corners(dimensions: Sequence[Dimension]) -> list[Point]:

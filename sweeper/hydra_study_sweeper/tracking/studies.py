@@ -38,9 +38,9 @@ class StudyEntries:
         for trial in trials:
             yield self._trial(trial, key, f"trial-{trial.number}", {}, self._spec.folder)
         for folder in sorted(self._spec.folder.glob(StudyPaths(Path()).refit("*").name)):
-            winner = trials[int(folder.name.rpartition("-")[2])].params if trials else {}
+            params = trials[int(folder.name.rpartition("-")[2])].params if trials else {}
             for run in self._trials(refit_spec(self._spec, folder)):
-                yield self._trial(run, key, f"{folder.name}-{run.number}", winner, folder)
+                yield self._trial(run, key, f"{folder.name}-{run.number}", params, folder)
 
     def _study(self, key: str, state: State) -> Entry:
         paths, names = StudyPaths(self._spec.folder), self._spec.names
@@ -52,6 +52,7 @@ class StudyEntries:
                 values[f"best {names.value}"] = record.best[0].values[0]
             if record.refit:
                 values[f"refit {names.final}"] = record.refit.final.mean
+                notes["refit of trial"] = str(record.refit.trial)
             if record.stopped:
                 state, notes["reason"] = "failed", record.stopped
         files: tuple[Path, ...] = ()
@@ -67,7 +68,7 @@ class StudyEntries:
                 write_figures(study, self._spec.folder)
 
     def _trial(
-        self, trial: FrozenTrial, parent: str, name: str, winner: dict[str, Value], study: Path
+        self, trial: FrozenTrial, parent: str, name: str, params: dict[str, Value], study: Path
     ) -> Entry:
         place = trial.user_attrs.get(FOLDER, ())
         notes = {"folder": "/".join(place)}
@@ -83,7 +84,7 @@ class StudyEntries:
             name,
             parent,
             "interrupted" if LOST in trial.user_attrs else STATES[trial.state],
-            as_values(winner | trial.params),
+            as_values(params | trial.params),
             {value: dict(trial.intermediate_values)} if trial.intermediate_values else {},
             {value if len(values) == 1 else f"{value} {n}": v for n, v in enumerate(values)},
             notes,
