@@ -150,7 +150,8 @@ class Comparison:
     @property
     def winner_stays(self) -> bool:
         """Whether the winner is surely better: by more than one standard error."""
-        return self.better_by > self.standard_error
+        is_equal = math.isclose(self.better_by, self.standard_error)  # but for rounding
+        return self.better_by > self.standard_error and not is_equal
 
 
 @dataclass(frozen=True)

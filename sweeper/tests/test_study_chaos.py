@@ -25,7 +25,7 @@ from processes import Program, start_server, stop_server
 CHAOS_APP = FOREIGN_APP.with_name("chaos.py")
 FAKETIME = "/usr/$LIB/faketime/libfaketime.so.1"
 SEARCH, REFIT = 60, 40  # faults
-N_TRIALS, SEEDS = 4 * SEARCH, 2 * REFIT  # more than end before the last fault
+N_TRIALS, SEEDS = 4 * SEARCH, 4 * REFIT // 3  # more runs than end before the last fault
 OPTIONS = [
     *("hydra.sweeper.sampler.seed=1", "hydra.sweeper.max_failures=1000"),
     *("hydra.sweeper.weights=[checkpoint]", "hydra.sweeper.refit.final=['size=2{seed}']"),
@@ -213,7 +213,8 @@ def set_clock(chaos: Chaos, command: Command) -> None:
 def fill_disk(chaos: Chaos, command: Command) -> None:
     """Lets the command write a few bytes more, and so the half of a line."""
     place = "study" if chaos.part == "search" else "study/refit-of-*"
-    (journal,) = chaos.folder.glob(f"{place}/study.journal")
+    journals = chaos.folder.glob(f"{place}/study.journal")
+    journal = max(journals, key=lambda path: path.stat().st_mtime)  # of the refit that runs
     limit = journal.stat().st_size + chaos.chance.randint(0, 60)
     for process in command.processes():
         process.rlimit(psutil.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
@@ -299,7 +300,7 @@ def digits_of(folder: Path) -> tuple[list[object], dict[str, object]]:
     trials = [trial for trial in trials_of(folder / "study") if counts(trial)]
     refit = json.loads((folder / "study" / "study.json").read_text())["refit"]
     return [(trial.state, trial.params, trial.values) for trial in trials], {
-        role: refit[role] for role in ("validation", "final")
+        part: refit[part] for part in ("validation", "final", "comparison")
     }
 
 

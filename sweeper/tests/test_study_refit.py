@@ -12,6 +12,7 @@ from processes import run_program
 
 REFIT = [
     "hydra.sweeper.n_trials=2",
+    "hydra.sweeper.params.x='interval(0.0,0.5)'",  # trial 0, which has the defaults, wins
     "hydra.sweeper.weights=[app.log]",
     "hydra.sweeper.refit.validation=['name=validate-{seed}']",
     "hydra.sweeper.refit.final=['name=final-{seed}']",

@@ -1,0 +1,242 @@
+"""The defaults stay unless the winner of a search is better than they are, seed by seed.
+
+The default of the foreign application, x=0.5, is the least of SPACE, so that trial 1 wins.
+"""
+
+import json
+import re
+import signal
+import statistics
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from foreign_study import trials_of
+from hydra_study_sweeper.intervals import advantage, seed_values
+from hydra_study_sweeper.records import Comparison, read_study
+from planning import STUDY, make_plans_of
+
+SPACE = "hydra.sweeper.params.x='interval(0.5,1.0)'"
+FINAL = "hydra.sweeper.refit.final=['name=final-{seed}']"
+BETTER = [SPACE, FINAL, "hydra.sweeper.refit.validation=['name=validate-{seed}']"]
+# Every validation run has the value 1, so that the winner was only lucky.
+LUCKY = [SPACE, FINAL, "hydra.sweeper.refit.validation=['name=validate-{seed}','outcome=one']"]
+COMMAND = ("hydra.sweeper.n_trials=2", "hydra.sweeper.refit.seeds=2")
+KEEP_WEIGHTS = "hydra.sweeper.weights=[app.log]"
+
+
+def compared(winner: list[float], defaults: list[float], direction: str = "maximize") -> Comparison:
+    both = advantage(winner, defaults, maximize=direction == "maximize")
+    return Comparison(1, 0, "0", seed_values(winner), seed_values(defaults), *both)
+
+
+def study_of(folder: Path) -> dict:
+    return json.loads((folder / "study" / "study.json").read_text())
+
+
+def roles_of(folder: Path, trial: int) -> list[str]:
+    return [run.user_attrs["role"] for run in trials_of(folder / "study" / f"refit-of-{trial}")]
+
+
+def weights_of(folder: Path) -> list[str]:
+    paths = (folder / "study").glob("refit-of-*/*/app.log")
+    return [str(path.parent.relative_to(folder / "study")) for path in paths]
+
+
+# The rule
+
+
+@pytest.mark.parametrize(
+    ("winner", "defaults", "better_by", "error", "stays"),
+    [
+        ([0.8, 0.9, 1.0], [0.7, 0.8, 0.9], 0.1, 0, True),  # better by as much with every seed
+        ([0.8, 0.9], [0.8, 0.9], 0, 0, False),  # equal
+        ([0.7, 0.8, 0.9], [0.8, 0.9, 1.0], -0.1, 0, False),  # worse
+        ([0.6, 0.9], [0.5, 0.5], 0.25, 0.15, True),  # two seeds: better with both
+        ([0.5, 0.9], [0.5, 0.5], 0.2, 0.2, False),  # better with one of two
+        ([0.9, 0.9, 0.4], [0.5, 0.5, 0.5], 0.7 / 3, 0.5 / 3, True),  # worse with one of three
+        ([0.9, 0.6, 0.4], [0.5, 0.5, 0.5], 0.4 / 3, (0.19 / 9) ** 0.5, False),
+    ],
+)
+def test_the_winner_stays_if_the_mean_difference_is_above_its_standard_error(
+    winner, defaults, better_by, error, stays
+):
+    found = compared(winner, defaults)
+    assert (found.better_by, found.standard_error) == pytest.approx((better_by, error), abs=1e-12)
+    assert found.winner_stays == stays
+    losses = [[-value for value in values] for values in (winner, defaults)]
+    assert compared(*losses, "minimize").winner_stays == stays, "the lower is then the better"
+
+
+def test_pairs_of_seeds_tell_more_than_their_means():
+    """Seeds that are easy or hard for both make the values vary, and not the differences."""
+    winner, defaults = [0.50, 0.70, 0.90], [0.49, 0.68, 0.88]
+    assert compared(winner, defaults).winner_stays
+    assert not compared(winner, defaults[::-1]).winner_stays
+
+
+def test_a_winner_that_is_no_better_stays_one_time_in_six_and_a_better_one_almost_always():
+    random = np.random.default_rng(0)
+    for better_by, low, high in ((0.0, 0.16, 0.21), (0.01, 0.7, 0.8), (0.03, 0.99, 1.0)):
+        seeds = random.normal(0.8, 0.02, (2000, 5))  # in the unit of accuracies
+        winners, defaults = seeds + random.normal(0, 0.01, (2, 2000, 5))
+        pairs = zip((winners + better_by).tolist(), defaults.tolist(), strict=True)
+        stays = statistics.fmean(compared(*pair).winner_stays for pair in pairs)
+        assert low < stays < high, better_by
+
+
+# Studies
+
+
+def test_a_winner_that_was_only_lucky_leaves_the_final_model_to_the_defaults(sweep, tmp_path):
+    done = sweep(*COMMAND, *LUCKY, KEEP_WEIGHTS)
+    assert done.returncode == 0, done.stdout
+    study = study_of(tmp_path)
+    assert study["best"][0]["number"] == 1, "the winner of the search is still said"
+    refit = study["refit"]
+    assert (refit["trial"], refit["validation"]["values"]) == (0, [1, 1])
+    comparison = refit["comparison"]
+    assert (comparison["winner"], comparison["defaults"], comparison["folder"]) == (1, 0, "0")
+    assert comparison["of_winner"]["values"] == comparison["of_defaults"]["values"] == [1, 1]
+    assert refit["final"]["values"] == [0.5, 0.5], "final runs have the defaults"
+    assert roles_of(tmp_path, 1) == 2 * ["validation"]
+    assert roles_of(tmp_path, 0) == 2 * ["validation"] + 2 * ["final"]
+    assert weights_of(tmp_path) == [refit["model"]["folder"]]
+    assert read_study(tmp_path / "study").chosen == "0"
+    assert yaml.safe_load((tmp_path / "study" / "best.yaml").read_text())["x"] == 0.5
+    said = " ".join(re.sub(r"^(\[.*?\])+ *", "", line) for line in done.stdout.splitlines())
+    assert "then 2 validation runs, 2 of the defaults, and 2 final runs" in said
+    assert "refit of trial 0, validation runs of the defaults: 2 to go" in said
+    assert "value of the defaults over seeds: 1.0000 ± 0.0000, 2 seeds" in said
+    assert (
+        "the winner is not surely better than the defaults (by 0.0000, standard error 0.0000), "
+        "so the final model has the defaults"
+    ) in said
+    assert f"the defaults' exact configuration: {Path('study', 'best.yaml')}" in said
+
+    assert sweep(*COMMAND, *LUCKY, KEEP_WEIGHTS).returncode == 0
+    assert study_of(tmp_path) == study, "the same command decides the same"
+    assert [len(roles_of(tmp_path, trial)) for trial in (0, 1)] == [4, 2], "and runs nothing"
+
+
+def test_a_better_winner_stays_also_when_the_least_is_the_best(sweep, tmp_path):
+    space = "hydra.sweeper.params.x='interval(0.0,0.5)'"
+    done = sweep(*COMMAND, *BETTER[1:], space, "hydra.sweeper.direction=minimize", KEEP_WEIGHTS)
+    assert done.returncode == 0, done.stdout
+    refit = study_of(tmp_path)["refit"]
+    x = read_study(tmp_path / "study").best[0].params["x"]
+    assert (refit["trial"], refit["comparison"]["winner"]) == (1, 1)
+    assert refit["comparison"]["better_by"] == pytest.approx(0.5 - x)
+    assert roles_of(tmp_path, 0) == 2 * ["validation"]
+    assert weights_of(tmp_path) == [refit["model"]["folder"]]
+    assert f"the winner is better than the defaults by {0.5 - x:.4f}" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "without",
+    [
+        ["hydra.sweeper.refit.keep_defaults=false"],
+        ["hydra.sweeper.refit.seeds=1"],  # no standard error
+        ["hydra.sweeper.params.x='interval(0.6,1.0)'"],  # the default is outside
+        ["outcome=near", "hydra.sweeper.custom_search_space=app.near_x"],  # it suggests y as well
+    ],
+)
+def test_without_another_seed_or_without_defaults_nothing_is_compared(without, sweep, tmp_path):
+    done = sweep(*COMMAND, *LUCKY, *without)
+    assert done.returncode == 0, done.stdout
+    refit = study_of(tmp_path)["refit"]
+    assert refit["comparison"] is None
+    assert "defaults" not in done.stdout.replace("trial 0 has the defaults, but", "")
+    assert len(list(tmp_path.glob("study/refit-of-*"))) == 1
+
+
+def test_defaults_that_were_pruned_in_the_search_have_lost_already(sweep, tmp_path):
+    pruner = "++hydra.sweeper.pruner={_target_:optuna.pruners.ThresholdPruner,lower:0.55}"
+    done = sweep(*COMMAND, *LUCKY, pruner, "steps=1", "hydra.sweeper.enqueue=[{x:0.9}]")
+    assert done.returncode == 0, done.stdout
+    study = study_of(tmp_path)
+    assert study["states"] == {"pruned": 1, "complete": 1}
+    assert (study["refit"]["trial"], study["refit"]["comparison"]) == (1, None)
+
+
+def test_ctrl_c_while_the_defaults_are_measured_loses_nothing(start_sweep, tmp_path):
+    command = (*COMMAND, *LUCKY, "steps=1", "seconds=0.5")
+    process = start_sweep(*command)
+    while not (tmp_path / "study" / "refit-of-0" / "0").exists():
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    assert process.wait().returncode != 0
+    assert study_of(tmp_path)["refit"] is None
+    measured = len(trials_of(tmp_path / "study" / "refit-of-1"))
+    assert start_sweep(*command).wait().returncode == 0
+    refit = study_of(tmp_path)["refit"]
+    assert (refit["trial"], refit["failed"]) == (0, 0)
+    assert len(trials_of(tmp_path / "study" / "refit-of-1")) == measured == 2
+
+
+def test_when_the_defaults_cannot_be_measured_the_winner_has_the_model_and_it_is_said(
+    sweep, tmp_path
+):
+    """The folder of the first run cannot be made, since a file is there."""
+    obstacle = tmp_path / "study" / "refit-of-0" / "0"
+    assert sweep(*COMMAND, *LUCKY, "hydra.sweeper.refit.seeds=0").returncode == 0
+    obstacle.parent.mkdir()
+    obstacle.touch()
+    done = sweep(*COMMAND, *LUCKY)
+    assert done.returncode == 0, done.stdout
+    refit = study_of(tmp_path)["refit"]
+    assert (refit["trial"], refit["comparison"], refit["failed"]) == (1, None, 1)
+    assert "the winner is not compared with the defaults" in done.stdout
+    assert "1 run of the refit failed; the same command tries again" in done.stdout
+    assert sweep(*COMMAND, *LUCKY).returncode == 0
+    refit = study_of(tmp_path)["refit"]
+    assert (refit["trial"], refit["failed"]) == (0, 0)
+    assert roles_of(tmp_path, 0) == 3 * ["validation"] + 2 * ["final"]
+
+
+def test_a_continued_study_measures_the_defaults_once(sweep, tmp_path):
+    command = (*COMMAND, *LUCKY, KEEP_WEIGHTS)
+    assert sweep(*command).returncode == 0
+    best = 1
+    while best == 1:
+        n_trials = study_of(tmp_path)["n_trials"] + 4
+        assert sweep(*command, f"hydra.sweeper.n_trials={n_trials}").returncode == 0
+        best = study_of(tmp_path)["best"][0]["number"]
+    refit = study_of(tmp_path)["refit"]
+    assert (refit["trial"], refit["comparison"]["winner"]) == (0, best)
+    assert len(roles_of(tmp_path, 0)) == 4, "neither measured nor trained for use again"
+    assert roles_of(tmp_path, best) == 2 * ["validation"]
+    assert weights_of(tmp_path) == [refit["model"]["folder"]]
+
+
+def test_a_study_from_before_the_comparison_is_continued_and_keeps_its_model(sweep, tmp_path):
+    before = (*COMMAND, *LUCKY, KEEP_WEIGHTS, "hydra.sweeper.refit.keep_defaults=false")
+    assert sweep(*before).returncode == 0
+    study = study_of(tmp_path)
+    model = study["refit"]["model"]["folder"]
+    del study["refit"]["comparison"]
+    (tmp_path / "study" / "study.json").write_text(json.dumps(study))
+    done = sweep(*before[:-1])
+    assert done.returncode == 0, done.stdout
+    refit = study_of(tmp_path)["refit"]
+    assert (refit["trial"], refit["comparison"]["winner"]) == (0, 1)
+    assert sorted(weights_of(tmp_path)) == sorted([refit["model"]["folder"], model])
+    assert roles_of(tmp_path, 1) == 2 * ["validation", "final"], "nothing of it is run again"
+
+
+# Plans
+
+
+def test_a_plan_tells_and_counts_the_runs_of_the_defaults(tmp_path):
+    refit = ("hydra.sweeper.refit.seeds=5", "x=choice(1,2)")
+    files = {"config": {"x": 1} | STUDY}
+    (plan,) = make_plans_of(tmp_path, files, *refit)
+    assert plan.defaults == {"x": 1}
+    assert "then 5 validation runs, 5 of the defaults, and 5 final runs" in plan.how()
+    assert plan.queued.refit == 15
+    (plan,) = make_plans_of(tmp_path, files, *refit, "hydra.sweeper.refit.keep_defaults=false")
+    assert "then 5 validation runs and 5 final runs" in plan.how()
+    assert plan.queued.refit == 10
