@@ -42,6 +42,7 @@ SWEEPER = (
     {"output", "tracking"},
     {"workers"},
     {"plan"},
+    {"refit_runs"},
     {"refit"},
     {"study"},
     {"plugin"},

@@ -68,8 +68,9 @@ def compare(
 
     It reads the runs below DIR (outputs) and ranks by training.metric if they have another one.
     Each data set has a table, with the keys in which its runs differ. refit_val and refit_test are
-    the mean ± standard deviation (number) over the seeds with which a study trained its winner
-    again. Test accuracies of single runs are not shown, because nobody should choose by them. Rows
+    the mean ± standard deviation (number) over the seeds with which a study trained a trial again:
+    its winner, or the defaults. No other trial of the study ranks above it. Test accuracies of
+    single runs are not shown, because nobody should choose by them. Rows
     without a rank come from rnnclf baseline. p_val and p_test (with table and md) are the
     probabilities that chance alone produces so large a difference from the best run; ≈ marks 5 % or
     more.
@@ -107,7 +108,7 @@ def pick(folders: tuple[Path, ...], to: Path, condition: str | None) -> None:
     """Writes the best models as bundles.
 
     It takes the best run below DIR (outputs) of each data set and cell, by the training.metric
-    on validation texts; for the winner of a study, the final model of the refit. A bundle has
+    on validation texts; of a study with a refit, that is its final model. A bundle has
     everything that `rnnclf predict` and `rnnclf.load` need; it works without the data.
     """
     from rnnclf.bundles.pick import choose, write_picks

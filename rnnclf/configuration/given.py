@@ -76,9 +76,9 @@ def take_over(arguments: list[str]) -> list[str]:
 
 
 def _run_of(folder: Path) -> Path:
-    """Returns the folder of the run: of a study its best trial, of a trial its first run."""
-    with suppress(RecordError, IndexError):
-        folder = folder / (read_study(folder).best[0].folder or "")
+    """Returns the folder of the run: of a study the trial it found, of a trial its first run."""
+    with suppress(RecordError):
+        folder = folder / (read_study(folder).chosen or "")
     with suppress(RecordError, IndexError):
         folder = folder / read_trial(folder).runs[0]
     return folder

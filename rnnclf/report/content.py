@@ -78,9 +78,9 @@ class StudyDetails:
         folder: Where it is.
         record: Its record; None before it has ended.
         search: The search, from its journal.
-        spread: The accuracies of the winner over several seeds.
-        luck: By how much its value in the search is above its mean over the seeds.
-        command: The command that runs the winner.
+        spread: The accuracies of the refit over several seeds.
+        luck: By how much the winner's value in the search is above its mean over the seeds.
+        command: The command that runs the trial that was trained again, or else the winner.
     """
 
     name: str
@@ -149,8 +149,8 @@ def describe_tasks(found: Found) -> Iterator[Task]:
 def _describe_study(folder: Path, record: StudyRecord | None, metric: str) -> StudyDetails:
     refit = record and record.refit
     spread = luck = None
-    if refit and refit.validation and record and len(record.directions) == 1:
-        luck = record.best[0].values[0] - refit.validation.mean
+    if refit and refit.of_winner and record and len(record.directions) == 1:
+        luck = record.best[0].values[0] - refit.of_winner.mean
     if refit:
         parts = {"test" if role == "final" else role: one for role, one in refit.by_role.items()}
         spread = seeds_spread(metric, parts)
@@ -196,5 +196,5 @@ def _errors(run: Run, part: str) -> Errors:
 
 
 def _command_of(folder: Path) -> str:
-    """Returns the command that repeats the run, or the winner of the study, in a folder."""
+    """Returns the command that repeats the run in a folder, or what the study there found."""
     return as_typed_here(f"python run.py {shlex.quote(f'from={folder.resolve()}')}")

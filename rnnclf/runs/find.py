@@ -171,8 +171,8 @@ class _Finder:
         if not runs or len(runs) < len(trial.runs):
             raise RecordError(UNFINISHED)
         refit = study.record.refit if study else None
-        is_winner = refit is not None and refit.trial == trial.number
-        as_trial = replace(runs[0], study=study, refit=refit if is_winner else None)
+        is_refitted = refit is not None and refit.trial == trial.number
+        as_trial = replace(runs[0], study=study, refit=refit if is_refitted else None)
         if len(runs) > 1:
             # A part may have been found before, if its folder was given as well.
             of_trial = {os.path.realpath(run.folder) for run in runs}

@@ -36,17 +36,21 @@ def metric_of(runs: Iterable[Run]) -> Metric:
     return metrics.pop() if len(metrics) == 1 else "accuracy"
 
 
-def quality(run: Run, metric: Metric) -> tuple[float, bool, float, int, str]:
+def quality(
+    run: Run, metric: Metric, most: float | None
+) -> tuple[float, bool, float, float, int, str]:
     """Returns what runs are sorted by, the best first.
 
-    The validation metric; among equals the winner that its study trained again, then validation
-    loss, then fewer parameters. Runs without a validation part come last.
+    The validation metric, or `most` if that is less; among equals the trial that its study trained
+    again, then the metric itself, validation loss, and fewer parameters. Runs without a validation
+    part come last.
     """
     value, loss = run.validation(metric), run.result.val_loss
     if value is None or loss is None:
-        return (math.inf, True, math.inf, 0, str(run.folder))
+        return (math.inf, True, 0, math.inf, 0, str(run.folder))
     parameters = run.result.parameters
-    return (-value, run.refit is None, loss, parameters, str(run.folder))
+    at_most = value if most is None else min(value, most)
+    return (-at_most, run.refit is None, -value, loss, parameters, str(run.folder))
 
 
 def rank(runs: Iterable[Run]) -> dict[str, list[Ranked]]:
@@ -71,7 +75,13 @@ def by_task(runs: Iterable[Run]) -> dict[str, list[Run]]:
 
 def _ranked(runs: Sequence[Run]) -> list[Ranked]:
     metric = metric_of(runs)
-    ordered = sorted(runs, key=lambda run: quality(run, metric))
+    # No trial is above the one that its study trained again: a better value was luck.
+    again = {run.study.folder: run.validation(metric) for run in runs if run.study and run.refit}
+
+    def place_of(run: Run) -> tuple[float, bool, float, float, int, str]:
+        return quality(run, metric, again.get(run.study.folder) if run.study else None)
+
+    ordered = sorted(runs, key=place_of)
     return [
         Ranked(None if run.val_accuracy is None else place, run)
         for place, run in enumerate(ordered, start=1)

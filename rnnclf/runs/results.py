@@ -38,7 +38,7 @@ class Run:
         result: Its record.
         study: The study of which it is a trial, if it is one. A trial of several runs is the first
             of them, with the mean of all on validation texts.
-        refit: The result of the study's refit, if the run is the winner.
+        refit: The result of the study's refit, if this trial was trained again.
         parts: The runs of a trial of several.
     """
 
