@@ -18,6 +18,7 @@ from rnnclf.bundles.pick import choose
 from rnnclf.bundles.submission.archive import FILES, FOLDERS, Group, choose_for, read_group
 from rnnclf.errors import SelectionError
 from rnnclf.runs.find import find_runs
+from rnnclf.runs.rank import rank
 
 
 @pytest.fixture
@@ -55,10 +56,8 @@ def test_the_comparison_shows_the_winners_refit_and_not_its_runs(copied, rnnclf,
 
 
 def test_a_better_run_without_weights_is_passed_over_and_named(copied, rnnclf, tmp_path):
-    (best, second, *_) = sorted(
-        (run for run in find_runs([copied]).runs if run.cell == "gru"),
-        key=lambda run: -run.val_accuracy,
-    )
+    (ranked,) = rank(run for run in find_runs([copied]).runs if run.cell == "gru").values()
+    best, second, *_ = (one.run for one in ranked)
     (best.model_folder / "model.safetensors").unlink()
     done = rnnclf("pick", "--filter", "cell=gru", cwd=tmp_path)
     assert "weights were deleted" in done.stderr

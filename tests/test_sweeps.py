@@ -125,7 +125,7 @@ def test_a_study_from_the_search_to_the_tested_winner(run_py, tmp_path):
     assert result["test_accuracy"] == refit["model"]["value"]
     assert result["texts"] == {"train": 450, "validation": 0, "test": 150}
     best_epochs = []
-    for path in model.parent.glob("[0-9]/result.json"):
+    for path in model.parent.glob("[0-9]/result.json"):  # not those of the trial that lost
         if json.loads(path.read_text())["texts"]["validation"]:
             assert json.loads(path.read_text())["test_accuracy"] is None, "nor do these"
             lines = (path.parent / "metrics.jsonl").read_text().splitlines()
@@ -140,12 +140,13 @@ def test_a_study_from_the_search_to_the_tested_winner(run_py, tmp_path):
         p.parent for p in (folder / refit["model"]["folder"]).parent.rglob("*.safetensors")
     ] == [model], "one final model is kept"
     chosen = load(model / "config.yaml")
-    assert chosen.optimizer.lr == best["params"]["optimizer.lr"]
+    trial = json.loads((folder / str(refit["trial"]) / "trial.json").read_text())
+    assert chosen.optimizer.lr == trial["params"]["optimizer.lr"]
 
     done = run_py(f"from={folder}", "hydra.run.dir=best")
     assert done.returncode == 0, done.stderr
     again = json.loads((tmp_path / "best" / "result.json").read_text())
-    assert again["val_accuracy"] == best["values"][0], "the winner's numbers come out again"
+    assert again["val_accuracy"] == trial["values"][0], "the trial's numbers come out again"
     assert again["test_accuracy"] is not None
 
     done = run_py(*study)

@@ -3,6 +3,7 @@
 import json
 import time
 from contextlib import nullcontext
+from dataclasses import replace
 from datetime import datetime, timedelta
 from types import SimpleNamespace
 
@@ -41,6 +42,29 @@ def test_the_search_leaves_time_for_as_many_seeds_as_a_third_of_it_has_room_for(
     assert budget.search_ends([long, cut_off, cut_off]) == budget.search_ends([long])
     # A final run is as long as the winner, which had no time for its last steps.
     assert budget.search_ends([Took(50, 900)]) == pytest.approx(1600 - FINAL_RUN * 50)
+
+
+def test_the_defaults_are_measured_if_that_leaves_time_for_two_seeds():
+    budget = Budget(seconds=600, ends=1600, seeds=5, workers=2, repeats=1, compares=True)
+    pair = 1 + FINAL_RUN
+    for trial, refit in (
+        (10, 3 * (1 + pair) * 10),  # five seeds, two at a time, of winner and defaults
+        (30, 2 * (1 + pair) * 30),  # four
+        (60, 1 * (1 + pair) * 60),  # two
+        (80, 1 * pair * 80),  # two, without the defaults
+        (300, FINAL_RUN * 300),
+    ):
+        assert budget.search_ends([Took(trial, trial)]) == pytest.approx(1600 - refit)
+    one_at_a_time = replace(budget, workers=1)
+    assert one_at_a_time.search_ends([Took(60, 60)]) == pytest.approx(1600 - pair * 60), "one seed"
+
+
+def test_the_refit_plans_for_the_longer_of_winner_and_defaults():
+    winner, defaults = Took(10, 10), Took(20, 20)
+    for left, seeds in ((1000, 5), (2 * (30 + 20 * FINAL_RUN) + 1, 4), (60, 2), (50, 0)):
+        budget = Budget(600, time.time() + left, seeds=5, workers=2, repeats=1)
+        assert budget.fitting_seeds(winner, defaults) == seeds, left
+    assert Budget(600, time.time() + 50, 5, workers=1, repeats=1).fitting_seeds(winner) == 2
 
 
 def test_a_search_that_knows_no_trial_yet_leaves_more_than_half_for_the_final_run():

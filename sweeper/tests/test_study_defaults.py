@@ -197,6 +197,16 @@ def test_when_the_defaults_cannot_be_measured_the_winner_has_the_model_and_it_is
     assert roles_of(tmp_path, 0) == 3 * ["validation"] + 2 * ["final"]
 
 
+def test_a_study_without_time_left_decides_as_before(sweep, tmp_path):
+    command = (*COMMAND, *LUCKY, "steps=1", "seconds=0.2")
+    assert sweep(*command, "hydra.sweeper.minutes=1").returncode == 0
+    before = study_of(tmp_path)
+    assert before["refit"]["trial"] == 0
+    assert sweep(*command, "hydra.sweeper.minutes=0.06").returncode == 0
+    assert study_of(tmp_path) == before
+    assert [len(roles_of(tmp_path, trial)) for trial in (0, 1)] == [4, 2]
+
+
 def test_a_continued_study_measures_the_defaults_once(sweep, tmp_path):
     command = (*COMMAND, *LUCKY, KEEP_WEIGHTS)
     assert sweep(*command).returncode == 0

@@ -35,7 +35,8 @@ def describe_outcome(trials: Trials, record: StudyRecord) -> Iterator[str]:
         yield f"{whose} exact configuration: {StudyPaths(folder).best}"
     if refit:
         if refit.of_winner:
-            yield f"{names.value} over seeds: {_spread(refit.of_winner)}"
+            whose = " of the winner" if refit.comparison else ""
+            yield f"{names.value}{whose} over seeds: {_spread(refit.of_winner)}"
         if both := refit.comparison:
             yield f"{names.value} of the defaults over seeds: {_spread(both.of_defaults)}"
             yield from fold(_verdict(both), INDENT)
@@ -73,7 +74,10 @@ def outcome_in_short(record: StudyRecord, names: NamesConf) -> str:
     if reason := problem(record):
         return reason
     best = f"{names.value} of the best trial {' or '.join(map(_values, record.best))}"
-    return f"{best}, {names.final} {_spread(record.refit.final)}" if record.refit else best
+    if (refit := record.refit) is None:
+        return best
+    of_defaults = "" if refit.trial == refit.winner else " of the defaults"
+    return f"{best}, {names.final}{of_defaults} {_spread(refit.final)}"
 
 
 def problem(record: StudyRecord) -> str | None:
