@@ -66,27 +66,24 @@ def refit_winner(
     seeds, of_defaults = _seeds(plan, winner, defaults)
     refit = RefitRuns(plan, winner, seeds, pool, queue)
     rival, comparison, step = None, None, None
-    # Without time for its runs, the defaults may have been measured before.
+    # Without time for their runs, the defaults may have been measured before.
     if defaults and (of_defaults or StudyPaths(plan.spec.folder).refit(defaults.number).exists()):
         rival = RefitRuns(plan, defaults, of_defaults, pool, queue)
     kept, other = refit, rival
-    if rival or needs_best_step:
-        refit.run("validation runs", refit.planned(["validation"]), then=seeds + of_defaults)
-    if rival:
-        refit.by_seed("validation")  # raises if none ended well: there is nothing to compare
-        kind = "validation runs of the defaults"
-        rival.run(kind, rival.planned(["validation"]), then=seeds)
-        comparison = _compare(refit, rival, search)
-        if comparison and not comparison.winner_stays:
-            kept, other = rival, refit
-    if rival or needs_best_step:
-        to = ""
-        if needs_best_step:
-            step = kept.step_to_train_to()
-            to = f", to {plan.spec.names.step} {step}"
-        kept.run(f"final runs{to}", kept.planned(["final"], step))
-    else:
+    if rival is None and not needs_best_step:
         refit.run("validation and final runs", refit.planned(ROLES))
+    else:
+        refit.run("validation runs", refit.planned(["validation"]), then=seeds + of_defaults)
+        if rival:
+            refit.by_seed("validation")  # raises if none ended well: there is nothing to compare
+            runs = rival.planned(["validation"])
+            rival.run("validation runs of the defaults", runs, then=seeds)
+            comparison = _compare(refit, rival, search)
+            if comparison and not comparison.winner_stays:
+                kept, other = rival, refit
+        step = kept.step_to_train_to() if needs_best_step else None
+        to = "" if step is None else f", to {plan.spec.names.step} {step}"
+        kept.run(f"final runs{to}", kept.planned(["final"], step))
     chosen = kept.choose()
     if kept.lacks_model(chosen, joined):
         kept.repeat(chosen)
@@ -127,8 +124,9 @@ def _compare(refit: RefitRuns, rival: RefitRuns, search: Trials) -> Comparison |
     seeds = [seed for seed in winner if seed in defaults]
     if len(seeds) < 2:
         log.warning(
-            "the winner is not compared with the defaults: that takes validation runs of both with "
-            "two seeds, and %d of the defaults ended well",
+            "the winner is not compared with the defaults: that takes validation runs of both "
+            "with two seeds; of the winner there are %d, of the defaults %d",
+            len(winner),
             len(defaults),
         )
         return None
