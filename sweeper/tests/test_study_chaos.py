@@ -299,8 +299,10 @@ def digits_of(folder: Path) -> tuple[list[object], dict[str, object]]:
     """What a study found: the points and values of its trials in their order, and the refit."""
     trials = [trial for trial in trials_of(folder / "study") if counts(trial)]
     refit = json.loads((folder / "study" / "study.json").read_text())["refit"]
+    comparison = refit["comparison"]  # without the numbers of trials, which lost ones change
     return [(trial.state, trial.params, trial.values) for trial in trials], {
-        part: refit[part] for part in ("validation", "final", "comparison")
+        **{role: refit[role] for role in ("validation", "final")},
+        **{who: comparison[who] for who in ("of_winner", "of_defaults")},
     }
 
 
