@@ -204,7 +204,7 @@ class RefitRuns:
         return dict(sorted(runs.items()))
 
     def by_seed(self, role: Role) -> dict[int, FrozenTrial]:
-        """Returns the same.
+        """Returns the complete runs, of which there must be one.
 
         Raises:
             StudyError: If there is none, and not for want of time.

@@ -212,7 +212,7 @@ def _record(plan: StudyPlan, trials: Trials, refit: RefitRecord | None) -> Study
     write_trials(trials)
     if best := trials.ranked():
         refit = refit or _earlier_refit(trials, best[0])
-        chosen = trials.all()[refit.trial] if refit else best[0]
+        chosen = next((t for t in best if refit and t.number == refit.trial), best[0])
         write_best(trials, chosen, composer.compose(chosen.number, chosen.params))
         write_results(trials)
     return write_study(trials, composer.dimensions, composer.bases.overrides, repeats, refit)

@@ -198,6 +198,7 @@ def test_trackio_has_a_study_with_its_trials_in_its_group_and_continues_it(track
     (best,) = json.loads((tmp_path / "study/study.json").read_text())["best"]
     results = [json.loads(text) for name, _, text in rows if name == "study"]
     assert results[-1]["result/best value"] == best["values"][0]
+    assert configs["study"]["refit of trial"] == str(best["number"])
     assert all("study.json" in manifest for manifest in manifests)
     for number in range(4):
         trial, config = read_trial(tmp_path / "study" / str(number)), configs[f"trial-{number}"]
