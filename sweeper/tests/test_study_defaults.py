@@ -209,16 +209,16 @@ def test_a_study_without_time_left_decides_as_before(sweep, tmp_path):
 
 def test_a_continued_study_measures_the_defaults_once(sweep, tmp_path):
     command = (*COMMAND, *LUCKY, KEEP_WEIGHTS)
-    assert sweep(*command).returncode == 0
-    best = 1
-    while best == 1:
-        n_trials = study_of(tmp_path)["n_trials"] + 4
-        assert sweep(*command, f"hydra.sweeper.n_trials={n_trials}").returncode == 0
-        best = study_of(tmp_path)["best"][0]["number"]
+    for points in ("{x:0.7}", "{x:0.7},{x:0.9}"):
+        more = (
+            f"hydra.sweeper.enqueue=[{points}]",
+            f"hydra.sweeper.n_trials={1 + points.count('x')}",
+        )
+        assert sweep(*command, *more).returncode == 0
     refit = study_of(tmp_path)["refit"]
-    assert (refit["trial"], refit["comparison"]["winner"]) == (0, best)
+    assert (refit["trial"], refit["comparison"]["winner"]) == (0, 2)
     assert len(roles_of(tmp_path, 0)) == 4, "neither measured nor trained for use again"
-    assert roles_of(tmp_path, best) == 2 * ["validation"]
+    assert roles_of(tmp_path, 2) == 2 * ["validation"]
     assert weights_of(tmp_path) == [refit["model"]["folder"]]
 
 
