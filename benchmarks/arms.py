@@ -15,7 +15,7 @@ from optuna.samplers import RandomSampler, TPESampler
 from recordings import Space
 from simulator import Arm, Array
 
-STOCK, OURS = "stock sweeper", "ours"
+STOCK, OURS, BEST_TRIAL = "stock sweeper", "ours", "ours, best trial"
 
 
 def last(curve: Array) -> float:
@@ -67,13 +67,16 @@ def arms_of(space: Space, known: Sequence[Point]) -> dict[str, Arm]:
         "random": Arm(_random),
         "random, halving": Arm(_random, _pruner("asha")),
         OURS: ours,
-        "ours, best trial": replace(ours, keeps_defaults=False),
+        BEST_TRIAL: replace(ours, keeps_defaults=False),
     } | ({"ours, cold": replace(ours, known=())} if known else {})
 
 
 def tried_arms(space: Space, known: Sequence[Point]) -> dict[str, Arm]:
-    """Returns variants of our search by name, the search itself first; see `arms_of`."""
-    ours = arms_of(space, [])[OURS]
+    """Returns variants of our search by name, the search itself first; see `arms_of`.
+
+    The best trial wins in all of them.
+    """
+    ours = arms_of(space, [])[BEST_TRIAL]
     plain = replace(ours, pruner=_pruner("none"))
     return {
         "ours, cold": ours,

@@ -31,6 +31,12 @@ pytestmark = pytest.mark.skipif(find_spec("mlflow") is None, reason="there is no
 REFIT = ["hydra.sweeper.refit.seeds=1", "steps=3"]
 
 
+def complaints(done: "subprocess.CompletedProcess[str]") -> str:
+    """Everything on the screen, but that a slow tracker is waited for."""
+    lines = (done.stdout + done.stderr).splitlines()
+    return "\n".join(line for line in lines if "waiting for tracking=" not in line)
+
+
 @pytest.fixture
 def tracked(tmp_path, monkeypatch):
     """Runs the study with a tracker in an empty folder, and lines of Python before it."""
@@ -59,9 +65,10 @@ def tracked(tmp_path, monkeypatch):
 def test_mlflow_has_a_study_with_its_trials_below_it_and_continues_it(tracked, tmp_path):
     for trials in (2, 9):
         arguments = (f"hydra.sweeper.n_trials={trials}", "hydra/sweeper/pruner=asha", *REFIT)
+        arguments += ("hydra.sweeper.sampler.seed=0", "hydra.sweeper.workers=1")  # some are pruned
         arguments += ("hydra.sweeper.names.value='F1 (macro)'",)  # MLflow takes no brackets
         done = tracked("mlflow", *arguments)
-        assert done.returncode == 0 and "tracking" not in done.stdout, done.stdout
+        assert done.returncode == 0 and "tracking=" not in complaints(done), done.stdout
     from mlflow import MlflowClient
 
     client = MlflowClient(f"file:{tmp_path}/mlruns")
@@ -184,8 +191,9 @@ def test_wandb_gets_the_points_of_a_resumed_run_once(tmp_path, monkeypatch):
 def test_trackio_has_a_study_with_its_trials_in_its_group_and_continues_it(tracked, tmp_path):
     for trials in (2, 4):
         arguments = (f"hydra.sweeper.n_trials={trials}", "hydra/sweeper/pruner=asha", *REFIT)
+        arguments += ("hydra.sweeper.sampler.seed=0", "hydra.sweeper.workers=1")  # some are pruned
         done = tracked("trackio", *arguments)
-        assert done.returncode == 0 and "rackio" not in done.stdout + done.stderr, done.stdout
+        assert done.returncode == 0 and "rackio" not in complaints(done), done.stdout
     with closing(sqlite3.connect(tmp_path / "trackio/default.db")) as database:
         read = database.cursor().execute
         rows = read("SELECT run_name, step, metrics FROM metrics ORDER BY id").fetchall()
