@@ -28,7 +28,7 @@ from scipy.stats import qmc
 from simulator import Arm, Array, Curves, Smoother, World, search, summarize
 from smoothers import gaussian_process, nearest, targets_of
 from studies import read_studies
-from winners import is_surely_better, raced, winner
+from winners import is_better, raced, winner
 
 WORKERS = (1, 2, 4, 16)
 FULL_TRIALS = 40
@@ -118,12 +118,12 @@ def replay(job: tuple[str, str, int, int]) -> Array:
 def _kept(
     won: Sequence[Point | None], default: Point, train: Callable[[Point], Curves]
 ) -> list[Point | None]:
-    """Puts the defaults in place of the winners that are not surely better."""
+    """Puts the defaults in place of the winners that are not better in new trainings."""
     kept: list[Point | None] = []
     for before, point in zip([None, *won], won, strict=False):
         if point is not None and point != before:
-            is_better = is_surely_better(point, default, train)
-        kept.append(point if point is None or is_better else default)
+            stays = is_better(point, default, train)
+        kept.append(point if point is None or stays else default)
     return kept
 
 

@@ -96,8 +96,7 @@ class Studies:
         better = np.subtract(won.validation, default.validation)
         tests = []
         for index, pair in enumerate(zip(won.test, default.test, strict=True)):
-            others = np.delete(better, index)
-            stays = others.mean() > others.std(ddof=1) / np.sqrt(len(others))
+            stays = np.delete(better, index).mean() > 0
             tests.append(pair[0] if stays else pair[1])
         return float(np.mean(tests))
 

@@ -41,9 +41,9 @@ class RefitConf:
 
     Attributes:
         seeds: The number of seeds; 0 for no refit.
-        keep_defaults: Whether the defaults stay unless the winner is surely better. From two seeds
-            on, the trial with the defaults has validation runs as well. The final runs have the
-            winner's parameters only if it is better by more than one standard error.
+        keep_defaults: Whether the defaults stay unless the winner is better. From two seeds on, the
+            trial with the defaults has validation runs as well. The final runs have the winner's
+            parameters only if its mean is better.
         validation: Overrides of the validation runs, which measure the winner as the search did.
             `{seed}` is 0, 1, ...
         final: Overrides of the final runs, whose models are for use. `{best_step}` is the median

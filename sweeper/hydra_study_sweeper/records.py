@@ -149,9 +149,8 @@ class Comparison:
 
     @property
     def winner_stays(self) -> bool:
-        """Whether the winner is surely better: by more than one standard error."""
-        is_equal = math.isclose(self.better_by, self.standard_error)  # but for rounding
-        return self.better_by > self.standard_error and not is_equal
+        """Whether the winner is better in the mean over the seeds."""
+        return self.better_by > 0
 
 
 @dataclass(frozen=True)
@@ -160,7 +159,7 @@ class RefitRecord:
 
     Attributes:
         trial: The number of the trial that was trained again: the winner, or the one with the
-            defaults if the winner is not surely better.
+            defaults if the winner is not better.
         validation: The values of its validation runs, which are as in the search; null if there
             was no time for them.
         final: The values of the final runs, whose models are for use.

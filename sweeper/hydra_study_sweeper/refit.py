@@ -8,9 +8,8 @@ has no part in them: whether the final runs have the winner's parameters or the 
 of their steps, which is the median of the best steps (on a flat curve, the best step of a single
 run is chance), and the model to use, which is that of the seed with the median value.
 
-The defaults stay unless the winner is surely better, as the one-standard-error rule has it (Breiman
-et al., "Classification and Regression Trees", 1984). For that the trial with the defaults has
-validation runs too, with the same seeds, in a folder of its own.
+The defaults stay unless the winner is better, because the best of many may only be lucky. For that
+the trial with the defaults has validation runs too, with the same seeds, in a folder of its own.
 
 A study with little time has fewer seeds, and with fewer than two no comparison. Without time for a
 single pair of runs there is one final run, which is trained to the best step of the winner, and

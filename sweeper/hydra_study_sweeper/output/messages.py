@@ -137,14 +137,10 @@ def in_short(params: Mapping[str, Value]) -> str:
 
 
 def _verdict(comparison: Comparison) -> str:
-    by = f"{comparison.better_by:.4f}"
-    error = f"standard error {comparison.standard_error:.4f}"
+    by = f"{comparison.better_by:+.4f}, standard error {comparison.standard_error:.4f}"
     if comparison.winner_stays:
-        return f"the winner is better than the defaults by {by} ({error})"
-    return (
-        f"the winner is not surely better than the defaults (by {by}, {error}), so the final model "
-        "has the defaults"
-    )
+        return f"the winner is better than the defaults ({by})"
+    return f"the winner is not better than the defaults ({by}), so the final model has the defaults"
 
 
 def _values(best: BestTrial) -> str:
