@@ -174,9 +174,13 @@ class Bench:
         return study
 
     def judge(self, judges: Executor) -> None:
-        """Trains and tests the defaults and the winners, if that is not done yet."""
+        """Trains and tests the defaults and the winners, if that is not done yet.
+
+        The last winners of the studies come first, because they count the most.
+        """
         found = [self.recorded.defaults]
-        found += [winner for study in self.recorded.studies for winner in study.winners]
+        for share in reversed(range(len(SHARES))):
+            found += [study.winners[share] for study in self.recorded.studies]
         judged = [one.overrides for one in self.recorded.judged]
         missing = [one for n, one in enumerate(found) if one not in [*judged, *found[:n]]]
         trainings = [

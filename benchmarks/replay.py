@@ -241,10 +241,7 @@ def main() -> None:
             print_tried(names, options.repetitions, pool)
             return
         replays = [replays_of(name, options.repetitions, pool) for name in names]
-    real = {
-        name: studies for name in names if (studies := read_studies(name)) and studies.is_judged
-    }
-    write_page(replays, real)
+    write_page(replays, {name: studies for name in names if (studies := read_studies(name))})
 
 
 if __name__ == "__main__":

@@ -100,34 +100,39 @@ def lines(replays: Sequence[Replays]) -> Iterator[str]:
 
 def real_lines(name: str, real: Studies) -> Iterator[str]:
     """Yields the lines about real studies of a search space."""
-    rows, of_sweepers = [], {}
+    rows: list[list[str]] = []
+    of_sweepers = {}
     for sweeper in (STOCK, OURS):
-        studies = real.of(sweeper)
-        tests = np.array([[real.test(won) for won in study.winners] for study in studies])
-        kept = [real.test_if_defaults_stay(study.winners[-1]) for study in studies]
-        for study, test, if_kept in zip(studies, tests, kept, strict=True):
+        if not (studies := real.of(sweeper)):
+            continue
+        tests = [
+            [*map(real.test, study.winners), real.test_if_defaults_stay(study.winners[-1])]
+            for study in studies
+        ]
+        for study, accuracies in zip(studies, tests, strict=True):
             counts = [str(study.trials), str(study.pruned), f"{study.best:.4f}"]
-            accuracies = [f"{value:.4f}" for value in (*test, if_kept)]
-            rows.append([sweeper, str(study.seed), *counts, *accuracies])
-        if studies:
-            of_sweepers[sweeper] = tests
-            means = [np.mean([study.best for study in studies]), *tests.mean(0), np.mean(kept)]
-            rows.append([f"{sweeper}, mean", "", "", "", *(f"{mean:.4f}" for mean in means)])
+            rows.append([sweeper, str(study.seed), *counts, *map(_accuracy, accuracies)])
+        of_sweepers[sweeper] = np.array(tests)
+        means = [np.mean([study.best for study in studies]), *np.mean(tests, axis=0)]
+        rows.append([f"{sweeper}, mean", "", "", "", *map(_accuracy, means)])
     if len(of_sweepers) == 2:
         better = of_sweepers[OURS] - of_sweepers[STOCK]
         errors = better.std(0, ddof=1) / np.sqrt(len(better))
-        cells = [f"{m:+.4f} ± {e:.4f}" for m, e in zip(better.mean(0), errors, strict=True)]
-        rows.append(["ours minus stock, ± standard error", "", "", "", "", *cells, ""])
-    head = ["sweeper", "seed", "trials", "pruned", "best validation accuracy"]
+        cells = [
+            "" if np.isnan(mean) else f"{mean:+.4f} ± {error:.4f}"
+            for mean, error in zip(better.mean(0), errors, strict=True)
+        ]
+        rows.append(["ours minus stock, ± standard error", "", "", "", "", *cells])
     shares = [f"test, {share:.0%}" for share in SHARES]
-    default = real.judgement(real.defaults)
+    head = ["sweeper", "seed", "trials", "pruned", "best validation accuracy", *shares]
     yield from ["", f"### Real studies: {name}", ""]
-    yield from table([*head, *shares, "100%, with `keep_defaults`"], rows)
-    yield ""
-    yield (
-        f"The defaults have {np.mean(default.test):.4f} (mean of {len(default.test)} trainings). "
-        f"Trained by: {'; '.join(sorted({study.by for study in real.studies}))}."
-    )
+    yield from table([*head, "100%, with `keep_defaults`"], rows)
+    by = "; ".join(sorted({study.by for study in real.studies}))
+    yield from ["", f"The defaults have {_accuracy(real.test(real.defaults))}. Searched by: {by}."]
+
+
+def _accuracy(value: float) -> str:
+    return "" if np.isnan(value) else f"{value:.4f}"
 
 
 def accuracies(replays: Sequence[Replays]) -> Iterator[str]:

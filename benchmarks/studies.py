@@ -73,26 +73,22 @@ class Studies:
         )
 
     def test(self, overrides: Sequence[str]) -> float:
-        """Returns the mean test accuracy of a configuration."""
-        return float(np.mean(self.judgement(overrides).test))
+        """Returns the mean test accuracy of a configuration; NaN if it is not judged yet."""
+        judged = self.judgement(overrides)
+        return float(np.mean(judged.test)) if judged else np.nan
 
-    @property
-    def is_judged(self) -> bool:
-        """Whether the defaults and all winners are judged."""
-        judged = [one.overrides for one in self.judged]
-        wanted = [self.defaults, *(won for study in self.studies for won in study.winners)]
-        return all(overrides in judged for overrides in wanted)
-
-    def judgement(self, overrides: Sequence[str]) -> Judged:
-        """Returns how a configuration was judged."""
-        return next(one for one in self.judged if one.overrides == overrides)
+    def judgement(self, overrides: Sequence[str]) -> Judged | None:
+        """Returns how a configuration was judged, if it was."""
+        return next((one for one in self.judged if one.overrides == overrides), None)
 
     def test_if_defaults_stay(self, winner: Sequence[str]) -> float:
-        """Returns the expected test accuracy if the winner must be better than the defaults.
+        """Returns the expected test accuracy if the winner must be better; NaN if not judged yet.
 
         Each training is the test once, and the others decide. So no training decides about itself.
         """
         won, default = self.judgement(winner), self.judgement(self.defaults)
+        if not (won and default):
+            return np.nan
         better = np.subtract(won.validation, default.validation)
         tests = []
         for index, pair in enumerate(zip(won.test, default.test, strict=True)):
