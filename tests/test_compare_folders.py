@@ -113,6 +113,8 @@ def test_endless_nesting_is_left_out(name, tmp_path):
         {"space": None},
         {"refit": {}},
         {"refit": {"trial": "0"}},
+        {"best": []},
+        {"best": [{"number": 0, "values": [], "params": {}, "folder": None, "best_step": None}]},
         {"refit.final": {"mean": 0.5, "values": [0.5], "interval": None}},
         {"refit.final": {"mean": "x", "sd": None, "values": [0.5], "interval": None}},
         {"refit.final": {"mean": 0.5, "sd": None, "values": ["x"], "interval": None}},

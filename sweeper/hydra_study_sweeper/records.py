@@ -68,7 +68,9 @@ class BestTrial:
     best_step: int | None
 
     def __post_init__(self) -> None:
-        """Refuses a folder outside of the study."""
+        """Refuses a trial without values, and a folder outside of the study."""
+        if not self.values:
+            raise ValueError("the values of a best trial are missing")
         if self.folder is not None:
             _check_inside(self.folder)
 
@@ -229,6 +231,11 @@ class StudyRecord:
     best: list[BestTrial]
     refit: RefitRecord | None
     format: int = field(default=1)
+
+    def __post_init__(self) -> None:
+        """Refuses a refit of nothing."""
+        if self.refit and not self.best:
+            raise ValueError("there is a refit, and no best trial")
 
     @property
     def chosen(self) -> str | None:
