@@ -36,23 +36,6 @@ def metric_of(runs: Iterable[Run]) -> Metric:
     return metrics.pop() if len(metrics) == 1 else "accuracy"
 
 
-def quality(
-    run: Run, metric: Metric, most: float | None
-) -> tuple[float, bool, float, float, int, str]:
-    """Returns what runs are sorted by, the best first.
-
-    The validation metric, or `most` if that is less; among equals the trial that its study trained
-    again, then the metric itself, validation loss, and fewer parameters. Runs without a validation
-    part come last.
-    """
-    value, loss = run.validation(metric), run.result.val_loss
-    if value is None or loss is None:
-        return (math.inf, True, 0, math.inf, 0, str(run.folder))
-    parameters = run.result.parameters
-    at_most = value if most is None else min(value, most)
-    return (-at_most, run.refit is None, -value, loss, parameters, str(run.folder))
-
-
 def rank(runs: Iterable[Run]) -> dict[str, list[Ranked]]:
     """Ranks runs within their tasks, which are sorted by name."""
     return {task: _ranked(of_task) for task, of_task in sorted(by_task(runs).items())}
@@ -74,17 +57,25 @@ def by_task(runs: Iterable[Run]) -> dict[str, list[Run]]:
 
 
 def _ranked(runs: Sequence[Run]) -> list[Ranked]:
+    """Ranks the runs of a task by the validation metric, then by loss and number of parameters.
+
+    No trial ranks above the one that its study trained again: a better value was luck. Runs without
+    a validation part come last.
+    """
     metric = metric_of(runs)
-    # No trial is above the one that its study trained again: a better value was luck.
     again = {run.study.folder: run.validation(metric) for run in runs if run.study and run.refit}
 
-    def place_of(run: Run) -> tuple[float, bool, float, float, int, str]:
-        return quality(run, metric, again.get(run.study.folder) if run.study else None)
+    def order(run: Run) -> tuple[float, bool, float, float, int, str]:
+        value, loss = run.validation(metric), run.result.val_loss
+        if value is None or loss is None:
+            return (math.inf, True, 0, math.inf, 0, str(run.folder))
+        most = again.get(run.study.folder) if run.study else None
+        counted = value if most is None else min(value, most)
+        return (-counted, run.refit is None, -value, loss, run.result.parameters, str(run.folder))
 
-    ordered = sorted(runs, key=place_of)
     return [
         Ranked(None if run.val_accuracy is None else place, run)
-        for place, run in enumerate(ordered, start=1)
+        for place, run in enumerate(sorted(runs, key=order), start=1)
     ]
 
 
