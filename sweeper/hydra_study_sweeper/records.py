@@ -185,6 +185,11 @@ class RefitRecord:
         return self.comparison.winner if self.comparison else self.trial
 
     @property
+    def has_defaults(self) -> bool:
+        """Whether the defaults were trained again, and not the winner."""
+        return self.trial != self.winner
+
+    @property
     def of_winner(self) -> SeedValues | None:
         """The values of the winner's validation runs."""
         return self.comparison.of_winner if self.comparison else self.validation
@@ -240,9 +245,8 @@ class StudyRecord:
     @property
     def chosen(self) -> str | None:
         """The folder of the trial that was trained again; without a refit, of the best trial."""
-        compared = self.refit and self.refit.comparison
-        if compared and not compared.winner_stays:
-            return compared.folder
+        if self.refit and self.refit.comparison and self.refit.has_defaults:
+            return self.refit.comparison.folder
         return self.best[0].folder if self.best else None
 
 

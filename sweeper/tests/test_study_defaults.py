@@ -23,6 +23,7 @@ FINAL = "hydra.sweeper.refit.final=['name=final-{seed}']"
 BETTER = [SPACE, FINAL, "hydra.sweeper.refit.validation=['name=validate-{seed}']"]
 # Every validation run has the value 1, so that the winner was only lucky.
 LUCKY = [SPACE, FINAL, "hydra.sweeper.refit.validation=['name=validate-{seed}','outcome=one']"]
+WORSE = "hydra.sweeper.refit.validation=['name=validate-{seed}','outcome=opposite']"
 COMMAND = ("hydra.sweeper.n_trials=2", "hydra.sweeper.refit.seeds=2")
 KEEP_WEIGHTS = "hydra.sweeper.weights=[app.log]"
 
@@ -208,15 +209,17 @@ def test_a_study_without_time_left_decides_as_before(sweep, tmp_path):
 
 
 def test_a_continued_study_measures_the_defaults_once(sweep, tmp_path):
-    command = (*COMMAND, *LUCKY, KEEP_WEIGHTS)
+    command = (*COMMAND, *BETTER[:2], WORSE, KEEP_WEIGHTS)
     for points in ("{x:0.7}", "{x:0.7},{x:0.9}"):
         more = (
             f"hydra.sweeper.enqueue=[{points}]",
             f"hydra.sweeper.n_trials={1 + points.count('x')}",
         )
-        assert sweep(*command, *more).returncode == 0
+        done = sweep(*command, *more)
+        assert done.returncode == 0, done.stdout
     refit = study_of(tmp_path)["refit"]
     assert (refit["trial"], refit["comparison"]["winner"]) == (0, 2)
+    assert "the winner is worse than the defaults by 0.4000 (standard error 0.0000)" in done.stdout
     assert len(roles_of(tmp_path, 0)) == 4, "neither measured nor trained for use again"
     assert roles_of(tmp_path, 2) == 2 * ["validation"]
     assert weights_of(tmp_path) == [refit["model"]["folder"]]

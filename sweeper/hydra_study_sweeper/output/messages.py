@@ -31,7 +31,7 @@ def describe_outcome(trials: Trials, record: StudyRecord) -> Iterator[str]:
         yield from fold(f"{INDENT}{in_short(best.params)}", INDENT)
     refit = record.refit
     if record.best:
-        whose = "its" if refit is None or refit.trial == refit.winner else "the defaults'"
+        whose = "the defaults'" if refit and refit.has_defaults else "its"
         yield f"{whose} exact configuration: {StudyPaths(folder).best}"
     if refit:
         if refit.of_winner:
@@ -76,7 +76,7 @@ def outcome_in_short(record: StudyRecord, names: NamesConf) -> str:
     best = f"{names.value} of the best trial {' or '.join(map(_values, record.best))}"
     if (refit := record.refit) is None:
         return best
-    of_defaults = "" if refit.trial == refit.winner else " of the defaults"
+    of_defaults = " of the defaults" if refit.has_defaults else ""
     return f"{best}, {names.final}{of_defaults} {_spread(refit.final)}"
 
 

@@ -75,6 +75,7 @@ OUTCOMES = {
     "x": lambda cfg: cfg.x,
     "near": lambda cfg: cfg.x + cfg.y,
     "one": lambda cfg: 1,
+    "opposite": lambda cfg: 1 - cfg.x,
     "surrogate": surrogate,
     "unreadable": unreadable,
     "product": lambda cfg: cfg.x * cfg.size,
