@@ -56,8 +56,8 @@ class Budget:
 
         Args:
             winner: The times of the best trial.
-            defaults: Those of the trial that it is compared with, which takes two seeds; 0 if
-                there is no time for them.
+            defaults: Those of the trial with the defaults, if both are compared. That takes two
+                seeds, so the answer is never 1.
         """
         beside = None if defaults is None else defaults.in_full
         return self._fitting(self.ends - time.time(), winner.in_full, beside)
