@@ -123,10 +123,9 @@ def _compare(refit: RefitRuns, rival: RefitRuns, search: Trials) -> Comparison |
     seeds = [seed for seed in winner if seed in defaults]
     if len(seeds) < 2:
         log.warning(
-            "the winner is not compared with the defaults: that takes validation runs of both "
-            "with two seeds; of the winner there are %d, of the defaults %d",
-            len(winner),
-            len(defaults),
+            "the winner is not compared with the defaults: that takes two seeds with validation "
+            "runs of both; there is %s",
+            "one" if seeds else "none",
         )
         return None
     of_winner = [winner[seed].values[0] for seed in seeds]
