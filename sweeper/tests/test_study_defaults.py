@@ -220,7 +220,9 @@ def test_a_continued_study_measures_the_defaults_once(sweep, tmp_path):
         assert done.returncode == 0, done.stdout
     refit = study_of(tmp_path)["refit"]
     assert (refit["trial"], refit["comparison"]["winner"]) == (0, 2)
-    assert "the winner is worse than the defaults by 0.4000 (standard error 0.0000)" in done.stdout
+    assert (
+        "the winner is not better than the defaults (-0.4000, standard error 0.0000)" in done.stdout
+    )
     assert len(roles_of(tmp_path, 0)) == 4, "neither measured nor trained for use again"
     assert roles_of(tmp_path, 2) == 2 * ["validation"]
     assert weights_of(tmp_path) == [refit["model"]["folder"]]
