@@ -98,7 +98,7 @@ def train(config: Config) -> dict[str, list[float]]:
     return curves if device.type == "cpu" else curves | {"seconds": []}
 
 
-def by_of(device: str) -> str:
+def trained_by(device: str) -> str:
     """Says what trains: revision, torch and device."""
     name = describe(choose_device(device))
     return f"{git_revision()}; torch {torch.__version__}; {name}"
@@ -120,7 +120,7 @@ def main() -> None:
     options = parser.parse_args()
     path, space = path_of(options.name), space_of(options.name)
     runs, fixed = read_runs(path), [*SEARCHES[options.name], f"device={options.device}"]
-    by = by_of(options.device)
+    by = trained_by(options.device)
     left = missing(space, runs, options.configurations)
     running: set[Future[Run]] = set()
     with ProcessPoolExecutor(options.workers, get_context("spawn")) as pool:

@@ -27,7 +27,7 @@ import numpy as np
 import timed_run
 from arms import OURS, STOCK
 from csv_folder import REPO
-from curves import by_of, train
+from curves import train, trained_by
 from hydra_study_sweeper.files import write_record
 from hydra_study_sweeper.space.points import as_overrides
 from omegaconf import OmegaConf
@@ -160,7 +160,7 @@ class Bench:
         study = Study(
             seed,
             sweeper,
-            by_of(self.device),
+            trained_by(self.device),
             seconds,
             len(within),
             len(within) - len(values),

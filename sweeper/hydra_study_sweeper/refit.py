@@ -23,10 +23,15 @@ from optuna.trial import FrozenTrial, TrialState
 from hydra_study_sweeper.intervals import advantage, seed_values
 from hydra_study_sweeper.output.outcome import below
 from hydra_study_sweeper.output.queue import Queue
-from hydra_study_sweeper.paths import StudyPaths
 from hydra_study_sweeper.plan import StudyPlan
 from hydra_study_sweeper.records import Comparison, RefitRecord
-from hydra_study_sweeper.refit_runs import BEST_STEP, ROLES, RefitRuns, median_best_step
+from hydra_study_sweeper.refit_runs import (
+    BEST_STEP,
+    ROLES,
+    RefitRuns,
+    median_best_step,
+    was_begun,
+)
 from hydra_study_sweeper.storage.trials import Trials, took
 from hydra_study_sweeper.workers.pool import Pool
 
@@ -61,28 +66,37 @@ def refit_winner(
     needs_best_step = any(BEST_STEP in override for override in plan.options.refit.final)
     if needs_best_step and plan.worker.repeats.count == 1:
         median_best_step(search, [winner])  # raises before anything runs
-    defaults = _rival(plan, search, winner)
-    seeds, of_defaults = _seeds(plan, winner, defaults)
-    refit = RefitRuns(plan, winner, seeds, pool, queue)
-    rival, comparison, step = None, None, None
+    defaults = _defaults(plan, search, winner)
+    seeds, seeds_of_defaults = _seeds(plan, winner, defaults)
+    kept = RefitRuns(plan, winner, seeds, pool, queue)
+    other: RefitRuns | None = None
     # Without time for their runs, the defaults may have been measured before.
-    if defaults and (of_defaults or StudyPaths(plan.spec.folder).refit(defaults.number).exists()):
-        rival = RefitRuns(plan, defaults, of_defaults, pool, queue)
-    kept, other = refit, rival
-    if rival is None and not needs_best_step:
-        refit.run("validation and final runs", refit.planned(ROLES))
-    else:
-        refit.run("validation runs", refit.planned(["validation"]), then=seeds + of_defaults)
-        if rival:
-            refit.by_seed("validation")  # raises if none ended well: there is nothing to compare
-            runs = rival.planned(["validation"])
-            rival.run("validation runs of the defaults", runs, then=seeds)
-            comparison = _compare(refit, rival, search)
-            if comparison and not comparison.winner_stays:
-                kept, other = rival, refit
-        step = kept.step_to_train_to() if needs_best_step else None
-        to = "" if step is None else f", to {plan.spec.names.step} {step}"
-        kept.run(f"final runs{to}", kept.planned(["final"], step))
+    if defaults and (seeds_of_defaults or was_begun(plan, defaults)):
+        other = RefitRuns(plan, defaults, seeds_of_defaults, pool, queue)
+    roles, comparison, step = ROLES, None, None
+    if other or needs_best_step:
+        then = seeds + seeds_of_defaults
+        kept.run("validation runs", kept.planned(["validation"]), then)
+        roles = ("final",)
+    if other:
+        kept.required("validation")  # raises if none ended well: there is nothing to compare
+        other.run("validation runs of the defaults", other.planned(["validation"]), then=seeds)
+        comparison = _compare(kept, other, search)
+        if comparison and not comparison.winner_stays:
+            kept, other = other, kept
+    if needs_best_step:
+        step = kept.step_to_train_to()
+    to = "" if step is None else f", to {plan.spec.names.step} {step}"
+    kept.run(f"{' and '.join(roles)} runs{to}", kept.planned(roles, step))
+    chosen, failed = _chosen(kept, other, joined=joined)
+    return kept.record(chosen, step, failed, comparison)
+
+
+def _chosen(kept: RefitRuns, other: RefitRuns | None, *, joined: bool) -> tuple[FrozenTrial, int]:
+    """Returns the final run whose model is for use, and how many runs failed.
+
+    The weights of all others are deleted, if none failed.
+    """
     chosen = kept.choose()
     if kept.lacks_model(chosen, joined):
         kept.repeat(chosen)
@@ -94,10 +108,10 @@ def refit_winner(
         kept.delete_other_weights(chosen)
         if other:
             other.delete_weights_of_validation()
-    return kept.record(chosen, step, failed, comparison)
+    return chosen, failed
 
 
-def _rival(plan: StudyPlan, search: Trials, winner: FrozenTrial) -> FrozenTrial | None:
+def _defaults(plan: StudyPlan, search: Trials, winner: FrozenTrial) -> FrozenTrial | None:
     """Returns the trial with the defaults, if the winner has to be better than it.
 
     One that failed or was pruned has lost already.
@@ -117,9 +131,9 @@ def _seeds(plan: StudyPlan, winner: FrozenTrial, defaults: FrozenTrial | None) -
     return (both, both) if both else (budget.fitting_seeds(took(winner)), 0)
 
 
-def _compare(refit: RefitRuns, rival: RefitRuns, search: Trials) -> Comparison | None:
+def _compare(of_winner: RefitRuns, of_defaults: RefitRuns, search: Trials) -> Comparison | None:
     """Compares the winner with the defaults by the seeds with which both were measured."""
-    winner, defaults = refit.complete("validation"), rival.complete("validation")
+    winner, defaults = of_winner.complete("validation"), of_defaults.complete("validation")
     seeds = [seed for seed in winner if seed in defaults]
     if len(seeds) < 2:
         log.warning(
@@ -128,16 +142,16 @@ def _compare(refit: RefitRuns, rival: RefitRuns, search: Trials) -> Comparison |
             "one" if seeds else "none",
         )
         return None
-    of_winner = [winner[seed].values[0] for seed in seeds]
-    of_defaults = [defaults[seed].values[0] for seed in seeds]
+    values = [winner[seed].values[0] for seed in seeds]
+    default_values = [defaults[seed].values[0] for seed in seeds]
     maximize = search.spec.directions[0] == "maximize"
-    better_by, error = advantage(of_winner, of_defaults, maximize=maximize)
+    better_by, error = advantage(values, default_values, maximize=maximize)
     return Comparison(
-        winner=refit.trial.number,
-        defaults=rival.trial.number,
-        folder=below(search, rival.trial),
-        of_winner=seed_values(of_winner),
-        of_defaults=seed_values(of_defaults),
+        winner=of_winner.trial.number,
+        defaults=of_defaults.trial.number,
+        folder=below(search, of_defaults.trial),
+        of_winner=seed_values(values),
+        of_defaults=seed_values(default_values),
         better_by=better_by,
         standard_error=error,
     )

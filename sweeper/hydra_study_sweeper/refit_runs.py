@@ -77,7 +77,7 @@ class RefitRuns:
         if (budget := plan.spec.budget) and not seeds:
             spec = replace(self._worker.spec, budget=budget.for_a_final_run(took(trial)))
             self._worker = replace(self._worker, spec=spec)
-        begun = existing_study(self._worker.spec, None) is not None
+        begun = was_begun(plan, trial)
         self._worker.spec.folder.mkdir(exist_ok=True)
         self._trials = Trials(self._worker.spec, begun=begun)
         wait_for_others(self._trials)
@@ -144,14 +144,14 @@ class RefitRuns:
         """
         study = self._trials.study
         if TRAIN_TO not in study.user_attrs:
-            measured = self.by_seed("validation").values() or [self.trial]
+            measured = self.required("validation").values() or [self.trial]
             study.set_user_attr(TRAIN_TO, median_best_step(self._trials, measured))
         step: int = study.user_attrs[TRAIN_TO]
         return step
 
     def choose(self) -> FrozenTrial:
         """Returns the final run of the seed with the median validation value (the lower of two)."""
-        validated, final = self.by_seed("validation"), self.by_seed("final")
+        validated, final = self.required("validation"), self.required("final")
         usable = [trial for seed, trial in validated.items() if seed in final]
         if not usable:
             return next(iter(final.values()))
@@ -182,7 +182,7 @@ class RefitRuns:
         self, chosen: FrozenTrial, step: int | None, failed: int, comparison: Comparison | None
     ) -> RefitRecord:
         """Returns what came of it."""
-        values = {role: [trial.value for trial in self.by_seed(role).values()] for role in ROLES}
+        values = {role: [trial.value for trial in self.required(role).values()] for role in ROLES}
         folder = None
         if self._is_here(chosen):
             folder = str(self._trials.folder_of(chosen).relative_to(self._plan.spec.folder))
@@ -203,7 +203,7 @@ class RefitRuns:
         runs = {run.user_attrs[SEED]: run for run in complete if run.user_attrs[ROLE] == role}
         return dict(sorted(runs.items()))
 
-    def by_seed(self, role: Role) -> dict[int, FrozenTrial]:
+    def required(self, role: Role) -> dict[int, FrozenTrial]:
         """Returns the complete runs, of which there must be one.
 
         Raises:
@@ -219,6 +219,12 @@ class RefitRuns:
             f"{reasons[-1] if reasons else 'none ended'}; the folder is {self._trials.paths.folder}"
             "; the same command tries again"
         )
+
+
+def was_begun(plan: StudyPlan, trial: FrozenTrial) -> bool:
+    """Returns whether there is a refit of a trial already."""
+    spec = refit_spec(plan.spec, StudyPaths(plan.spec.folder).refit(trial.number))
+    return existing_study(spec, None) is not None
 
 
 def _worker(plan: StudyPlan, trial: FrozenTrial) -> Worker:
