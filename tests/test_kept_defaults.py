@@ -40,6 +40,11 @@ def test_the_trial_that_was_trained_again_ranks_first_and_shows_the_test(kept, c
     assert second["refit_test"] is None
 
 
+def test_compare_says_why_the_accuracies_are_not_in_order(kept, rnnclf, tmp_path):
+    said = rnnclf("compare", cwd=tmp_path).stderr
+    assert f"sample: no trial ranks above {STUDY / '0'}, which its study kept" in said
+
+
 def test_its_final_model_is_picked(kept, rnnclf, tmp_path):
     assert not (tmp_path / STUDY / "0" / "model.safetensors").exists(), "only those of the winner"
     done = rnnclf("pick", cwd=tmp_path)

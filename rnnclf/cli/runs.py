@@ -96,6 +96,11 @@ def compare(
             tables[task] = with_significance(tables[task], ranked)
         if more and not top:
             echo(f"{task}: {more} more; --top N lists more", err=True)
+        for one in ranked:
+            if one.run.refit and one.run.refit.has_defaults:
+                echo(
+                    f"{task}: no trial ranks above {one.run.folder}, which its study kept", err=True
+                )
     width = WIDEST if wide or not sys.stdout.isatty() else shutil.get_terminal_size().columns
     echo(render(tables, kind, width=width), nl=False)
 
