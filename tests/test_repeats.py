@@ -79,7 +79,7 @@ def test_runs_of_a_trial_have_other_validation_texts_and_are_one_row(run_py, rnn
         rnnclf("evaluate", str(Path(winner["folder"]).parent / "1"), cwd=tmp_path).returncode == 0
     )
     validate = load(folder / f"refit-of-{Path(winner['folder']).parent.name}" / "0" / "config.yaml")
-    assert validate.dataset.validation_seed == 10, "no part that the search has had"
+    assert validate.dataset.validation_seed == 1000, "no part that the search has had"
     report = tmp_path / "report.html"
     assert rnnclf("report", str(folder), "--output", str(report)).returncode == 0
     assert "<h3>Study" in report.read_text(encoding="utf-8")
