@@ -131,15 +131,18 @@ class Bench:
                 *("hydra/sweeper=optuna", "hydra.sweeper.n_jobs=1", *fixed),
                 *(f"hydra.sweeper.n_trials={TRIALS}", "hydra.sweeper.direction=maximize"),
                 *(f"hydra.sweeper.sampler.seed={seed}", f"hydra.sweep.dir={folder}"),
-                *(
-                    f"device={self.device}",
-                    *(f"{key}={values}" for key, values in self.space.items()),
-                ),
+                f"device={self.device}",
+                *(f"{key}={values}" for key, values in self.space.items()),
             )
         return trials_of(folder)
 
     def search_ours(self, seed: int, seconds: float | None) -> list[Trial]:
-        """Runs a study until it has taken the CPU seconds; without them, of so many trials."""
+        """Runs a study.
+
+        Args:
+            seed: Of the sampler.
+            seconds: CPU seconds that it must have taken; None for a study of 40 trials.
+        """
         folder = self.folder / str(seed) / "ours"
         trials = trials_of(folder)
         while len(trials) < TRIALS or (seconds and trials[-1].ended < seconds):
@@ -153,7 +156,7 @@ class Bench:
         return trials
 
     def add(self, seed: int, sweeper: str, trials: Sequence[Trial], seconds: float | None) -> Study:
-        """Records a study, up to its end or to a time in seconds."""
+        """Records a study as it was after some CPU seconds; None for all of it."""
         seconds = seconds or trials[-1].ended
         within = [trial for trial in trials if trial.ended <= seconds]
         values = [trial.value for trial in within if trial.value is not None]
