@@ -49,7 +49,7 @@ class RayPruner(optuna.pruners.BasePruner):
 
 
 def arms_of(space: Space, known: Sequence[Point]) -> dict[str, Arm]:
-    """Returns the searches by name.
+    """Returns the searches by name; the winner of each is its best trial.
 
     Args:
         space: What is searched.
@@ -57,7 +57,7 @@ def arms_of(space: Space, known: Sequence[Point]) -> dict[str, Arm]:
     """
     trial_0 = space.first[:1]
     sampler = _made_of(OmegaConf.create(SAMPLERS["default"]))
-    ours = Arm(sampler, _pruner("asha"), trial_0, known, keeps_defaults=True)
+    ours = Arm(sampler, _pruner("asha"), trial_0, known)
     return {
         STOCK: Arm(_made_of(OmegaConf.structured(TPESamplerConfig)), in_batches=True),
         "Optuna, median": Arm(_tpe, MedianPruner),
@@ -66,16 +66,12 @@ def arms_of(space: Space, known: Sequence[Point]) -> dict[str, Arm]:
         ),
         "random": Arm(_random),
         "random, halving": Arm(_random, _pruner("asha")),
-        OURS: ours,
-        BEST_TRIAL: replace(ours, keeps_defaults=False),
+        BEST_TRIAL: ours,
     } | ({"ours, cold": replace(ours, known=())} if known else {})
 
 
 def tried_arms(space: Space, known: Sequence[Point]) -> dict[str, Arm]:
-    """Returns variants of our search by name, the search itself first; see `arms_of`.
-
-    The best trial wins in all of them.
-    """
+    """Returns variants of our search by name, the search itself first; see `arms_of`."""
     ours = arms_of(space, [])[BEST_TRIAL]
     plain = replace(ours, pruner=_pruner("none"))
     return {

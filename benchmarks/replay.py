@@ -18,7 +18,7 @@ from multiprocessing import get_context
 
 import numpy as np
 import optuna
-from arms import OURS, STOCK, arms_of, tried_arms
+from arms import BEST_TRIAL, OURS, STOCK, arms_of, tried_arms
 from comparisons import Replays
 from hydra_study_sweeper.space.points import Point
 from portfolio import SIZE, known_elsewhere
@@ -33,7 +33,6 @@ from winners import is_better, raced, winner
 WORKERS = (1, 2, 4, 16)
 FULL_TRIALS = 40
 STEPS = 12  # of the time, at which the winner so far is looked at
-CHECKED = (STOCK, OURS)
 SAMPLED = 4096  # points, of which the best is what could be found
 FOLDS = 7  # not 8, because each eighth configuration is a repeated one
 OFTENER = 4  # repetitions, where p-values are wanted: in the shared spaces, with 2 workers
@@ -86,10 +85,24 @@ def compared(scene: Scene) -> dict[str, Arm]:
     return arms_of(scene.space, scene.known[:SIZE])
 
 
-def replay(job: tuple[str, str, int, int]) -> Array:
-    """Runs one search; returns the quality of the winner at each step of its time.
+@dataclass(frozen=True)
+class Replayed:
+    """A search that was replayed.
 
-    A search without a complete trial has the quality of trial 0, which needs no search.
+    Attributes:
+        won: The quality of the winner at each step of the time.
+        kept: Likewise, where the defaults stay unless the winner is better in new trainings.
+        told: The best value, how many trials ended, and how many of them were pruned: what a real
+            study can be compared with.
+    """
+
+    won: Array
+    kept: Array
+    told: tuple[float, int, int]
+
+
+def replay(job: tuple[str, str, int, int]) -> Replayed:
+    """Runs one search. As long as it has no complete trial, trial 0 is its winner.
 
     Args:
         job: Names of the curves and of the arm, number of workers, and seed.
@@ -108,11 +121,14 @@ def replay(job: tuple[str, str, int, int]) -> Array:
         won = [raced(arm, ended, train, workers, float(time)) for time in times]
     else:
         won = [winner(ended, float(time)) for time in times]
-    if arm.keeps_defaults:
-        won = _kept(won, arm.first[0], train)
-    points = [point for point in won if point is not None]
-    qualities = iter(scene.world.quality(points) if points else ())
-    return np.array([scene.default if point is None else next(qualities) for point in won])
+    kept = _kept(won, arm.first[0], train) if arm_name == BEST_TRIAL else won
+    values = [trial.value for trial in ended if trial.value is not None]
+    easier = scene.world.recorded.effects[0, 0, -1]  # the validation part of a real study
+    return Replayed(
+        _qualities(won, scene),
+        _qualities(kept, scene),
+        (max(values, default=np.nan) + easier, len(ended), len(ended) - len(values)),
+    )
 
 
 def _kept(
@@ -127,23 +143,11 @@ def _kept(
     return kept
 
 
-def check(job: tuple[str, str, int]) -> Array:
-    """Runs a search by one worker, which a real study can be compared with.
-
-    Args:
-        job: Names of the curves and of the arm, and seed.
-
-    Returns:
-        The best value, how many trials ended, and how many of them were pruned.
-    """
-    name, arm_name, seed = job
-    scene = scene_of(name)
-    train = partial(scene.world.train, random=np.random.default_rng(seed))
-    arm = compared(scene)[arm_name]
-    trials = search(arm, scene.space.dimensions, train, 1, FULL_TRIALS * scene.seconds, seed)
-    values = [trial.value for trial in trials if trial.value is not None]
-    easier = scene.world.recorded.effects[0, 0, -1]  # the validation part of a real study
-    return np.array([max(values) + easier, len(trials), len(trials) - len(values)])
+def _qualities(points: Sequence[Point | None], scene: Scene) -> Array:
+    """Returns the qualities of points, and that of trial 0 for None."""
+    there = [point for point in points if point is not None]
+    qualities = iter(scene.world.quality(there) if there else ())
+    return np.array([scene.default if point is None else next(qualities) for point in points])
 
 
 def errors_of(name: str) -> dict[str, tuple[float, float]]:
@@ -188,16 +192,24 @@ def replays_of(name: str, repetitions: int, pool: ProcessPoolExecutor) -> Replay
     """Runs all searches against recorded curves."""
     scene = scene_of(name)
     arms = list(compared(scene))
-    quality = {}
+    place = arms.index(BEST_TRIAL)
+    quality, checks = {}, {}
     for workers in WORKERS:
         count = repetitions * (OFTENER if workers == SHOWN and name in SHARED else 1)
         jobs = [(name, arm, workers, seed) for arm in arms for seed in range(count)]
-        found = np.array(list(pool.map(replay, jobs, chunksize=8)))
-        quality[workers] = found.reshape(len(arms), count, STEPS)
+        replayed = list(pool.map(replay, jobs, chunksize=8))
+        found = [replayed[start : start + count] for start in range(0, len(jobs), count)]
+        won = np.array([[one.won for one in of_arm] for of_arm in found])
+        quality[workers] = np.insert(won, place, [one.kept for one in found[place]], axis=0)
+        if workers == 1:
+            checks = {
+                STOCK: np.array([one.told for one in found[arms.index(STOCK)]]),
+                OURS: np.array([one.told for one in found[place]]),
+            }
     runs = read_runs(path_of(name))
     return Replays(
         name,
-        arms,
+        [*arms[:place], OURS, *arms[place:]],
         quality,
         best=scene.best,
         default=scene.default,
@@ -205,10 +217,7 @@ def replays_of(name: str, repetitions: int, pool: ProcessPoolExecutor) -> Replay
         on_cpu=[max(run.test_accuracy) for run in runs if run.seconds],
         on_gpu=[max(run.test_accuracy) for run in runs if not run.seconds],
         errors=errors_of(name),
-        checks={
-            arm: np.array(list(pool.map(check, [(name, arm, seed) for seed in range(repetitions)])))
-            for arm in CHECKED
-        },
+        checks=checks,
     )
 
 
@@ -216,7 +225,7 @@ def print_tried(names: Sequence[str], repetitions: int, pool: ProcessPoolExecuto
     """Prints what variants of our search reach after 25, 50 and 100 % of the time."""
     arms = list(tried_arms(space_of(names[0]), []))
     jobs = [(name, arm, SHOWN, n) for arm in arms for name in names for n in range(repetitions)]
-    quality = np.array(list(pool.map(replay, jobs, chunksize=4)))
+    quality = np.array([one.won for one in pool.map(replay, jobs, chunksize=4)])
     quality = quality.reshape(len(arms), len(names), repetitions, STEPS)
     shown = quality[..., [STEPS // 4 - 1, STEPS // 2 - 1, -1]]
     error = np.sqrt((shown.var(2, ddof=1) / repetitions).sum(1)) / len(names)

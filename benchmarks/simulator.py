@@ -165,7 +165,6 @@ class Arm:
         rungs: The first rung, and by which factor the next is higher. A trial waits at each rung,
             and goes on from there as soon as it is promising; None for a pruner.
         finalists: How many of the best trials are trained anew before one wins.
-        keeps_defaults: Whether the winner must be better than trial 0 in new trainings.
     """
 
     sampler: Callable[[int], optuna.samplers.BaseSampler]
@@ -177,7 +176,6 @@ class Arm:
     keeps_pruned: bool = False
     rungs: tuple[int, int] | None = None
     finalists: int = 1
-    keeps_defaults: bool = False
 
 
 @dataclass(frozen=True)
