@@ -129,9 +129,11 @@ class StudySweeperConf(StockOptions):
         max_failures: The study stops when this many trials in a row fail in the same way.
         enqueue: Points to try after trial 0, which has the defaults. Each is a mapping of keys to
             values; the other keys have their defaults.
-        warm_start: Points that are good elsewhere, to try after those of `enqueue`. Each is such a
-            mapping, or the folder of an earlier study, for its best trial. A key that is not
-            searched is ignored; a point outside the space is left out. Their trials are not pruned.
+        warm_start: What is known before. An entry is a point that is good elsewhere, to try after
+            those of `enqueue`, or the folder of an earlier study, for its best trial. If that study
+            differs in the values of what is searched alone, the sampler knows all its trials that
+            are within the space. A key that is not searched is ignored; a point outside the space
+            is left out. Trials of these points are not pruned.
         keep: The number of the best trials that keep the files that match `weights`.
         weights: Patterns of large files in the trials' folders, for example `*.safetensors`.
         ignore: Keys that may change when a study is continued, such as folders and devices.

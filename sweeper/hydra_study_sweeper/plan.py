@@ -46,9 +46,9 @@ from hydra_study_sweeper.space.points import (
     random_points,
 )
 from hydra_study_sweeper.space.repeats import refuse_replaced_keys, repeats_of
-from hydra_study_sweeper.space.warm_start import warm_points
 from hydra_study_sweeper.storage.existing import seconds_spent
 from hydra_study_sweeper.storage.opening import refuse_password
+from hydra_study_sweeper.storage.warm_start import WarmStart, warm_start
 from hydra_study_sweeper.workers.launch import number_of_workers
 from hydra_study_sweeper.workers.samplers import check_makeable
 from hydra_study_sweeper.workers.worker import Worker
@@ -73,7 +73,7 @@ class StudyPlan:
         options: `hydra.sweeper`, resolved.
         fingerprint: What must be the same when the study is continued.
         first: Points to try first.
-        known: Those of them that are known to be good, whose trials are not pruned.
+        known: What is known before; its points are in `first`, and their trials are not pruned.
         warnings: What the user should know before it starts.
         samples: Some points of the space.
         defaults: The point with the defaults; None if they do not decide all of a trial.
@@ -85,7 +85,7 @@ class StudyPlan:
     options: DictConfig
     fingerprint: Fingerprint
     first: list[Point]
-    known: list[Point]
+    known: WarmStart
     warnings: list[str]
     samples: list[Point]
     defaults: Point | None
@@ -247,14 +247,12 @@ def _plan(
     refuse_password(options.storage)
     first, warnings = first_points(bases, dimensions, options.enqueue)
     defaults = first[0]
-    known, left_out = warm_points(bases, dimensions, options.warm_start)
-    first += [point for point in known if point not in first]
-    warnings += left_out
     n_trials, sampler = options.n_trials, options.sampler
-    if sampler["_target_"] == GRID:
+    is_grid = sampler["_target_"] == GRID
+    if is_grid:
         # Its points are queued: Optuna's grid sampler does not know conditions, and two workers
         # may draw the same point.
-        first, known = grid(dimensions), []
+        first = grid(dimensions)
         n_trials = min(n_trials, len(first))
         sampler = OmegaConf.create({"_target_": "optuna.samplers.RandomSampler"})
     composer = TrialComposer(bases, dimensions, _function(options, "custom_search_space"))
@@ -284,6 +282,11 @@ def _plan(
         worker.repeats,
         options.custom_search_space,
     )
+    known = warm_start(options, worker.spec, of_study, bases, dimensions)
+    if is_grid:
+        known = WarmStart()
+    first += [point for point in known.points if point not in first]
+    warnings += known.notes
     whole = defaults if trial_0 == defaults else None
     return StudyPlan(worker, config, options, of_study, first, known, warnings, samples, whole)
 

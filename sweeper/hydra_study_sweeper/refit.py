@@ -18,7 +18,7 @@ ends with the time.
 
 import logging
 
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
 
 from hydra_study_sweeper.intervals import advantage, seed_values
 from hydra_study_sweeper.output.outcome import below
@@ -118,8 +118,7 @@ def _defaults(plan: StudyPlan, search: Trials, winner: FrozenTrial) -> FrozenTri
     """
     if not plan.compares or winner.params == plan.defaults:
         return None
-    complete = search.in_state(TrialState.COMPLETE)
-    return next((trial for trial in complete if trial.params == plan.defaults), None)
+    return next((trial for trial in search.ranked() if trial.params == plan.defaults), None)
 
 
 def _seeds(plan: StudyPlan, winner: FrozenTrial, defaults: FrozenTrial | None) -> tuple[int, int]:

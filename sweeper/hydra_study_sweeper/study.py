@@ -38,7 +38,7 @@ from hydra_study_sweeper.printable import counted
 from hydra_study_sweeper.records import RefitRecord, StudyRecord, read_study
 from hydra_study_sweeper.refit import refit_winner
 from hydra_study_sweeper.reporting import KNOWN
-from hydra_study_sweeper.space.fingerprint import Fingerprint, differences
+from hydra_study_sweeper.space.fingerprint import ATTRIBUTE, SPACE, Fingerprint, differences
 from hydra_study_sweeper.storage.existing import (
     INSTEAD,
     existing_study,
@@ -54,7 +54,6 @@ from hydra_study_sweeper.workers.launch import run_trials, wait_for_others
 from hydra_study_sweeper.workers.pool import Pool
 
 log = logging.getLogger(__name__)
-FINGERPRINT = "fingerprint"  # the attribute of a study that holds it
 
 
 def run_studies(
@@ -147,14 +146,16 @@ def _open(plan: StudyPlan) -> Trials:
     trials = Trials(plan.spec, begun=plan.continues)
     _log_lines(plan.warnings)
     with trials.lock:
-        old: Fingerprint | None = trials.study.user_attrs.get(FINGERPRINT)
+        old: Fingerprint | None = trials.study.user_attrs.get(ATTRIBUTE)
         _refuse_differences(plan, old)
-        if old is None:  # before its points, which would be in the queue of whoever comes next
-            trials.study.set_user_attr(FINGERPRINT, plan.fingerprint)
+        if old is None:
+            trials.take_over(plan.known.trials)
+            # Before its points, which would be in the queue of whoever comes next.
+            trials.study.set_user_attr(ATTRIBUTE, plan.fingerprint)
         if trials.remaining() > 0:
             for point in plan.first:
-                known = {KNOWN: True} if point in plan.known else None
-                trials.enqueue(point, known, skip_if_exists=True)
+                if not trials.was_queued(point):
+                    trials.enqueue(point, {KNOWN: True} if point in plan.known.points else None)
     write_multirun(trials.paths, plan.worker.composer.bases.master)
     return trials
 
@@ -248,7 +249,7 @@ def _continuing(plan: StudyPlan) -> StudyPlan:
                 f"{shown(plan.spec.folder)} has files but no study; choose another hydra.sweep.dir"
             )
         return plan
-    _refuse_differences(plan, study.user_attrs.get(FINGERPRINT))
+    _refuse_differences(plan, study.user_attrs.get(ATTRIBUTE))
     return replace(plan.with_spec(name=study.study_name), continues=True)
 
 
@@ -261,9 +262,14 @@ def _refuse_differences(plan: StudyPlan, old: Fingerprint | None) -> None:
         if all(keys):
             listed = ", ".join(dict.fromkeys(map(str, keys)))
             ignore = f"add {listed} to hydra.sweeper.ignore if results stay the same, "
+        folder = shown(plan.spec.folder)
+        is_space = all(one.part == SPACE for one in found)
+        learning = (
+            f"; hydra.sweeper.warm_start=[{folder}] lets that one learn from it" if is_space else ""
+        )
         raise ConfigError(
-            f"{shown(plan.spec.folder)} holds a study that differs: {found[0]}{more}; "
-            f"continue it as it was, {ignore}{INSTEAD}"
+            f"{folder} holds a study that differs: {found[0]}{more}; "
+            f"continue it as it was, {ignore}{INSTEAD}{learning}"
         )
 
 

@@ -87,18 +87,6 @@ def test_known_good_points_come_first_after_the_defaults(sweep, tmp_path):
     assert params[2] == {"x": 0.75, "size": 1}, "the default of what the point does not say"
 
 
-def test_what_is_good_elsewhere_comes_first_as_far_as_it_fits(sweep, tmp_path):
-    earlier = "hydra.sweep.dir=earlier"
-    assert sweep(earlier, "hydra.sweeper.n_trials=1", "x=interval(0.7,0.8)").returncode == 0
-    best = json.loads((tmp_path / "earlier" / "study.json").read_text())["best"][0]["params"]
-    points = "hydra.sweeper.warm_start=[{x: 0.25, y: 1}, earlier, {x: 2}, {x: 0.5}]"
-    done = sweep(points, "hydra.sweeper.n_trials=3", "hydra.sweeper.workers=1")
-    assert done.returncode == 0, done.stdout
-    params = [trial.params for trial in trials_of(tmp_path / "study")]
-    assert params == [{"x": 0.5}, {"x": 0.25}, best]
-    assert done.stdout.count("a point of warm_start is left out: x=2 is not") == 1
-
-
 def test_a_group_of_its_own_makes_a_study_for_each_option(sweep, tmp_path):
     separate = "hydra.sweeper.separate=[group]"
     done = sweep(separate, "group=a,b", "hydra.sweep.dir=study-${name}", "hydra.sweeper.n_trials=2")

@@ -12,7 +12,7 @@ from hydra_study_sweeper.files import replacing, write_record, write_text
 from hydra_study_sweeper.paths import StudyPaths
 from hydra_study_sweeper.records import BestTrial, RefitRecord, StudyRecord, as_values
 from hydra_study_sweeper.space.dimensions import Dimension
-from hydra_study_sweeper.storage.trials import LOST, REASON, RETRY_OF, Trials, took
+from hydra_study_sweeper.storage.trials import LOST, REASON, RETRY_OF, TAKEN_FROM, Trials, took
 
 
 def write_study(
@@ -23,7 +23,8 @@ def write_study(
     refit: RefitRecord | None,
 ) -> StudyRecord:
     """Writes `study.json`, and returns it."""
-    counted = [trial for trial in trials.all() if LOST not in trial.user_attrs]
+    own = [trial for trial in trials.all() if TAKEN_FROM not in trial.user_attrs]
+    counted = [trial for trial in own if LOST not in trial.user_attrs]
     failed = (trial for trial in counted if trial.state is TrialState.FAIL)
     first_failure = next(
         (f"trial {trial.number}: {trial.user_attrs.get(REASON, '')}" for trial in failed), None
@@ -36,7 +37,7 @@ def write_study(
         finished=trials.remaining() <= 0,
         stopped=trials.stopped,
         states=dict(Counter(trial.state.name.lower() for trial in counted)),
-        lost=len(trials.all()) - len(counted),
+        lost=len(own) - len(counted),
         first_failure=first_failure,
         space={dimension.key: str(dimension) for dimension in dimensions},
         overrides=list(overrides),
@@ -86,6 +87,8 @@ def write_trials(trials: Trials) -> None:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow([*header, *names])
         for trial in trials.all():
+            if TAKEN_FROM in trial.user_attrs:
+                continue
             folder = trials.folder_of(trial)
             writer.writerow(
                 [

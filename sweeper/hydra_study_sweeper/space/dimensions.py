@@ -101,6 +101,10 @@ class Dimension:
                 return self.member_in(changed)
         raise ValueError(f"{self.key}={value} is not in {self}")
 
+    def contains(self, value: Value) -> bool:
+        """Returns whether it has a value, as a trial has it."""
+        return value in self._candidates(value)
+
     def _is_written(self, one: Value, value: Any) -> bool:
         if self.is_group:
             return str(meant(one)) == str(value)

@@ -9,7 +9,8 @@ from omegaconf import DictConfig, OmegaConf
 from hydra_study_sweeper.space.dimensions import Dimension
 from hydra_study_sweeper.space.repeats import Repeats
 
-CONFIGURATION = "configuration"
+SPACE, CONFIGURATION = "search space", "configuration"
+ATTRIBUTE = "fingerprint"  # of the study in its storage
 Fingerprint = dict[str, dict[str, str]]
 """Texts by name, in the parts `search space`, `configuration`, `data` and `direction`."""
 
@@ -47,7 +48,7 @@ def fingerprint(
         fixed["hydra.sweeper.repeats"] = f"{repeats.count} with {', '.join(repeats.overrides)}"
     space = {dimension.key: str(dimension) for dimension in dimensions}
     return {
-        "search space": space | ({"custom_search_space": custom} if custom else {}),
+        SPACE: space | ({"custom_search_space": custom} if custom else {}),
         CONFIGURATION: fixed,
         "data": dict(facts),
         "direction": {str(number): direction for number, direction in enumerate(directions)},

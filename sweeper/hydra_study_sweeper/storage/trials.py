@@ -38,6 +38,7 @@ FOLDER = "folder"  # where it runs: the study's folder at that time, and the nam
 REASON = "reason"  # why it failed or was pruned
 LOST = "lost"  # its worker was lost and it is queued again, so it does not count
 RETRY_OF = "retry_of"  # the number of the trial whose parameters it has
+TAKEN_FROM = "taken_from"  # the folder of an earlier study, and the number of the trial there
 LOSSES = "losses"  # how often the trials that it repeats were lost with their workers
 POINT = "point"  # the values that were asked for when it was queued
 OVERRIDES = "overrides"  # what it sets besides its parameters
@@ -89,12 +90,15 @@ class Trials:
         return [trial for trial in self.all() if trial.state in states]
 
     def ranked(self) -> list[FrozenTrial]:
-        """Returns the complete trials, the best first; with several objectives the Pareto front."""
+        """Returns the complete trials, the best first; with several objectives the Pareto front.
+
+        Trials of earlier studies are not among them.
+        """
         if len(self.study.directions) > 1:
             return self.study.best_trials
         maximize = self.study.direction is optuna.study.StudyDirection.MAXIMIZE
         sign = -1 if maximize else 1
-        complete = self.in_state(TrialState.COMPLETE)
+        complete = [t for t in self.in_state(TrialState.COMPLETE) if TAKEN_FROM not in t.user_attrs]
         return sorted(complete, key=lambda trial: (sign * trial.values[0], trial.number))
 
     def total(self) -> int:
@@ -140,16 +144,21 @@ class Trials:
             self.study.set_user_attr(STOPPED, None)
 
     def enqueue(
-        self,
-        point: Mapping[str, Any],
-        attributes: Mapping[str, Any] | None = None,
-        *,
-        skip_if_exists: bool = False,
+        self, point: Mapping[str, Any], attributes: Mapping[str, Any] | None = None
     ) -> None:
         """Puts a point in the queue of those that are tried next."""
-        self.study.enqueue_trial(
-            dict(point), {POINT: dict(point), **(attributes or {})}, skip_if_exists
-        )
+        self.study.enqueue_trial(dict(point), {POINT: dict(point), **(attributes or {})})
+
+    def was_queued(self, point: Mapping[str, Any]) -> bool:
+        """Returns whether a point is in the queue, or was."""
+        return any(trial.user_attrs.get(POINT) == point for trial in self.all())
+
+    def take_over(self, trials: Sequence[FrozenTrial]) -> None:
+        """Adds trials of earlier studies, unless an interrupted start has added them before."""
+        there = [trial.user_attrs.get(TAKEN_FROM) for trial in self.all()]
+        for trial in trials:
+            if trial.user_attrs[TAKEN_FROM] not in there:
+                self.study.add_trial(trial)
 
     def claim(self, seeded: Callable[[int], BaseSampler] | None = None) -> optuna.Trial | None:
         """Takes the next trial for this process: one that waits, or a new one.
@@ -350,8 +359,12 @@ class Trials:
 
 
 def counts(trial: FrozenTrial) -> bool:
-    """Returns whether a trial is one of `n_trials`; one that waits or is queued again is not."""
-    return trial.state is not TrialState.WAITING and LOST not in trial.user_attrs
+    """Returns whether a trial is one of `n_trials`.
+
+    One that waits, is queued again or was taken over is not.
+    """
+    is_other = LOST in trial.user_attrs or TAKEN_FROM in trial.user_attrs
+    return trial.state is not TrialState.WAITING and not is_other
 
 
 def _has_folder(trial: FrozenTrial, name: str) -> bool:

@@ -1,65 +1,176 @@
-"""Points that are known to be good elsewhere, as far as they fit the space of this study."""
+"""What is known before a study begins: points that are good elsewhere, and earlier trials."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import optuna
+from omegaconf import DictConfig
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
 from hydra_study_sweeper.errors import ConfigError
 from hydra_study_sweeper.files import RecordError
-from hydra_study_sweeper.paths import shown
+from hydra_study_sweeper.options import StudySpec
+from hydra_study_sweeper.paths import StudyPaths, shown
+from hydra_study_sweeper.printable import counted
 from hydra_study_sweeper.records import read_study
 from hydra_study_sweeper.space.dimensions import Configured, Dimension
+from hydra_study_sweeper.space.fingerprint import ATTRIBUTE, SPACE, Fingerprint, differences
 from hydra_study_sweeper.space.overrides import plain
 from hydra_study_sweeper.space.points import Point, completed
+from hydra_study_sweeper.storage.journal import read_journal
+from hydra_study_sweeper.storage.opening import open_storage
+from hydra_study_sweeper.storage.trials import TAKEN_FROM
 
 
-def warm_points(
-    configured: Configured, dimensions: Sequence[Dimension], given: Sequence[Any]
-) -> tuple[list[Point], list[str]]:
-    """Returns the points that fit, in their order.
+@dataclass(frozen=True)
+class WarmStart:
+    """What is known before a study begins.
 
-    A key that is not searched here is ignored, and one that a point leaves out has its default.
+    Attributes:
+        points: Points that are good elsewhere, to be tried.
+        trials: Trials of earlier studies that differ in the search space alone, for the sampler.
+        notes: What the user should know about them.
+    """
+
+    points: list[Point] = field(default_factory=list)
+    trials: list[FrozenTrial] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def warm_start(
+    options: DictConfig,
+    spec: StudySpec,
+    fingerprint: Fingerprint,
+    configured: Configured,
+    dimensions: Sequence[Dimension],
+) -> WarmStart:
+    """Returns what `hydra.sweeper.warm_start` has for a study.
 
     Args:
+        options: `hydra.sweeper`, resolved.
+        spec: The study.
+        fingerprint: Of the study.
         configured: Gives the configuration with the defaults.
         dimensions: What is searched.
-        given: Mappings of keys to values, and folders of studies, whose best trials are meant.
-
-    Returns:
-        The points, and a warning for each that has a value outside of the space.
 
     Raises:
-        ConfigError: If there is no study in one of the folders, or one is something else.
+        ConfigError: If there is no study in one of the folders, or an entry is something else.
+        StudyError: If the journal of an earlier study is damaged.
     """
-    points: list[Point] = []
-    warnings = []
-    searched = {dimension.key for dimension in dimensions}
-    for known in _known(given):
-        asked = {key: value for key, value in known.items() if key in searched}
-        try:
-            points += [completed(asked, configured, dimensions)] if asked else []
-        except ValueError as error:
-            warnings.append(f"a point of warm_start is left out: {error}")
-    return points, warnings
-
-
-def _known(given: Sequence[Any]) -> Iterator[Mapping[str, Any]]:
-    for entry in given:
+    known = WarmStart()
+    for entry in options.warm_start:
         if isinstance(entry, Mapping):
-            yield {plain(str(key)): value for key, value in entry.items()}
-        elif isinstance(entry, str):
-            yield from _winners_of(Path(entry))
-        else:
+            _add_point(known, {plain(str(k)): v for k, v in entry.items()}, configured, dimensions)
+        elif not isinstance(entry, str):
             raise ConfigError(
                 "hydra.sweeper.warm_start is a list of folders of studies and of points like "
                 f"{{KEY: VALUE}}; one is {entry}"
             )
+        elif (ended := _ended_trials(Path(entry), spec, fingerprint, options.ignore)) is not None:
+            _add_trials(known, ended, Path(entry), spec, dimensions)
+        else:
+            for point in _winners_of(Path(entry)):
+                _add_point(known, point, configured, dimensions)
+    return known
 
 
-def _winners_of(study: Path) -> list[Mapping[str, Any]]:
+def _add_point(
+    known: WarmStart,
+    given: Mapping[str, Any],
+    configured: Configured,
+    dimensions: Sequence[Dimension],
+) -> None:
+    """Adds a point, with the defaults for what it leaves out and without what is not searched."""
+    searched = {dimension.key for dimension in dimensions}
+    asked = {key: value for key, value in given.items() if key in searched}
     try:
-        return [trial.params for trial in read_study(study).best]
+        known.points.extend([completed(asked, configured, dimensions)] if asked else [])
+    except ValueError as error:
+        known.notes.append(f"a point of warm_start is left out: {error}")
+
+
+def _winners_of(folder: Path) -> list[Mapping[str, Any]]:
+    try:
+        return [trial.params for trial in read_study(folder).best]
     except RecordError as error:
         raise ConfigError(
-            f"hydra.sweeper.warm_start: there is no study in {shown(study)}: {error}"
+            f"hydra.sweeper.warm_start: there is no study in {shown(folder)}: {error}"
         ) from error
+
+
+def _ended_trials(
+    folder: Path, spec: StudySpec, fingerprint: Fingerprint, ignore: Sequence[str]
+) -> list[FrozenTrial] | None:
+    """Returns the complete and pruned trials of a study that differs in its space alone.
+
+    None for any other study, and where there is none.
+    """
+    study = None if folder.resolve() == spec.folder else _study_in(folder, spec)
+    old: Fingerprint | None = study.user_attrs.get(ATTRIBUTE) if study else None
+    if study is None or old is None or len(spec.directions) > 1:
+        return None
+    for one in differences(old, fingerprint, ignore):
+        if one.part != SPACE or None in (one.was, one.becomes):
+            return None
+    return study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
+
+
+def _study_in(folder: Path, spec: StudySpec) -> optuna.Study | None:
+    """Opens a study with a journal, or in the database of `spec`, if there is one."""
+    if StudyPaths(folder).journal.is_file():
+        return read_journal(folder)
+    if spec.storage is not None:
+        with suppress(RecordError, KeyError):
+            name = read_study(folder).name
+            return optuna.load_study(study_name=name, storage=open_storage(spec))
+    return None
+
+
+def _add_trials(
+    known: WarmStart,
+    ended: Sequence[FrozenTrial],
+    folder: Path,
+    spec: StudySpec,
+    dimensions: Sequence[Dimension],
+) -> None:
+    """Adds the trials within the space, and the point of the best, which this study runs itself.
+
+    So the winner of a study is one of its own trials, with a folder in that of the study.
+    """
+    within = [(trial, point) for trial in ended if (point := _point(trial, dimensions)) is not None]
+    for trial, point in within:
+        distributions = {one.key: one.distribution for one in dimensions if one.key in point}
+        known.trials.append(
+            create_trial(
+                state=trial.state,
+                values=trial.values,
+                params=trial.params,
+                distributions=trial.distributions | distributions,
+                user_attrs={TAKEN_FROM: [str(folder.resolve()), trial.number]},
+                intermediate_values=trial.intermediate_values,
+            )
+        )
+    known.notes.append(
+        f"the sampler knows {len(within)} of {counted(len(ended), 'trial')} in {shown(folder)}: "
+        "those within the search space"
+    )
+    sign = 1 if spec.directions == ("maximize",) else -1
+    complete = [(sign * trial.values[0], point) for trial, point in within if trial.values]
+    if complete:
+        known.points.append(max(complete, key=lambda one: one[0])[1])
+
+
+def _point(trial: FrozenTrial, dimensions: Sequence[Dimension]) -> Point | None:
+    """Returns the point of a trial; None if it is outside the space."""
+    point: Point = {}
+    for dimension in dimensions:
+        if dimension.applies(point) != (dimension.key in trial.params):
+            return None
+        if dimension.key in trial.params:
+            point[dimension.key] = trial.params[dimension.key]
+            if not dimension.contains(point[dimension.key]):
+                return None
+    return point

@@ -13,7 +13,7 @@ from hydra_study_sweeper.output.figures import drawable, write_figures
 from hydra_study_sweeper.paths import StudyPaths, trial_card
 from hydra_study_sweeper.records import State, Value, as_values, read_study
 from hydra_study_sweeper.storage.existing import existing_study, refit_spec
-from hydra_study_sweeper.storage.trials import FOLDER, LOST, REASON, ROLE, SEED
+from hydra_study_sweeper.storage.trials import FOLDER, LOST, REASON, ROLE, SEED, TAKEN_FROM
 from hydra_study_sweeper.tracking.entry import Entry
 
 STATES: dict[TrialState, State] = {
@@ -36,6 +36,8 @@ class StudyEntries:
         trials = self._trials(self._spec)
         yield self._study(key, state)
         for trial in trials:
+            if TAKEN_FROM in trial.user_attrs:  # an entry of the study that ran it
+                continue
             yield self._trial(trial, key, f"trial-{trial.number}", {}, self._spec.folder)
         for folder in sorted(self._spec.folder.glob(StudyPaths(Path()).refit("*").name)):
             params = trials[int(folder.name.rpartition("-")[2])].params if trials else {}

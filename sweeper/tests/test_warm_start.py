@@ -1,0 +1,170 @@
+"""What is known before a study begins: points that are tried first, and trials that count."""
+
+import csv
+import re
+from pathlib import Path
+
+import pytest
+from foreign_study import states_of, trials_of
+from hydra_study_sweeper.options import StudySpec
+from hydra_study_sweeper.records import read_study
+from hydra_study_sweeper.storage.trials import TAKEN_FROM, Trials
+from optuna.trial import FrozenTrial, TrialState
+
+EARLIER = "hydra.sweep.dir=earlier"
+FROM_EARLIER = "hydra.sweeper.warm_start=[earlier]"
+SIX = ("hydra.sweeper.n_trials=6", "hydra.sweeper.sampler.seed=1")
+LOWER_HALF = "x=interval(0.0,0.5)"
+
+
+def taken(folder: Path) -> list[FrozenTrial]:
+    return [trial for trial in trials_of(folder) if TAKEN_FROM in trial.user_attrs]
+
+
+def xs(trials: list[FrozenTrial]) -> list[float]:
+    return [trial.params["x"] for trial in trials]
+
+
+def test_what_is_good_elsewhere_comes_first_as_far_as_it_fits(sweep, tmp_path):
+    assert sweep(EARLIER, "hydra.sweeper.n_trials=1", "name=other", "x=interval(0.7,0.8)")
+    best = read_study(tmp_path / "earlier").best[0].params
+    points = "hydra.sweeper.warm_start=[{x: 0.25, y: 1}, earlier, {x: 2}, {x: 0.5}]"
+    done = sweep(points, "hydra.sweeper.n_trials=3")
+    assert done.returncode == 0, done.stdout
+    params = [trial.params for trial in trials_of(tmp_path / "study")]
+    assert params == [{"x": 0.5}, {"x": 0.25}, best]
+    assert done.stdout.count("a point of warm_start is left out: x=2 is not") == 1
+
+
+# A study with another search space knows the trials of the earlier one
+
+
+def test_the_sampler_knows_the_trials_within_a_narrower_space(sweep, tmp_path):
+    assert sweep(EARLIER, *SIX).returncode == 0
+    before = trials_of(tmp_path / "earlier")
+    within = [trial for trial in before if trial.params["x"] <= 0.5]
+    assert 0 < len(within) < len(before), "some are outside"
+    done = sweep(LOWER_HALF, FROM_EARLIER, "hydra.sweeper.n_trials=2")
+    assert done.returncode == 0, done.stdout
+    study = tmp_path / "study"
+    note = f"the sampler knows {len(within)} of 6 trials in earlier: those within the search space"
+    assert note in done.stdout
+    assert "study study: 2 complete\n" in done.stdout
+    assert xs(taken(study)) == xs(within)
+    assert [trial.values for trial in taken(study)] == [trial.values for trial in within]
+    assert read_study(study).states == {"complete": 2}
+    assert all(trial.distributions["x"].high == 0.5 for trial in trials_of(study))
+
+
+def test_the_winner_is_a_trial_of_the_study_itself(sweep, tmp_path):
+    points = "hydra.sweeper.enqueue=[{x: 0.9}, {x: 0.99}]"
+    assert sweep(EARLIER, points, "hydra.sweeper.n_trials=3").returncode == 0
+    done = sweep(
+        *("x=interval(0.4,0.95)", FROM_EARLIER, "hydra.sweeper.n_trials=2"),
+        *("hydra.sweeper.refit.seeds=2", "hydra.sweeper.refit.validation=['name=again-{seed}']"),
+    )
+    assert done.returncode == 0, done.stdout
+    record = read_study(tmp_path / "study")
+    (best,) = record.best
+    assert best.params == {"x": 0.9}, "the best within the space is run again"
+    assert (tmp_path / "study" / best.folder / "trial.json").exists()
+    assert record.refit.comparison.of_defaults.values == [0.5, 0.5], "and so are the defaults"
+    with (tmp_path / "study" / "trials.csv").open(newline="") as file:
+        assert [float(row["x"]) for row in csv.DictReader(file)] == [0.5, 0.9]
+
+
+def test_the_same_command_continues_and_takes_nothing_over_twice(sweep, tmp_path):
+    assert sweep(EARLIER, *SIX).returncode == 0
+    command = (LOWER_HALF, FROM_EARLIER)
+    assert sweep(*command, "hydra.sweeper.n_trials=1").returncode == 0
+    before = taken(tmp_path / "study")
+    assert sweep(EARLIER, "hydra.sweeper.n_trials=8").returncode == 0, "the earlier one goes on"
+    assert sweep(*command, "hydra.sweeper.n_trials=3").returncode == 0
+    assert xs(taken(tmp_path / "study")) == xs(before)
+    assert states_of(tmp_path / "study") == {"COMPLETE": 3}
+
+
+def test_a_start_after_an_interrupted_one_takes_over_what_is_missing(sweep, tmp_path):
+    assert sweep(EARLIER, *SIX).returncode == 0
+    assert sweep(LOWER_HALF, FROM_EARLIER, "hydra.sweeper.n_trials=1").returncode == 0
+    expected = taken(tmp_path / "study")
+    begun = tmp_path / "begun"
+    begun.mkdir()
+    trials = Trials(StudySpec("begun", begun, None, ("maximize",), 4, 5))
+    trials.take_over(expected[:2])
+    trials.take_over(expected)
+    assert xs(trials.all()) == xs(expected)
+
+
+def test_choices_may_be_added_and_taken_away(sweep, tmp_path):
+    size = "+hydra.sweeper.params.size="
+    assert sweep(EARLIER, f"{size}'choice(1,2)'", *SIX).returncode == 0
+    sizes = [trial.params["size"] for trial in trials_of(tmp_path / "earlier")]
+    assert set(sizes) == {1, 2}
+    wider = (FROM_EARLIER, f"{size}'choice(1,2,3)'", "hydra.sweep.dir=wider")
+    assert sweep(*wider).returncode == 0
+    assert [trial.params["size"] for trial in taken(tmp_path / "wider")] == sizes
+    other = (FROM_EARLIER, f"{size}'choice(1,3)'", "hydra.sweep.dir=other")
+    assert sweep(*other).returncode == 0
+    assert {trial.params["size"] for trial in taken(tmp_path / "other")} == {1}
+
+
+def test_a_trial_without_a_value_that_is_searched_now_is_left_out(sweep, tmp_path):
+    size = "+hydra.sweeper.params.size='choice(1,2)'"
+    steps = "+hydra.sweeper.params.steps={{when: {{size: {}}}, space: 'range(0,3)'}}"
+    assert sweep(EARLIER, size, steps.format("[2]"), *SIX).returncode == 0
+    assert sweep(size, steps.format("[1]"), FROM_EARLIER).returncode == 0
+    assert not taken(tmp_path / "study")
+
+
+@pytest.mark.parametrize(
+    "other", ["name=other", "outcome=opposite", "hydra.sweeper.direction=minimize"]
+)
+def test_of_a_study_that_differs_in_more_only_the_winner_is_tried(sweep, tmp_path, other):
+    points = "hydra.sweeper.enqueue=[{x: 0.25}]"
+    assert sweep(EARLIER, other, points, "hydra.sweeper.n_trials=2").returncode == 0
+    best = read_study(tmp_path / "earlier").best[0].params
+    assert sweep(LOWER_HALF, FROM_EARLIER, "hydra.sweeper.n_trials=2").returncode == 0
+    trials = trials_of(tmp_path / "study")
+    assert not taken(tmp_path / "study")
+    assert best in [trial.params for trial in trials]
+
+
+def test_pruned_trials_count_with_what_they_reported(sweep, tmp_path):
+    pruner = ("hydra/sweeper/pruner=median", "steps=3", "hydra.sweeper.pruner.n_warmup_steps=0")
+    points = "hydra.sweeper.enqueue=[{x: 0.4}, {x: 0.1}]"
+    first = (*pruner, "hydra.sweeper.pruner.n_startup_trials=1", points)
+    assert sweep(EARLIER, *first, "hydra.sweeper.n_trials=3").returncode == 0
+    assert sweep(LOWER_HALF, FROM_EARLIER, *pruner).returncode == 0
+    pruned = [t for t in taken(tmp_path / "study") if t.state is TrialState.PRUNED]
+    assert [trial.params["x"] for trial in pruned] == [0.4, 0.1]
+    assert all(trial.intermediate_values for trial in pruned)
+
+
+def test_files_of_the_earlier_study_stay(sweep, tmp_path):
+    weights = ("hydra.sweeper.weights=[app.log]", "hydra.sweeper.keep=1")
+    assert sweep(EARLIER, *SIX).returncode == 0
+    assert sweep(LOWER_HALF, FROM_EARLIER, *weights, *SIX).returncode == 0
+    logs = [len(list((tmp_path / study).glob("*/app.log"))) for study in ("earlier", "study")]
+    assert logs[0] == 6
+    assert logs[1] <= 1
+
+
+def test_studies_in_a_database_know_each_other(sweep, tmp_path):
+    storage = f"hydra.sweeper.storage=sqlite:///{tmp_path}/studies.db"
+    assert sweep(EARLIER, storage, *SIX).returncode == 0
+    done = sweep(LOWER_HALF, FROM_EARLIER, storage, "hydra.sweeper.n_trials=1")
+    assert done.returncode == 0, done.stdout
+    assert re.search("the sampler knows [1-5] of 6 trials in earlier", done.stdout)
+    assert read_study(tmp_path / "study").states == {"complete": 1}
+
+
+def test_the_refusal_of_another_space_names_the_way(sweep):
+    assert sweep().returncode == 0
+    done = sweep(LOWER_HALF)
+    assert done.returncode == 1
+    assert "search space: x was 0 to 1 and is 0 to 0.5" in done.stdout
+    assert (
+        "another hydra.sweep.dir; hydra.sweeper.warm_start=[study] lets that one learn from it"
+        in done.stdout
+    )
