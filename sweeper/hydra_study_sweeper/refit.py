@@ -73,6 +73,8 @@ def refit_winner(
     # Without time for their runs, the defaults may have been measured before.
     if defaults and (seeds_of_defaults or was_begun(plan, defaults)):
         other = RefitRuns(plan, defaults, seeds_of_defaults, pool, queue)
+    elif defaults:
+        log.info("there is no time to compare the winner with the defaults")
     roles, comparison, step = ROLES, None, None
     if other or needs_best_step:
         then = seeds + seeds_of_defaults

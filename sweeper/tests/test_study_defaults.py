@@ -209,6 +209,15 @@ def test_a_study_without_time_left_decides_as_before(sweep, tmp_path):
     assert [len(roles_of(tmp_path, trial)) for trial in (0, 1)] == [4, 2]
 
 
+def test_a_study_without_time_for_the_comparison_says_so(sweep, tmp_path):
+    search = ("hydra.sweeper.n_trials=2", *LUCKY, "steps=1", "seconds=0.5")
+    assert sweep(*search).returncode == 0
+    done = sweep(*search, "hydra.sweeper.refit.seeds=2", "hydra.sweeper.minutes=0.1")
+    assert done.returncode == 0, done.stdout
+    assert "there is no time to compare the winner with the defaults" in done.stdout
+    assert study_of(tmp_path)["refit"]["comparison"] is None
+
+
 def test_a_continued_study_measures_the_defaults_once(sweep, tmp_path):
     command = (*COMMAND, *BETTER[:2], WORSE, KEEP_WEIGHTS)
     for points in ("{x:0.7}", "{x:0.7},{x:0.9}"):
