@@ -130,8 +130,8 @@ class StudySweeperConf(StockOptions):
         enqueue: Points to try after trial 0, which has the defaults. Each is a mapping of keys to
             values; the other keys have their defaults.
         warm_start: What is known before. An entry is a point that is good elsewhere, to try after
-            those of `enqueue`, or the folder of an earlier study, for its best trial. If that study
-            differs in the values of what is searched alone, the sampler knows all its trials that
+            those of `enqueue`, or the folder of an earlier study, for its best trial. If only the
+            values that its dimensions may have differ, the sampler also learns from its trials that
             are within the space. A key that is not searched is ignored; a point outside the space
             is left out. Trials of these points are not pruned.
         keep: The number of the best trials that keep the files that match `weights`.

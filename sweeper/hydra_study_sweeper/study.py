@@ -38,7 +38,13 @@ from hydra_study_sweeper.printable import counted
 from hydra_study_sweeper.records import RefitRecord, StudyRecord, read_study
 from hydra_study_sweeper.refit import refit_winner
 from hydra_study_sweeper.reporting import KNOWN
-from hydra_study_sweeper.space.fingerprint import ATTRIBUTE, SPACE, Fingerprint, differences
+from hydra_study_sweeper.space.fingerprint import (
+    ATTRIBUTE,
+    SPACE,
+    Fingerprint,
+    differences,
+    fingerprint_of,
+)
 from hydra_study_sweeper.storage.existing import (
     INSTEAD,
     existing_study,
@@ -146,7 +152,7 @@ def _open(plan: StudyPlan) -> Trials:
     trials = Trials(plan.spec, begun=plan.continues)
     _log_lines(plan.warnings)
     with trials.lock:
-        old: Fingerprint | None = trials.study.user_attrs.get(ATTRIBUTE)
+        old = fingerprint_of(trials.study)
         _refuse_differences(plan, old)
         if old is None:
             trials.take_over(plan.known.trials)
@@ -249,7 +255,7 @@ def _continuing(plan: StudyPlan) -> StudyPlan:
                 f"{shown(plan.spec.folder)} has files but no study; choose another hydra.sweep.dir"
             )
         return plan
-    _refuse_differences(plan, study.user_attrs.get(ATTRIBUTE))
+    _refuse_differences(plan, fingerprint_of(study))
     return replace(plan.with_spec(name=study.study_name), continues=True)
 
 

@@ -7,9 +7,12 @@ from pathlib import Path
 import pytest
 from foreign_study import states_of, trials_of
 from hydra_study_sweeper.options import StudySpec
+from hydra_study_sweeper.paths import StudyPaths
 from hydra_study_sweeper.records import read_study
+from hydra_study_sweeper.storage.journal import open_journal
 from hydra_study_sweeper.storage.trials import TAKEN_FROM, Trials
-from optuna.trial import FrozenTrial, TrialState
+from optuna.distributions import FloatDistribution
+from optuna.trial import FrozenTrial, TrialState, create_trial
 
 EARLIER = "hydra.sweep.dir=earlier"
 FROM_EARLIER = "hydra.sweeper.warm_start=[earlier]"
@@ -36,10 +39,10 @@ def test_what_is_good_elsewhere_comes_first_as_far_as_it_fits(sweep, tmp_path):
     assert done.stdout.count("a point of warm_start is left out: x=2 is not") == 1
 
 
-# A study with another search space knows the trials of the earlier one
+# A study with another search space learns from the trials of the earlier one
 
 
-def test_the_sampler_knows_the_trials_within_a_narrower_space(sweep, tmp_path):
+def test_the_sampler_learns_from_the_trials_within_a_narrower_space(sweep, tmp_path):
     assert sweep(EARLIER, *SIX).returncode == 0
     before = trials_of(tmp_path / "earlier")
     within = [trial for trial in before if trial.params["x"] <= 0.5]
@@ -47,8 +50,8 @@ def test_the_sampler_knows_the_trials_within_a_narrower_space(sweep, tmp_path):
     done = sweep(LOWER_HALF, FROM_EARLIER, "hydra.sweeper.n_trials=2")
     assert done.returncode == 0, done.stdout
     study = tmp_path / "study"
-    note = f"the sampler knows {len(within)} of 6 trials in earlier: those within the search space"
-    assert note in done.stdout
+    learns = f"the sampler learns from {len(within)} of 6 trials in earlier, those within the"
+    assert learns in done.stdout
     assert "study study: 2 complete\n" in done.stdout
     assert xs(taken(study)) == xs(within)
     assert [trial.values for trial in taken(study)] == [trial.values for trial in within]
@@ -150,13 +153,32 @@ def test_files_of_the_earlier_study_stay(sweep, tmp_path):
     assert logs[1] <= 1
 
 
-def test_studies_in_a_database_know_each_other(sweep, tmp_path):
+def test_studies_in_a_database_learn_from_each_other(sweep, tmp_path):
     storage = f"hydra.sweeper.storage=sqlite:///{tmp_path}/studies.db"
     assert sweep(EARLIER, storage, *SIX).returncode == 0
     done = sweep(LOWER_HALF, FROM_EARLIER, storage, "hydra.sweeper.n_trials=1")
     assert done.returncode == 0, done.stdout
-    assert re.search("the sampler knows [1-5] of 6 trials in earlier", done.stdout)
+    assert re.search("the sampler learns from [1-5] of 6 trials in earlier", done.stdout)
     assert read_study(tmp_path / "study").states == {"complete": 1}
+
+
+@pytest.mark.parametrize("what", ["a trial in earlier", "the study earlier"])
+def test_a_damaged_study_is_refused(sweep, tmp_path, what):
+    assert sweep(EARLIER, "hydra.sweeper.n_trials=1").returncode == 0
+    journal = open_journal(StudyPaths(tmp_path / "earlier"), begun=True)
+    study = journal.get_study_id_from_name("earlier")
+    if what == "the study earlier":
+        journal.set_study_user_attr(study, "fingerprint", 5)
+    else:
+        space = {"x": FloatDistribution(0, 1)}
+        odd = create_trial(params={"x": 0.1}, distributions=space, values=[1.0, 2.0])
+        journal.create_new_trial(study, odd)
+    done = sweep(LOWER_HALF, FROM_EARLIER)
+    assert done.returncode == 1
+    assert what in done.stdout
+    assert "damaged" in done.stdout
+    assert "Traceback" not in done.stdout
+    assert not (tmp_path / "study").exists()
 
 
 def test_the_refusal_of_another_space_names_the_way(sweep):

@@ -4,8 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import optuna
 from omegaconf import DictConfig, OmegaConf
 
+from hydra_study_sweeper.errors import StudyError
 from hydra_study_sweeper.space.dimensions import Dimension
 from hydra_study_sweeper.space.repeats import Repeats
 
@@ -53,6 +55,19 @@ def fingerprint(
         "data": dict(facts),
         "direction": {str(number): direction for number, direction in enumerate(directions)},
     }
+
+
+def fingerprint_of(study: optuna.Study) -> Fingerprint | None:
+    """Returns the fingerprint that a study has in its storage; None if it has not begun.
+
+    Raises:
+        StudyError: If it is damaged.
+    """
+    found = study.user_attrs.get(ATTRIBUTE)
+    is_mapping = isinstance(found, dict) and all(isinstance(part, dict) for part in found.values())
+    if found is not None and not is_mapping:
+        raise StudyError(f"the study {study.study_name} has a damaged fingerprint in its storage")
+    return found
 
 
 @dataclass(frozen=True)

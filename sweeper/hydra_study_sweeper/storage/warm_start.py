@@ -17,7 +17,7 @@ from hydra_study_sweeper.paths import StudyPaths, shown
 from hydra_study_sweeper.printable import counted
 from hydra_study_sweeper.records import read_study
 from hydra_study_sweeper.space.dimensions import Configured, Dimension
-from hydra_study_sweeper.space.fingerprint import ATTRIBUTE, SPACE, Fingerprint, differences
+from hydra_study_sweeper.space.fingerprint import SPACE, Fingerprint, differences, fingerprint_of
 from hydra_study_sweeper.space.overrides import plain
 from hydra_study_sweeper.space.points import Point, completed
 from hydra_study_sweeper.storage.journal import read_journal
@@ -109,7 +109,7 @@ def _ended_trials(
     None for any other study, and where there is none.
     """
     study = None if folder.resolve() == spec.folder else _study_in(folder, spec)
-    old: Fingerprint | None = study.user_attrs.get(ATTRIBUTE) if study else None
+    old = fingerprint_of(study) if study else None
     if study is None or old is None or len(spec.directions) > 1:
         return None
     for one in differences(old, fingerprint, ignore):
@@ -139,28 +139,44 @@ def _add_trials(
     """Adds the trials within the space, and the point of the best, which this study runs itself.
 
     So the winner of a study is one of its own trials, with a folder in that of the study.
+
+    Raises:
+        ConfigError: If a trial is damaged.
     """
     within = [(trial, point) for trial in ended if (point := _point(trial, dimensions)) is not None]
-    for trial, point in within:
-        distributions = {one.key: one.distribution for one in dimensions if one.key in point}
-        known.trials.append(
-            create_trial(
-                state=trial.state,
-                values=trial.values,
-                params=trial.params,
-                distributions=trial.distributions | distributions,
-                user_attrs={TAKEN_FROM: [str(folder.resolve()), trial.number]},
-                intermediate_values=trial.intermediate_values,
-            )
+    try:
+        known.trials.extend(
+            _taken_over(trial, point, folder, dimensions) for trial, point in within
         )
+    except ValueError as error:
+        raise ConfigError(
+            f"hydra.sweeper.warm_start: a trial in {shown(folder)} is damaged: {error}"
+        ) from error
     known.notes.append(
-        f"the sampler knows {len(within)} of {counted(len(ended), 'trial')} in {shown(folder)}: "
-        "those within the search space"
+        f"the sampler learns from {len(within)} of {counted(len(ended), 'trial')} in "
+        f"{shown(folder)}, those within the search space"
     )
     sign = 1 if spec.directions == ("maximize",) else -1
     complete = [(sign * trial.values[0], point) for trial, point in within if trial.values]
     if complete:
         known.points.append(max(complete, key=lambda one: one[0])[1])
+
+
+def _taken_over(
+    trial: FrozenTrial, point: Point, folder: Path, dimensions: Sequence[Dimension]
+) -> FrozenTrial:
+    """Returns a trial of the study in `folder` as one with the distributions of this study."""
+    if trial.values is not None and len(trial.values) != 1:
+        raise ValueError(f"trial {trial.number} has {len(trial.values)} values")
+    distributions = {one.key: one.distribution for one in dimensions if one.key in point}
+    return create_trial(
+        state=trial.state,
+        values=trial.values,
+        params=trial.params,
+        distributions=trial.distributions | distributions,
+        user_attrs={TAKEN_FROM: [str(folder.resolve()), trial.number]},
+        intermediate_values=trial.intermediate_values,
+    )
 
 
 def _point(trial: FrozenTrial, dimensions: Sequence[Dimension]) -> Point | None:
