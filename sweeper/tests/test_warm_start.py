@@ -87,16 +87,19 @@ def test_the_same_command_continues_and_takes_nothing_over_twice(sweep, tmp_path
     assert states_of(tmp_path / "study") == {"COMPLETE": 3}
 
 
-def test_a_start_after_an_interrupted_one_takes_over_what_is_missing(sweep, tmp_path):
-    assert sweep(EARLIER, *SIX).returncode == 0
-    assert sweep(LOWER_HALF, FROM_EARLIER, "hydra.sweeper.n_trials=1").returncode == 0
-    expected = taken(tmp_path / "study")
-    begun = tmp_path / "begun"
-    begun.mkdir()
-    trials = Trials(StudySpec("begun", begun, None, ("maximize",), 4, 5))
-    trials.take_over(expected[:2])
-    trials.take_over(expected)
-    assert xs(trials.all()) == xs(expected)
+def test_a_start_after_an_interrupted_one_takes_over_what_is_missing(tmp_path):
+    space = {"x": FloatDistribution(0, 1)}
+    earlier = [
+        create_trial(
+            params={"x": x}, distributions=space, value=x, user_attrs={TAKEN_FROM: ["e", n]}
+        )
+        for n, x in enumerate((0.1, 0.2, 0.3))
+    ]
+    trials = Trials(StudySpec("study", tmp_path, None, ("maximize",), 4, 5))
+    trials.take_over(earlier[:2])
+    trials.take_over(earlier)
+    assert xs(trials.all()) == [0.1, 0.2, 0.3]
+    assert (trials.remaining(), trials.ranked()) == (4, [])
 
 
 def test_choices_may_be_added_and_taken_away(sweep, tmp_path):
@@ -120,9 +123,7 @@ def test_a_trial_without_a_value_that_is_searched_now_is_left_out(sweep, tmp_pat
     assert not taken(tmp_path / "study")
 
 
-@pytest.mark.parametrize(
-    "other", ["name=other", "outcome=opposite", "hydra.sweeper.direction=minimize"]
-)
+@pytest.mark.parametrize("other", ["outcome=opposite", "hydra.sweeper.direction=minimize"])
 def test_of_a_study_that_differs_in_more_only_the_winner_is_tried(sweep, tmp_path, other):
     points = "hydra.sweeper.enqueue=[{x: 0.25}]"
     assert sweep(EARLIER, other, points, "hydra.sweeper.n_trials=2").returncode == 0
@@ -142,15 +143,6 @@ def test_pruned_trials_count_with_what_they_reported(sweep, tmp_path):
     pruned = [t for t in taken(tmp_path / "study") if t.state is TrialState.PRUNED]
     assert [trial.params["x"] for trial in pruned] == [0.4, 0.1]
     assert all(trial.intermediate_values for trial in pruned)
-
-
-def test_files_of_the_earlier_study_stay(sweep, tmp_path):
-    weights = ("hydra.sweeper.weights=[app.log]", "hydra.sweeper.keep=1")
-    assert sweep(EARLIER, *SIX).returncode == 0
-    assert sweep(LOWER_HALF, FROM_EARLIER, *weights, *SIX).returncode == 0
-    logs = [len(list((tmp_path / study).glob("*/app.log"))) for study in ("earlier", "study")]
-    assert logs[0] == 6
-    assert logs[1] <= 1
 
 
 def test_studies_in_a_database_learn_from_each_other(sweep, tmp_path):
