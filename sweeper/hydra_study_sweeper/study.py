@@ -271,7 +271,7 @@ def _refuse_differences(plan: StudyPlan, old: Fingerprint | None) -> None:
         folder = shown(plan.spec.folder)
         is_space = all(one.part == SPACE for one in found)
         learning = (
-            f"; hydra.sweeper.warm_start=[{folder}] lets that one learn from it" if is_space else ""
+            f"; hydra.sweeper.warm_start=[{folder}] lets the new one learn from it" if is_space else ""
         )
         raise ConfigError(
             f"{folder} holds a study that differs: {found[0]}{more}; "

@@ -179,6 +179,6 @@ def test_the_refusal_of_another_space_names_the_way(sweep):
     assert done.returncode == 1
     assert "search space: x was 0 to 1 and is 0 to 0.5" in done.stdout
     assert (
-        "another hydra.sweep.dir; hydra.sweeper.warm_start=[study] lets that one learn from it"
+        "another hydra.sweep.dir; hydra.sweeper.warm_start=[study] lets the new one learn from it"
         in done.stdout
     )
