@@ -10,7 +10,7 @@ from project import REPO, compose_sweep, composed
 from rnnclf.configuration.checks import PUBLISHED, settle_test
 from rnnclf.configuration.composed import load, to_yaml
 from rnnclf.configuration.identity import WITHOUT_EFFECT, identity
-from rnnclf.configuration.schema import Config, ModelConfig, keys
+from rnnclf.configuration.schema import ModelConfig
 from rnnclf.data.sources import SOURCES
 from rnnclf.errors import ConfigError
 from rnnclf.model.layers import CELLS
@@ -146,7 +146,3 @@ def test_a_foreign_configuration_that_is_not_one_is_refused(tmp_path: Path, cont
     path.write_text(content)
     with pytest.raises(ConfigError):
         load(path)
-
-
-def test_all_keys_have_full_names():
-    assert {"seed", "model.hidden_size", "dataset.name"} <= set(keys(Config))

@@ -10,13 +10,14 @@ import torch
 import yaml
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra_study_sweeper.files import RecordError
+from hydra_study_sweeper.options import all_types
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from project import composed
 
 from rnnclf.configuration.composed import load, to_yaml
 from rnnclf.configuration.overrides import override
-from rnnclf.configuration.schema import Config, keys
+from rnnclf.configuration.schema import Config
 from rnnclf.data.tables.table import Reading, read_table
 from rnnclf.data.torchtext_adapter import tokenize
 from rnnclf.data.vocabulary import Vocabulary
@@ -170,7 +171,7 @@ values = scalars | st.lists(scalars, max_size=2) | st.dictionaries(no_nul, scala
 
 
 @thorough
-@given(st.sampled_from(keys(Config)), values)
+@given(st.sampled_from(list(all_types(Config))), values)
 def test_any_value_of_any_key_is_accepted_or_refused_in_one_line(key, value):
     content = yaml.safe_load(to_yaml(composed()))
     *parents, last = key.split(".")

@@ -3,13 +3,7 @@
 import operator
 import re
 
-from rnnclf.configuration.schema import (
-    Config,
-    DatasetConfig,
-    ModelConfig,
-    OptimizerConfig,
-    value_of,
-)
+from rnnclf.configuration.schema import Config, DatasetConfig, ModelConfig, OptimizerConfig
 from rnnclf.errors import ConfigError
 
 PUBLISHED = ("sample", "sentiment", "spam", "questions", "newsgroups")
@@ -76,7 +70,7 @@ def check(config: Config) -> None:
     """
     for words, holds, bounds in LIMITS:
         for key, bound in bounds.items():
-            value = value_of(config, key)
+            value = operator.attrgetter(key)(config)
             if value is not None and not holds(value, bound):  # NaN holds nothing
                 raise ConfigError(f"{key} must be {words} {bound}; it is {value}")
     if not re.fullmatch(PATTERNS["device"], config.device):

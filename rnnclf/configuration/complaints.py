@@ -7,11 +7,11 @@ from contextlib import contextmanager
 
 from hydra.errors import HydraException
 from hydra_study_sweeper.errors import SweeperError
-from hydra_study_sweeper.options import StudySweeperConf
+from hydra_study_sweeper.options import StudySweeperConf, all_types
 from omegaconf.errors import OmegaConfBaseException
 
 from rnnclf.configuration.overrides import in_order
-from rnnclf.configuration.schema import Config, keys
+from rnnclf.configuration.schema import Config
 from rnnclf.errors import ConfigError, ExitCode, UserError
 from rnnclf.files.command import as_typed_here
 
@@ -135,7 +135,7 @@ def _suggest(key: str) -> str:
     end = key.rpartition(".")[2].replace("-", "_")
     if end in SYNONYMS:
         return f"Did you mean '{SYNONYMS[end]}'?"
-    full = [*keys(Config), *keys(StudySweeperConf, "hydra.sweeper.")]
+    full = [*all_types(Config), *all_types(StudySweeperConf, "hydra.sweeper.")]
     names = {name.rpartition(".")[2]: name for name in reversed(full)}
     names |= {name: name for name in (*full, *GROUPS, *GROUPS_OF_SWEEPER)}
     close = difflib.get_close_matches(key, names, n=1) or difflib.get_close_matches(end, names, n=1)

@@ -1,7 +1,7 @@
 """The schema of the configuration: types without values. The values are in `conf/`."""
 
-from dataclasses import dataclass, fields, is_dataclass
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 from rnnclf.files.result import Metric
 
@@ -210,22 +210,3 @@ class Config:
     precision: Literal["float32", "bf16"]
     device: str
     threads: int
-
-
-def keys(schema: type, prefix: str = "") -> list[str]:
-    """Returns the full names of all keys of a schema, such as `model.hidden_size`."""
-    names: list[str] = []
-    for field in fields(schema):
-        if isinstance(field.type, type) and is_dataclass(field.type):
-            names += keys(field.type, f"{prefix}{field.name}.")
-        else:
-            names.append(prefix + field.name)
-    return names
-
-
-def value_of(config: Config, key: str) -> Any:
-    """Returns the value of a key by its full name."""
-    value: Any = config
-    for name in key.split("."):
-        value = getattr(value, name)
-    return value

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from operator import attrgetter
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from omegaconf import DictConfig
 
 from rnnclf.configuration.checks import settle_test
 from rnnclf.configuration.composed import from_omegaconf
-from rnnclf.configuration.schema import DatasetConfig, keys
+from rnnclf.configuration.schema import DatasetConfig
 from rnnclf.data.prepared import prepare
 from rnnclf.data.vectors import read_vectors
 from rnnclf.errors import ConfigError
@@ -19,7 +20,7 @@ MAY_DIFFER = ("tokens", "max_length", "truncation", "min_frequency", "validation
 # What decides which metric is measured, and on which texts.
 SAME = (
     "training.metric",
-    *(f"dataset.{key}" for key in keys(DatasetConfig) if key not in MAY_DIFFER),
+    *(f"dataset.{key.name}" for key in fields(DatasetConfig) if key.name not in MAY_DIFFER),
 )
 log = logging.getLogger(__name__)
 
