@@ -158,7 +158,7 @@ USUAL = ([f"text {number}" for number in range(40)], ["x", "y"] * 20)
 )  # fmt: skip
 def test_what_looks_wrong_is_said(texts, labels, test, said):
     parts = {"training": Texts(texts, labels)} | ({"test": test} if test else {})
-    found = findings(parts)
+    found = list(findings(parts))
     assert len(found) == len(said)
     for line, expected in zip(found, said, strict=True):
         assert re.search(expected, line), line

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from statistics import median
 
 from hydra_study_sweeper.printable import counted
@@ -32,103 +32,90 @@ def describe(texts: Texts) -> str:
     )
 
 
-def findings(parts: Mapping[str, Texts]) -> list[str]:
-    """Returns what looks wrong with the texts of some parts, a line each.
+def findings(parts: Mapping[str, Texts]) -> Iterator[str]:
+    """Yields what looks wrong with the texts of some parts, a line each.
 
     Args:
         parts: The texts of `training`, and of `validation` and `test` if there are any.
     """
     train = parts["training"]
     counts = Counter(train.labels)
-    lines = [*_small_classes(counts), *_odd_labels(counts), *_many_classes(counts)]
+    yield from _small_classes(counts)
+    yield from _odd_labels(counts)
+    yield from _many_classes(counts)
     for part in ("validation", "test"):
         if part in parts:
-            lines += _shared(train, parts[part], part)
-    return lines + _conflicts(parts)
+            yield from _shared(train, parts[part], part)
+    yield from _conflicts(parts)
 
 
-def rare_words(once: int, words: int, texts: int) -> list[str]:
+def rare_words(once: int, words: int, texts: int) -> Iterator[str]:
     """Complains if nearly all words of some texts occur once, as where no blanks separate words."""
-    if texts < ENOUGH_TEXTS or once < NEARLY_ALL * words:
-        return []
-    return [
-        f"{once} of {words} words of the training texts occur once, so little can be learned from "
-        "them; for texts without blanks set dataset.tokens=characters"
-    ]
+    if texts >= ENOUGH_TEXTS and once >= NEARLY_ALL * words:
+        yield (
+            f"{once} of {words} words of the training texts occur once, so little can be learned "
+            "from them; for texts without blanks set dataset.tokens=characters"
+        )
 
 
-def unmeasured(classes: Iterable[str], validation: Texts) -> list[str]:
+def unmeasured(classes: Iterable[str], validation: Texts) -> Iterator[str]:
     """Complains of classes that no validation text has, since no validation figure covers them."""
     missing = sorted(set(classes) - set(validation.labels))
-    if not missing or not validation.labels:
-        return []
-    return [
-        f"{counted(len(missing), 'class', 'classes')} without a validation text: "
-        f"{_names(missing)}; validation figures leave them out; "
-        "raise dataset.validation_fraction or add texts"
-    ]
+    if missing and validation.labels:
+        yield (
+            f"{counted(len(missing), 'class', 'classes')} without a validation text: "
+            f"{_names(missing)}; validation figures leave them out; "
+            "raise dataset.validation_fraction or add texts"
+        )
 
 
-def large_path(buckets: int, classes: int) -> list[str]:
+def large_path(buckets: int, classes: int) -> Iterator[str]:
     """Complains of a wide path that many classes make large."""
     size = 4 * buckets * classes
-    if size < LARGE_PATH:
-        return []
-    return [
-        f"the linear path needs {size / 1e9:.1f} GB for {buckets} buckets and {classes} classes, "
-        "in memory and in each file of the model; model.wide_buckets makes it smaller"
-    ]
+    if size >= LARGE_PATH:
+        yield (
+            f"the linear path needs {size / 1e9:.1f} GB for {buckets} buckets and {classes} "
+            "classes, in memory and in each file of the model; model.wide_buckets makes it smaller"
+        )
 
 
-def _shared(train: Texts, other: Texts, part: str) -> list[str]:
+def _shared(train: Texts, other: Texts, part: str) -> Iterator[str]:
     """Counts the texts of another part that training has as well."""
     known = set(train.texts)
-    count = sum(text in known for text in other.texts)
-    if not count:
-        return []
-    return [
-        f"the training texts have {count} of {len(other)} {part} texts; "
-        f"the {part} accuracy is higher than on new texts"
-    ]
+    if count := sum(text in known for text in other.texts):
+        yield (
+            f"the training texts have {count} of {len(other)} {part} texts; "
+            f"the {part} accuracy is higher than on new texts"
+        )
 
 
-def _small_classes(counts: Counter[str]) -> list[str]:
-    small = [label for label, count in counts.items() if count < SMALL_CLASS]
-    if not small:
-        return []
-    return [
-        f"{counted(len(small), 'class', 'classes')} with fewer than {SMALL_CLASS} training texts: "
-        f"{_names(small)}"
-    ]
+def _small_classes(counts: Counter[str]) -> Iterator[str]:
+    if small := [label for label, count in counts.items() if count < SMALL_CLASS]:
+        classes = counted(len(small), "class", "classes")
+        yield f"{classes} with fewer than {SMALL_CLASS} training texts: {_names(small)}"
 
 
-def _odd_labels(counts: Counter[str]) -> list[str]:
+def _odd_labels(counts: Counter[str]) -> Iterator[str]:
     alike = defaultdict(list)
     for label in counts:
         alike[label.casefold()].append(label)
-    lines = [
-        f"labels that differ only in case are different classes: {', '.join(labels)}"
-        for labels in alike.values()
-        if len(labels) > 1
-    ]
-    fractions = [label for label in counts if re.fullmatch(r"-?\d+\.0", label)]
-    if fractions:
-        lines.append(
+    for labels in alike.values():
+        if len(labels) > 1:
+            yield f"labels that differ only in case are different classes: {', '.join(labels)}"
+    if fractions := [label for label in counts if re.fullmatch(r"-?\d+\.0", label)]:
+        yield (
             f"labels are whole numbers with a fraction: {_names(fractions)}; if another file has "
             f"{fractions[0].removesuffix('.0')}, that is another class"
         )
-    return lines
 
 
-def _many_classes(counts: Counter[str]) -> list[str]:
-    if len(counts) <= max(50, counts.total() / 3):
-        return []
-    return [
-        f"{len(counts)} classes for {counts.total()} training texts; is it the right label column?"
-    ]
+def _many_classes(counts: Counter[str]) -> Iterator[str]:
+    number, texts = len(counts), counts.total()
+    if number > max(50, texts / 3):
+        yield f"{number} classes for {texts} training texts; is it the right label column?"
 
 
-def _conflicts(parts: Mapping[str, Texts]) -> list[str]:
+def _conflicts(parts: Mapping[str, Texts]) -> Iterator[str]:
     """Counts the texts that have more than one label."""
     first: dict[str, str] = {}
     conflicting: dict[str, str] = {}
@@ -136,14 +123,13 @@ def _conflicts(parts: Mapping[str, Texts]) -> list[str]:
         for text, label in zip(texts.texts, texts.labels, strict=True):
             if first.setdefault(text, label) != label:
                 conflicting.setdefault(text, label)
-    if not conflicting:
-        return []
-    text, label = next(iter(conflicting.items()))
-    shown = text if len(text) <= 40 else f"{text[:39]}…"
-    return [
-        f"{counted(len(conflicting), 'text')} with more than one label, such as {shown!r}: "
-        f"{first[text]} and {label}"
-    ]
+    if conflicting:
+        text, label = next(iter(conflicting.items()))
+        shown = text if len(text) <= 40 else f"{text[:39]}…"
+        yield (
+            f"{counted(len(conflicting), 'text')} with more than one label, such as {shown!r}: "
+            f"{first[text]} and {label}"
+        )
 
 
 def _names(labels: list[str]) -> str:

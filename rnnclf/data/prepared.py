@@ -198,7 +198,7 @@ def _made_from(config: DatasetConfig, data_folder: Path) -> dict[str, Any]:
     return settings | {"files": {part: file_digest(path) for part, path in files.items()}}
 
 
-def _rare_words(words: npt.NDArray[np.int32], texts: int) -> list[str]:
+def _rare_words(words: npt.NDArray[np.int32], texts: int) -> Iterator[str]:
     counts = np.bincount(words[words >= 0])
     return rare_words(int((counts == 1).sum()), int(counts.sum()), texts)
 

@@ -1,5 +1,6 @@
 """Training that continues from a trained model, with other texts."""
 
+from collections.abc import Iterator
 from dataclasses import asdict, replace
 
 import torch
@@ -38,14 +39,13 @@ def check_same_network(given: Classifier, config: Config) -> None:
             )
 
 
-def drawn_anew(dataset: DatasetConfig) -> list[str]:
+def drawn_anew(dataset: DatasetConfig) -> Iterator[str]:
     """Warns of a test part in which the texts of the first training may be."""
-    if not is_own(dataset) or "test" in (files := files_of(dataset)):
-        return []
-    return [
-        f"the test texts are drawn from {files['train']}; if it has grown, the model may have been "
-        "trained on some of them; a test file of its own has texts that it has not seen"
-    ]
+    if is_own(dataset) and "test" not in (files := files_of(dataset)):
+        yield (
+            f"the test texts are drawn from {files['train']}; if it has grown, the model may have "
+            "been trained on some of them; a test file of its own has texts that it has not seen"
+        )
 
 
 def with_words_and_classes(data: PreparedTexts, given: Classifier) -> PreparedTexts:
