@@ -192,7 +192,7 @@ NOT_DOUBLED = "more text after a closing quote; a quote inside a field must be d
 def test_an_odd_quote_costs_one_row_or_is_named(rows, kind, broken, tmp_path):
     table = read_table(write(tmp_path / "a.csv", f"text,label\n{rows}"), Reading())
     assert table.kind.partition(":")[0] == kind
-    assert [str(bad) for bad in table.bad] == ([broken] if broken else [])
+    assert [f"{line}: {bad}" for line, bad in table.bad] == ([broken] if broken else [])
     assert len(table.texts) == rows.strip().count("\n") + 1 - bool(broken)
 
 
@@ -216,7 +216,7 @@ def test_bad_rows_are_counted_and_named_with_their_lines(tmp_path):
         ("ok", "z", 5),
         ("last", "z", 10),
     ]
-    assert [str(bad) for bad in table.bad] == [
+    assert [f"{line}: {bad}" for line, bad in table.bad] == [
         f'4: {NOT_DOUBLED} ("he said "hi" to me",y)',
         "6: 3 fields instead of 2; a text with a separator needs quotes (a,b,c)",
         "7: no text in column text (,x)",
@@ -226,7 +226,7 @@ def test_bad_rows_are_counted_and_named_with_their_lines(tmp_path):
     with pytest.raises(DataError, match=r"a.csv: 5 of 8 rows cannot be used: line 4: .*=skip$"):
         table.check(table.bad, skip=False)
     short = read_table(write(tmp_path / "b.csv", "text;label;by\na;x;c\n  \nd;y\n"), Reading())
-    assert list(map(str, short.bad)) == [
+    assert [f"{line}: {bad}" for line, bad in short.bad] == [
         "4: 2 fields instead of 3; a text with a line end needs quotes (d;y)"
     ]
     many = replace(table, texts=["a text"] * 496)

@@ -9,6 +9,7 @@ from rnnclf.data.corpus import Corpus, Texts
 from rnnclf.data.findings import describe
 from rnnclf.data.splits import stratified_split
 from rnnclf.data.tables.columns import columns_of
+from rnnclf.data.tables.delimited import Broken
 from rnnclf.data.tables.table import BadRow, Reading, Table, read_table
 from rnnclf.errors import DataError
 
@@ -151,7 +152,7 @@ def read_parts(files: Mapping[str, Path], reading: Reading, *, skip: bool) -> Ow
 def _check_classes(table: Table) -> None:
     classes = set(table.labels)
     if not classes:
-        raise DataError(f"{table.path}: no row can be used: {table.unit} {table.bad[0]}")
+        raise DataError(f"{table.path}: no row can be used: {table.named(table.bad[:1])}")
     if len(classes) < 2:
         raise DataError(
             f"{table.path}: every text has the label {min(classes)!r}; "
@@ -163,4 +164,4 @@ def _strange(table: Table, classes: set[str]) -> Iterator[BadRow]:
     """Yields the rows with labels that no training text has."""
     for line, label in zip(table.lines, table.labels, strict=True):
         if label not in classes:
-            yield BadRow(line, "no training text has this label", label)
+            yield line, Broken("no training text has this label", label)

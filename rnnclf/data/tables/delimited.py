@@ -21,11 +21,11 @@ DELIMITERS = {",": "CSV", "\t": "TSV", ";": "CSV with ;", "|": "CSV with |"}
 
 @dataclass(frozen=True)
 class Broken:
-    """A row that cannot be parsed.
+    """What is to be said of a row that cannot be used.
 
     Attributes:
         reason: Why.
-        content: The text of its first line.
+        content: Its text, or that of its first line.
     """
 
     reason: str

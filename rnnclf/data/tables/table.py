@@ -21,6 +21,9 @@ MOST_ROWS = 10_000_000  # of which a file of a few megabytes may unpack to many 
 FEW = 5  # bad rows that are named
 SHARE = 0.01  # of bad rows, from which on a file is refused
 
+BadRow = tuple[int, Broken]
+"""The line or the number at which a row begins that cannot be used."""
+
 
 @dataclass(frozen=True)
 class Reading:
@@ -44,18 +47,6 @@ class Reading:
     keep: bool = False
     origins: bool = False
     may_be_link: bool = True
-
-
-@dataclass(frozen=True)
-class BadRow:
-    """A row that cannot be used, with the line or the number at which it begins."""
-
-    line: int
-    reason: str
-    content: str
-
-    def __str__(self) -> str:
-        return f"{self.line}: {Broken(self.reason, self.content)}"
 
 
 @dataclass(frozen=True)
@@ -117,7 +108,7 @@ class Table:
 
     def named(self, bad: Sequence[BadRow]) -> str:
         """Names the first of some rows that cannot be used."""
-        listed = "; ".join(f"{self.unit} {row}" for row in bad[:FEW])
+        listed = "; ".join(f"{self.unit} {line}: {row}" for line, row in bad[:FEW])
         return listed + ("; …" if len(bad) > FEW else "")
 
 
@@ -181,13 +172,13 @@ def _fill(table: Table, rows: Iterator[Row], reading: Reading, delimiter: str) -
         if number == MOST_ROWS:
             raise DataError(f"{table.path}: more than {MOST_ROWS} rows; take a sample of them")
         if isinstance(row, Broken):
-            table.bad.append(BadRow(line, row.reason, row.content))
+            table.bad.append((line, row))
             continue
         if len(row) > width and not any(row[width:]):
             del row[width:]  # as spreadsheets write them
         reason = _unusable(row, width, columns, label_of, reading)
         if reason:
-            table.bad.append(BadRow(line, reason, delimiter.join(map(as_text, row))))
+            table.bad.append((line, Broken(reason, delimiter.join(map(as_text, row)))))
             continue
         text = " ".join(as_text(row[position]) for position in columns.text)
         table.texts.append(text)
