@@ -132,7 +132,8 @@ def _collect(rows: Rows, path: Path, reading: Reading) -> Table:
     sample = list(islice(rows.rows, SAMPLE))
     whole = [row for _, row in sample if not isinstance(row, Broken)]
     if not whole:
-        raise DataError(f"{path}: no rows in it" if not sample else f"{path}: {_first_bad(sample)}")
+        first = f"line {sample[0][0]}: {sample[0][1]}" if sample else "no rows in it"
+        raise DataError(f"{path}: {first}")
     if len(whole[0]) > MOST_COLUMNS:
         raise DataError(f"{path}: {len(whole[0])} columns; at most {MOST_COLUMNS} are read")
     columns = choose(
@@ -144,22 +145,12 @@ def _collect(rows: Rows, path: Path, reading: Reading) -> Table:
         where=str(path),
     )
     table = Table(path, rows.kind, rows.unit, columns)
-    found: Iterator[Row] = chain(sample, rows.rows)
     if columns.header:
-        found = _after_header(found)
-    _fill(table, found, reading, rows.delimiter)
+        sample = [(line, row) for line, row in sample if row is not whole[0]]
+    _fill(table, chain(sample, rows.rows), reading, rows.delimiter)
     if not table.texts and not table.bad:
         raise DataError(f"{path}: no rows after the header")
     return table
-
-
-def _after_header(rows: Iterator[Row]) -> Iterator[Row]:
-    """Leaves out the first row that can be parsed."""
-    for number, row in rows:
-        if not isinstance(row, Broken):
-            break
-        yield number, row
-    yield from rows
 
 
 def _fill(table: Table, rows: Iterator[Row], reading: Reading, delimiter: str) -> None:
@@ -221,9 +212,3 @@ def _unusable(
         if "\n" in name or "\r" in name:
             return "a line end in the label"
     return None
-
-
-def _first_bad(sample: Sequence[Row]) -> str:
-    line, row = sample[0]
-    assert isinstance(row, Broken), "no row could be parsed"
-    return f"line {line}: {row}"
