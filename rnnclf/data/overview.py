@@ -65,7 +65,7 @@ def _own_row(path: Path) -> list[str]:
         files = own_files(*(given.get(key) for key in PLACES))
         text, label, encoding = (given.get(key) for key in ("text", "label", "encoding"))
         reading = Reading(columns_of(text), label, encoding, may_be_link="folder" not in given)
-        parts = read_parts(files, reading, skip=True).parts
+        parts, *_ = read_parts(files, reading, skip=True)
     except DataError as error:
         return [f"[dim]{escape(str(error))}[/dim]"]
     train, test = parts["train"], parts.get("test")

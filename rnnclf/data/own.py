@@ -1,7 +1,6 @@
 """The user's own data set: its files, their texts, and the parts that they make."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from rnnclf.configuration.schema import DatasetConfig
@@ -20,21 +19,6 @@ STEMS = {
 }
 PLACES = ("folder", "file", "validation_file", "test_file")  # the keys of the configuration
 FORMATS = (".csv", ".tsv", ".txt", ".jsonl", ".ndjson", ".json", ".parquet")
-
-
-@dataclass(frozen=True)
-class OwnData:
-    """The texts of the user's own files.
-
-    Attributes:
-        parts: The texts of `train`, and of `validation` and `test` where they have a file.
-        notes: What was found in the files, one line each.
-        complaints: Which rows are skipped, one line each.
-    """
-
-    parts: dict[str, Texts]
-    notes: list[str]
-    complaints: list[str]
 
 
 def is_own(dataset: DatasetConfig) -> bool:
@@ -103,8 +87,7 @@ def read_own(dataset: DatasetConfig) -> Corpus:
         origins=True,
     )
     files = files_of(dataset)
-    own = read_parts(files, reading, skip=dataset.bad_rows == "skip")
-    parts = dict(own.parts)
+    parts, notes, complaints = read_parts(files, reading, skip=dataset.bad_rows == "skip")
     if "test" not in parts:
         share = round(1 - dataset.train_fraction, 9)
         name, purpose = str(files["train"]), "the test; lower dataset.train_fraction"
@@ -113,10 +96,12 @@ def read_own(dataset: DatasetConfig) -> Corpus:
         )
     classes = sorted(set(parts["train"].labels))
     validation = parts.get("validation")
-    return Corpus(classes, parts["train"], parts["test"], validation, own.notes, own.complaints)
+    return Corpus(classes, parts["train"], parts["test"], validation, notes, complaints)
 
 
-def read_parts(files: Mapping[str, Path], reading: Reading, *, skip: bool) -> OwnData:
+def read_parts(
+    files: Mapping[str, Path], reading: Reading, *, skip: bool
+) -> tuple[dict[str, Texts], list[str], list[str]]:
     """Reads the files of the parts.
 
     Args:
@@ -124,11 +109,15 @@ def read_parts(files: Mapping[str, Path], reading: Reading, *, skip: bool) -> Ow
         reading: How they are read.
         skip: Whether any number of bad rows is left out; see `Table.check`.
 
+    Returns:
+        The texts of each part; what was found in the files, and which rows are skipped, a line
+        each.
+
     Raises:
         DataError: As `read_own`.
     """
-    parts, notes = {}, []
-    complaints: list[str] = []
+    parts: dict[str, Texts] = {}
+    notes, complaints = list[str](), list[str]()
     classes: set[str] = set()
     for part in (part for part in STEMS if part in files):
         table = read_table(files[part], reading)
@@ -146,7 +135,7 @@ def read_parts(files: Mapping[str, Path], reading: Reading, *, skip: bool) -> Ow
                 texts = texts.take(known)
         parts[part] = texts
         notes.append(f"{table.path}: {describe(texts)}")
-    return OwnData(parts, notes, complaints)
+    return parts, notes, complaints
 
 
 def _check_classes(table: Table) -> None:
