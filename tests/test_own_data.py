@@ -313,7 +313,10 @@ def test_a_data_set_with_a_name_is_one_file_and_is_listed(tmp_path, rnnclf):
     (tmp_path / "conf" / "dataset" / "tickets.yaml").write_text(
         "name: tickets\nfile: data/tickets.csv\n"
     )
+    (tmp_path / "conf" / "dataset" / "wrong.yaml").write_text("name: [wrong")
     listed = rnnclf("data", "info", "--data", ".", cwd=tmp_path)
+    assert (listed.returncode, listed.stderr) == (0, "")
+    assert "parsing" in listed.stdout, "a file that is no YAML costs its own row"
     (row,) = [line for line in listed.stdout.splitlines() if "tickets" in line]
     assert [cell.strip() for cell in row.split("│")][2:6] == ["2", "41", "", "40"]
 

@@ -9,12 +9,14 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from rnnclf.data.corpus import Texts
 from rnnclf.data.own import PLACES, own_files, read_parts
 from rnnclf.data.sources import SOURCES, load_corpus
 from rnnclf.data.tables.columns import columns_of
 from rnnclf.data.tables.table import Reading
 from rnnclf.data.tokens import TOKENIZERS
 from rnnclf.data.torchtext_adapter import count_words
+from rnnclf.data.vocabulary import NUM_SPECIAL_WORDS, Tokenizer
 from rnnclf.errors import DataError
 
 HANDOUT_VOCABULARY_SIZES = {
@@ -23,7 +25,6 @@ HANDOUT_VOCABULARY_SIZES = {
     "questions": 7694,
     "newsgroups": 160792,
 }
-SPECIAL_WORDS = 2
 
 
 def print_overview(folder: Path) -> None:
@@ -42,16 +43,8 @@ def print_overview(folder: Path) -> None:
             table.add_row(name, f"[dim]not here: {', '.join(missing)}[/dim]")
             continue
         corpus = load_corpus(name, folder)
-        seen = set(corpus.train.texts)
-        table.add_row(
-            name,
-            str(len(corpus.classes)),
-            str(len(count_words(corpus.train.texts)) - SPECIAL_WORDS),
-            str(HANDOUT_VOCABULARY_SIZES.get(name, "")),
-            str(len(corpus.train)),
-            str(len(corpus.test)),
-            str(sum(text in seen for text in corpus.test.texts)),
-        )
+        handouts = str(HANDOUT_VOCABULARY_SIZES.get(name, ""))
+        table.add_row(name, *_row(corpus.train, corpus.test, handouts=handouts))
     for path in sorted(Path("conf/dataset").glob("*.yaml")):
         if path.stem not in (*SOURCES, "sample", "csv"):
             table.add_row(path.stem, *_own_row(path))
@@ -60,21 +53,29 @@ def print_overview(folder: Path) -> None:
 
 def _own_row(path: Path) -> list[str]:
     """Describes the user's own data set that a file of `conf/dataset/` names."""
-    given = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     try:
+        given = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
         files = own_files(*(given.get(key) for key in PLACES))
         text, label, encoding = (given.get(key) for key in ("text", "label", "encoding"))
-        reading = Reading(columns_of(text), label, encoding, may_be_link="folder" not in given)
+        may_be_link = not given.get("folder")
+        reading = Reading(columns_of(text), label, encoding, may_be_link=may_be_link)
         parts, *_ = read_parts(files, reading, skip=True)
-    except DataError as error:
-        return [f"[dim]{escape(str(error))}[/dim]"]
-    train, test = parts["train"], parts.get("test")
-    tokenize = TOKENIZERS[given.get("tokens", "words")]
+    except (DataError, yaml.YAMLError) as error:
+        return [f"[dim]{escape(one_line(str(error)))}[/dim]"]
+    return _row(parts["train"], parts.get("test"), TOKENIZERS[given.get("tokens", "words")])
+
+
+def _row(
+    train: Texts,
+    test: Texts | None,
+    tokenize: Tokenizer = TOKENIZERS["words"],
+    handouts: str = "",
+) -> list[str]:
     seen = set(train.texts)
     return [
         str(len(set(train.labels))),
-        str(len(count_words(train.texts, tokenize=tokenize)) - SPECIAL_WORDS),
-        "",
+        str(len(count_words(train.texts, tokenize=tokenize)) - NUM_SPECIAL_WORDS),
+        handouts,
         str(len(train)),
         str(len(test)) if test else "from train",
         str(sum(text in seen for text in test.texts)) if test else "",
