@@ -17,6 +17,7 @@ from hydra_study_sweeper.records import RefitRecord
 
 from rnnclf.bundles.card import model_card
 from rnnclf.configuration.schema import Config, PathsConfig
+from rnnclf.data.own import file_names
 from rnnclf.errors import ModelError
 from rnnclf.files.bundle import BundleRecord, Member
 from rnnclf.files.paths import BundlePaths, RunPaths
@@ -115,20 +116,13 @@ def check_replaceable(folder: Path) -> None:
 
 def _without_places(config: Config) -> Config:
     """Returns the configuration without the folders of the machine that made the model."""
-    data, vectors = config.dataset, config.model.vectors
+    dataset, vectors = config.dataset, config.model.vectors
+    names = file_names(dataset)
+    if dataset.folder:
+        names["folder"] = Path(dataset.folder).resolve().name
     return replace(
         config,
-        dataset=replace(
-            data,
-            folder=Path(data.folder).resolve().name if data.folder else None,
-            file=_name(data.file),
-            validation_file=_name(data.validation_file),
-            test_file=_name(data.test_file),
-        ),
-        model=replace(config.model, vectors=_name(vectors), init_from=None),
+        dataset=replace(dataset, **names),  # type: ignore[arg-type]
+        model=replace(config.model, vectors=vectors and Path(vectors).name, init_from=None),
         paths=PathsConfig(data="data", outputs="outputs"),
     )
-
-
-def _name(path: str | None) -> str | None:
-    return Path(path).name if path else None

@@ -6,7 +6,7 @@ from pathlib import Path
 from rnnclf.bundles.bundle import reported
 from rnnclf.configuration.schema import DatasetConfig
 from rnnclf.data.corpus import Texts
-from rnnclf.data.own import is_own
+from rnnclf.data.own import file_names, is_own
 from rnnclf.data.prepared import load as load_corpus
 from rnnclf.data.prepared import place_of, splits_digest
 from rnnclf.data.sources import default_data_folder
@@ -90,13 +90,5 @@ def _placed(dataset: DatasetConfig, data_folder: Path | None) -> DatasetConfig:
     if dataset.folder:
         inside = data_folder / Path(place).name
         return replace(dataset, folder=str(inside if inside.is_dir() else data_folder))
-
-    def inside_it(file: str | None) -> str | None:
-        return str(data_folder / Path(file).name) if file else None
-
-    return replace(
-        dataset,
-        file=inside_it(dataset.file),
-        validation_file=inside_it(dataset.validation_file),
-        test_file=inside_it(dataset.test_file),
-    )
+    inside_it = {key: str(data_folder / name) for key, name in file_names(dataset).items()}
+    return replace(dataset, **inside_it)  # type: ignore[arg-type]

@@ -71,6 +71,11 @@ def files_of(dataset: DatasetConfig) -> dict[str, Path]:
     return own_files(*(getattr(dataset, key) for key in PLACES))
 
 
+def file_names(dataset: DatasetConfig) -> dict[str, str]:
+    """Returns the files that a configuration names, by their keys and without their folders."""
+    return {key: Path(path).name for key in PLACES[1:] if (path := getattr(dataset, key))}
+
+
 def read_own(dataset: DatasetConfig) -> Corpus:
     """Reads the user's own data set that a configuration describes.
 
