@@ -283,6 +283,17 @@ def test_other_data_than_the_models_is_refused(bundle):
         verify(bundle, Path("data"))
 
 
+def test_an_accuracy_on_texts_that_the_configuration_does_not_leave_is_refused(trained, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(trained, run)
+    config = (run / "config.yaml").read_text()
+    changed = config.replace("validation_fraction: 0.1", "validation_fraction: 0.0")
+    assert changed != config
+    (run / "config.yaml").write_text(changed)
+    with pytest.raises(DataError, match="the model was made with other data"):
+        verify(run, Path("data"))
+
+
 def test_ones_own_csv_data_is_found_by_its_folder(run_py, tmp_path):
     data = tmp_path / "letters"
     data.mkdir()

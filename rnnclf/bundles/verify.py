@@ -12,7 +12,7 @@ from rnnclf.data.prepared import place_of, splits_digest
 from rnnclf.data.sources import default_data_folder
 from rnnclf.data.splits import hold_out
 from rnnclf.errors import DataError
-from rnnclf.files.result import ModelResult
+from rnnclf.files.result import ModelResult, TextCounts
 from rnnclf.model.classifier import Classifier
 from rnnclf.model.store import load
 
@@ -72,7 +72,8 @@ def texts_of(
     if unknown:
         raise DataError(f"{place}: the model has no class {unknown[0]!r}")
     training, validation = hold_out(corpus, dataset)
-    if splits_digest(corpus) != result.splits:
+    sizes = TextCounts(len(training), len(validation), len(corpus.test))
+    if splits_digest(corpus) != result.splits or sizes != result.texts:
         raise DataError(f"{place}: the model was made with other data")
     return {"train": training, "validation": validation, "test": corpus.test}
 
