@@ -16,6 +16,7 @@ from rnnclf.files.result import ModelResult, TextCounts
 from rnnclf.model.classifier import Classifier
 from rnnclf.model.store import load
 
+AS_REPORTED = "as reported"
 TOLERATED = 0.001  # of the texts: another processor may round differently
 
 
@@ -33,6 +34,11 @@ class Verified:
         """Whether the two differ by no more than one text, or one in a thousand."""
         difference = abs(self.reported - self.computed) * self.texts
         return round(difference) <= max(1, TOLERATED * self.texts)
+
+    @property
+    def verdict(self) -> str:
+        """`AS_REPORTED`, or its contrary."""
+        return AS_REPORTED if self.agrees else f"not {AS_REPORTED}".upper()
 
 
 def verify(folder: Path, data_folder: Path | None) -> list[Verified]:

@@ -28,12 +28,8 @@ def grade(submissions: Path, folder: Path | None, kind: str) -> None:
     reported".
     """
     from rnnclf.bundles.submission.archive import read_groups
-    from rnnclf.bundles.submission.grading import (
-        AS_REPORTED,
-        check_raw_files,
-        gradable,
-        grade_archive,
-    )
+    from rnnclf.bundles.submission.grading import check_raw_files, gradable, grade_archive
+    from rnnclf.bundles.verify import AS_REPORTED
     from rnnclf.runs.tables import render
     from rnnclf.training.reproducibility import prepare_torch
 

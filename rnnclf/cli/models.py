@@ -68,10 +68,9 @@ def _verify(model: Path, folder: Path | None) -> None:
     prepare_torch()
     verified = verify(model, folder)
     for one in verified:
-        verdict = "as reported" if one.agrees else "NOT AS REPORTED"
         echo(
             f"{one.part:10}  {one.texts:6} texts  reported {one.reported:.4f}  "
-            f"computed {one.computed:.4f}  {verdict}"
+            f"computed {one.computed:.4f}  {one.verdict}"
         )
     if not verified:
         raise ModelError(f"{model}: reports no accuracy to compute again")

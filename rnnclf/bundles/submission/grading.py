@@ -21,7 +21,6 @@ from rnnclf.errors import ConfigError, DataError, UserError
 from rnnclf.files.paths import BundlePaths
 
 NAME = re.compile(r"GROUP_(\d{1,4})_PROJECT_PART2")
-AS_REPORTED = "as reported"
 REFUSED = (UserError, OSError, RuntimeError)  # the last is torch's, of weights of another network
 
 
@@ -127,7 +126,7 @@ def _test(folder: Path, claim: Claim, group: Group, data: Path | None) -> tuple[
     if is_own(config.dataset) and data is None:  # a path that somebody else has chosen
         raise DataError("not one of the published data sets: set --data FOLDER")
     (test,) = (part for part in verify(model, data) if part.part == "test")
-    return test.computed, AS_REPORTED if test.agrees else "NOT AS REPORTED"
+    return test.computed, test.verdict
 
 
 def _objection(folder: Path, claim: Claim, group: Group) -> str | None:
