@@ -285,6 +285,8 @@ def test_the_output_never_replaces_the_texts(command, model, rnnclf, tmp_path):
     [
         (["text", "--file", "in.csv"], "texts as arguments or --file, not both"),
         (["-oh no"], "a text that begins with - comes after --"),
+        (["--file", "in.csv", "-o", "out.csv", "--top", "2"], "-o writes one class"),
+        (["--file", "in.csv", "-o", "out.csv", "--format", "json"], "that its suffix names"),
         (["--file", "in.csv", "-o", "out.xlsx"], "must end in .csv, .tsv, .jsonl, .parquet"),
     ],
 )

@@ -20,7 +20,7 @@ from rnnclf.cli.options import (
 )
 from rnnclf.cli.output import echo, echo_csv
 from rnnclf.errors import DataError, ModelError
-from rnnclf.files.answers import check_output, write_answers
+from rnnclf.files.answers import Answer, check_output, write_answers
 
 if TYPE_CHECKING:
     from rnnclf.data.tables.table import Table
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 BATCH = 1024  # texts between two answers
 NONE = "(none)"  # on screen, in place of a class
 
-Classes = list[tuple[str | None, float]]
-"""The most probable classes of a text with their probabilities; None for none of these."""
+Classes = list[Answer]
+"""The most probable classes of a text."""
 
 
 class _OfTexts(click.Command):
@@ -91,10 +91,12 @@ def predict(
             "-o, --column and --encoding are for --file; a text that begins with - comes after --"
         )
     if output:
+        if top > 1 or kind != "text":
+            raise click.UsageError("-o writes one class, in the format that its suffix names")
         check_output(output, file)
     if file:
         table = _table_of(file, columns, encoding, keep=output is not None)
-        answers = _answers(model, table.texts, BATCH, 1 if output else top, threshold)
+        answers = _answers(model, table.texts, BATCH, top, threshold)
         if output:
             _write_file(output, table, answers)
         else:
