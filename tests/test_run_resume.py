@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 from foreign_study import trials_of
-from project import RUN_PY
+from project import RUN_PY, composed
 from safetensors.torch import load_file
 
+from rnnclf.configuration.composed import to_yaml
 from rnnclf.training.checkpoint import load_checkpoint, save_checkpoint
 
 SETTINGS = [
@@ -129,6 +130,16 @@ def test_a_run_has_its_folder_for_itself(run_py, start_run_py, tmp_path):
     process.kill()
     assert second.returncode == 2
     assert second.stderr == f"error: {tmp_path / 'run'}: another process is training there\n"
+
+
+def test_the_machine_may_be_another_when_a_run_goes_on(run_py, tmp_path):
+    config = composed("epochs=1", "hidden_size=8", "embedding_size=8", "seed=3")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "config.yaml").write_text(to_yaml(config))
+    done = run_py("resume=run", "threads=2", "device=cpu")
+    assert done.returncode == 0, done.stderr
+    found = json.loads((tmp_path / "run" / "result.json").read_text())["config"]
+    assert (found["seed"], found["threads"], found["device"]) == (3, 2, "cpu")
 
 
 @pytest.mark.slow

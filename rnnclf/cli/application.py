@@ -23,7 +23,7 @@ from hydra_study_sweeper.signals import raise_on_sigterm
 from hydra_study_sweeper.streams import open_streams, outlive_readers
 from omegaconf import DictConfig, OmegaConf
 
-from rnnclf.configuration.checks import settle_test
+from rnnclf.configuration.checks import check, settle_test
 from rnnclf.configuration.complaints import usage_errors
 from rnnclf.configuration.composed import from_omegaconf, load, register_schema
 from rnnclf.configuration.given import take_over
@@ -44,6 +44,8 @@ OURS = (
     "rnnclf.training.progress.LogFile",
     "rnnclf.training.precheck.check_trials",
 )
+
+OF_MACHINE = ("device", "threads")  # may be others when a run is resumed
 
 log = logging.getLogger(__name__)
 of_grid: list[tuple[float, str, Path]] = []  # value, what it is, and folder of each run in a grid
@@ -95,6 +97,11 @@ def run(node: DictConfig) -> float:
     with nullcontext() if in_sweep else errors_in_one_line(), _no_empty(folder), usage_errors():
         resumed = OmegaConf.select(node, "resume")
         config = load(RunPaths(Path(resumed)).config) if resumed else from_omegaconf(node)
+        if resumed:
+            typed = {override.partition("=")[0] for override in job.overrides.task}
+            for key in typed.intersection(OF_MACHINE):
+                setattr(config, key, node[key])
+            check(config)
         settle_test(config, in_sweep=in_sweep, is_winner=in_refit())
         from rnnclf.bundles.bundle import write_run_card
         from rnnclf.training.run import train  # here: --help and mistakes need not wait for torch
