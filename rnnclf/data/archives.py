@@ -21,7 +21,7 @@ def read_archive(path: Path) -> dict[str, bytes]:
 
     Raises:
         DataError: If the archive is damaged, has links, devices, names outside of its folder, a
-            name twice, or more than 1 GiB of content.
+            name twice, or more content than data sets have.
     """
     contents: dict[str, bytes] = {}
     try:
