@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from hydra_study_sweeper.files import RecordError
 
 from rnnclf.cli.commands import main
 from rnnclf.data.cache import file_digest
 from rnnclf.data.tables.table import Reading, read_table
 from rnnclf.errors import DataError, ModelError
-from rnnclf.files.epochs import write_epochs
+from rnnclf.files.epochs import read_epochs, write_epochs
 from rnnclf.model.store import load
 from rnnclf.training.checkpoint import load_checkpoint
 from rnnclf.training.progress import LogFile
@@ -136,6 +137,13 @@ def test_a_run_neither_reads_nor_writes_through_a_hostile_file(kind, tmp_path, v
     for use in (load_checkpoint, lambda path: write_epochs(path, []), LogFile):
         with alarm(LONGEST), pytest.raises(OSError):
             use(path)
+
+
+def test_epochs_that_are_nested_without_end_are_damaged(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    path.write_text('{"not of ours": ' + "[" * 100_000)
+    with pytest.raises(RecordError, match=r"metrics.jsonl is damaged"):
+        read_epochs(path)
 
 
 @pytest.mark.parametrize("kind", ["pipe", "endless", "link", "loop", "folder", "huge"])

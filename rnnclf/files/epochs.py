@@ -79,5 +79,5 @@ def read_epochs(path: Path) -> list[EpochMetrics]:
         return [msgspec.json.decode(line, type=EpochMetrics) for line in lines]
     except FileNotFoundError as error:
         raise RecordError(f"there is no {path.name}") from error
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, msgspec.DecodeError, RecursionError) as error:
         raise RecordError(f"{path.name} is damaged: {one_line(str(error))}") from error
