@@ -70,7 +70,6 @@ OPENING = {  # how often, and why not by the readers and writers of files.py
     "rnnclf/data/sources.py": (1, "raw files in the user's own folder"),
     "rnnclf/data/tables/formats.py": (1, "bytes that were read before"),
     "rnnclf/data/tables/streams.py": (2, "a pipe that the user names"),
-    "rnnclf/data/vectors.py": (2, "the user's own word vectors, a regular file"),
     "rnnclf/files/answers.py": (1, "written, in a folder of its own"),
     "rnnclf/files/epochs.py": (1, "written, never through a link"),
     "rnnclf/files/predictions.py": (1, "written, in a folder of its own"),

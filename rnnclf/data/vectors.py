@@ -1,11 +1,6 @@
 """Pretrained word vectors for the words of a vocabulary."""
 
-import gzip
 import logging
-import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
-from io import BufferedReader
 from itertools import takewhile
 from pathlib import Path
 
@@ -13,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rnnclf.data.cache import LARGEST, Entry, file_digest, kept
+from rnnclf.data.tables.streams import open_data
 from rnnclf.data.vocabulary import Vocabulary
 from rnnclf.errors import DataError
 
@@ -77,7 +73,8 @@ def find_vectors(path: Path, words: list[str]) -> tuple[Indices, Vectors]:
     wanted = {word.encode(errors="surrogatepass"): place for place, word in enumerate(words)}
     found: dict[int, Vectors] = {}
     width = 0
-    with _opened(path) as file:
+    with open_data(path, largest=LARGEST) as file:
+        _check_kind(path, file.peek(2))
         for number, line in enumerate(iter(lambda: file.readline(LONGEST_LINE), b""), start=1):
             fields = line.rstrip().split(b" ")
             if number == 1 and len(fields) == 2 and all(field.isdigit() for field in fields):
@@ -129,18 +126,11 @@ def _numbers(fields: list[bytes], where: str) -> Vectors:
     return numbers
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[gzip.GzipFile | BufferedReader]:
-    with path.open("rb") as raw:
-        start = raw.peek(4)[:4]
-        if start.startswith(b"PK"):
-            raise DataError(f"{path}: a zip archive; unpack it and name the file inside")
-        if path.suffix == ".bin":
-            raise DataError(
-                f"{path}: binary word vectors; gensim writes them as text: "
-                "KeyedVectors.load_word2vec_format(FILE, binary=True).save_word2vec_format(TEXT)"
-            )
-        try:
-            yield gzip.GzipFile(fileobj=raw) if start.startswith(b"\x1f\x8b") else raw
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise DataError(f"{path}: a damaged gzip file ({error})") from error
+def _check_kind(path: Path, start: bytes) -> None:
+    if start.startswith(b"PK"):
+        raise DataError(f"{path}: a zip archive; unpack it and name the file inside")
+    if path.suffix == ".bin":
+        raise DataError(
+            f"{path}: binary word vectors; gensim writes them as text: "
+            "KeyedVectors.load_word2vec_format(FILE, binary=True).save_word2vec_format(TEXT)"
+        )

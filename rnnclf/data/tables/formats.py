@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from rnnclf.data.tables.delimited import DELIMITERS, Broken, Dialect, Row, find_dialect, records
-from rnnclf.data.tables.streams import LARGEST, bounded_lines, decoded
+from rnnclf.data.tables.streams import LARGEST, bounded_lines, decoded, too_large
 from rnnclf.errors import DataError, SettingError
 from rnnclf.files.answers import as_text
 
@@ -212,10 +212,7 @@ def _parquet(file: io.BufferedReader, path: Path) -> Iterator[Row]:
                 # One byte may stand for many texts.
                 left -= sum(len(as_text(value)) + 1 for value in values)
                 if left < 0:
-                    raise DataError(
-                        f"{path}: larger than {LARGEST} bytes when it is unpacked; "
-                        "take a sample of its rows"
-                    )
+                    raise too_large(path, LARGEST, " when it is unpacked")
                 number += 1
                 yield number, list(values)
     except (pyarrow.ArrowException, OSError, ValueError, OverflowError) as error:

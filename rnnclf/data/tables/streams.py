@@ -37,7 +37,9 @@ FOREIGN = {
 
 
 @contextmanager
-def open_data(path: Path, *, may_be_link: bool = True) -> Iterator[io.BufferedReader]:
+def open_data(
+    path: Path, *, may_be_link: bool = True, largest: int = LARGEST
+) -> Iterator[io.BufferedReader]:
     """Opens a data file, unpacked if it is gzipped.
 
     A pipe is read where the user may name any file, that is with `may_be_link`.
@@ -46,26 +48,32 @@ def open_data(path: Path, *, may_be_link: bool = True) -> Iterator[io.BufferedRe
         path: The file.
         may_be_link: Whether links are followed: yes for a file that the user names, no for one
             that was found in a folder, where somebody else may have put the link.
+        largest: The number of bytes that it may have, also unpacked.
 
     Yields:
-        The bytes. Reading them raises DataError if there are more than `LARGEST`.
+        The bytes. Reading them raises DataError if there are more.
 
     Raises:
         DataError: If the file cannot be read or is damaged, also while it is being read.
     """
     try:
         with _open(path, may_be_link=may_be_link) as file:
-            if os.fstat(file.fileno()).st_size > LARGEST:
-                raise DataError(f"{path}: larger than {LARGEST} bytes; take a sample of its rows")
+            if os.fstat(file.fileno()).st_size > largest:
+                raise too_large(path, largest)
             packed = file.peek(2)[:2] == GZIP
             content = gzip.GzipFile(fileobj=file) if packed else file
-            yield io.BufferedReader(_Bounded(content, path), 2**16)
+            yield io.BufferedReader(_Bounded(content, path, largest), 2**16)
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file") from error
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise DataError(f"{path}: a damaged gzip file ({error})") from error
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
+
+
+def too_large(path: Path, largest: int, when: str = "") -> DataError:
+    """Says that a file is larger than what is read."""
+    return DataError(f"{path}: larger than {largest} bytes{when}; take a sample of its rows")
 
 
 def _open(path: Path, *, may_be_link: bool) -> io.BufferedReader:
@@ -75,10 +83,10 @@ def _open(path: Path, *, may_be_link: bool) -> io.BufferedReader:
 
 
 class _Bounded(io.RawIOBase):
-    """A file of which no more than `LARGEST` bytes are read."""
+    """A file of which no more than `largest` bytes are read."""
 
-    def __init__(self, file: io.BufferedIOBase, path: Path) -> None:
-        self._file, self._path, self._left = file, path, LARGEST
+    def __init__(self, file: io.BufferedIOBase, path: Path, largest: int) -> None:
+        self._file, self._path, self._largest, self._left = file, path, largest, largest
 
     def readable(self) -> bool:
         """Tells that it can be read."""
@@ -89,10 +97,7 @@ class _Bounded(io.RawIOBase):
         count = self._file.readinto(buffer)
         self._left -= count
         if self._left < 0:
-            raise DataError(
-                f"{self._path}: larger than {LARGEST} bytes when it is unpacked; "
-                "take a sample of its rows"
-            )
+            raise too_large(self._path, self._largest, " when it is unpacked")
         return count
 
 
