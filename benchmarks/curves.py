@@ -84,7 +84,8 @@ def train(config: Config) -> dict[str, list[float]]:
         if test is None:
             texts = load_test(config.dataset, data_folder, data.splits)
             texts = texts.take(range(min(TESTED, len(texts))))
-            test = classifier.encode(texts.texts, texts.labels)
+            labels = classifier.class_indices(texts.labels)
+            test = replace(classifier.encode(texts.texts), labels=labels)
         scores = score(predict_logits(network, test), test.labels)
         values = (metrics.val_accuracy, metrics.val_loss, scores.accuracy, ended - began - testing)
         for curve, value in zip(curves.values(), values, strict=True):

@@ -47,11 +47,11 @@ class Classifier:
             return [self.model]
         return cast("list[RecurrentClassifier]", list(self.model.members))
 
-    def encode(self, texts: Sequence[str], labels: Sequence[str] | None = None) -> EncodedTexts:
-        """Turns texts into word indices, and their labels, if there are any, into class indices."""
-        indices = self.class_indices(labels) if labels else np.zeros(len(texts), dtype=np.int64)
+    def encode(self, texts: Sequence[str]) -> EncodedTexts:
+        """Turns texts into word indices; their labels are not known and all 0."""
+        unknown = np.zeros(len(texts), dtype=np.int64)
         dataset = self.config.dataset
-        encoded = encode(texts, indices, TOKENIZERS[dataset.tokens], self.vocabulary)
+        encoded = encode(texts, unknown, TOKENIZERS[dataset.tokens], self.vocabulary)
         if buckets := self.config.model.wide_buckets:
             encoded = replace(encoded, bags=bags_of(texts, buckets))
         return self.with_subwords(encoded.cut(dataset.max_length, dataset.truncation))
