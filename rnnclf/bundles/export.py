@@ -94,7 +94,8 @@ def export_onnx(classifier: Classifier, path: Path) -> float:
         UserError: If the packages of the extra `export` are missing.
         ModelError: If the exported model answers differently, or something else has that name.
     """
-    program, page = path.with_suffix(".py"), _asset("onnx_page.py")
+    program = path.with_suffix(".py")
+    page = files("rnnclf.bundles").joinpath("onnx_page.py").read_text(encoding="utf-8")
     if path.suffix != ".onnx":
         raise UserError(f"{path}: the name of the file must end in .onnx")
     with suppress(FileNotFoundError):
@@ -127,10 +128,6 @@ def export_onnx(classifier: Classifier, path: Path) -> float:
             ) from error
     write_text(program, page)
     return difference
-
-
-def _asset(name: str) -> str:
-    return files("rnnclf.bundles").joinpath(name).read_text(encoding="utf-8")
 
 
 def _about_texts(classifier: Classifier) -> dict[str, Any]:
