@@ -13,10 +13,8 @@ from torchtext.vocab import Vocab
 
 from rnnclf.data.corpus import Texts, class_indices
 from rnnclf.data.sources import SOURCES, default_data_folder, load_corpus
-from rnnclf.data.vocabulary import Tokenizer
+from rnnclf.data.vocabulary import SPECIAL_WORDS, Tokenizer
 from rnnclf.errors import DataError
-
-UNKNOWN, PADDING = "<unk>", "<pad>"
 
 tokenize = get_tokenizer("basic_english")
 
@@ -29,7 +27,7 @@ def count_words(
     Words that occur less than `min_frequency` times are left out.
     """
     counter = Counter(word for text in texts for word in tokenize(text))
-    vocab = Vocab(counter, min_freq=min_frequency, specials=(UNKNOWN, PADDING))
+    vocab = Vocab(counter, min_freq=min_frequency, specials=SPECIAL_WORDS)
     words: list[str] = vocab.itos
     return words
 

@@ -8,7 +8,8 @@ import numpy.typing as npt
 from rnnclf.errors import ModelError
 
 UNKNOWN_INDEX, PADDING_INDEX = 0, 1
-NUM_SPECIAL_WORDS = 2
+SPECIAL_WORDS = ["<unk>", "<pad>"]
+NUM_SPECIAL_WORDS = len(SPECIAL_WORDS)
 
 
 class Vocabulary:
@@ -23,7 +24,7 @@ class Vocabulary:
     """
 
     def __init__(self, words: list[str]) -> None:
-        if words[:2] != ["<unk>", "<pad>"]:
+        if words[:NUM_SPECIAL_WORDS] != SPECIAL_WORDS:
             raise ModelError(f"a vocabulary begins with <unk> and <pad>, not {words[:2]}")
         self.words = words
         self._index = {word: index for index, word in enumerate(words)}
