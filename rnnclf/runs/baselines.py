@@ -27,6 +27,7 @@ SPLIT = (
     "train_fraction",
     "validation_fraction",
 )
+CLASS_WEIGHTS = "training.class_weights"
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ class Baseline:
         """Returns whether the run read the same texts, with the same class weights."""
         same_data = (self.dataset.name, self.data) == (run.result.dataset, run.result.data)
         same_split = split_of(self.dataset) == split_of(run.dataset)
-        return same_data and same_split and self.class_weights == _class_weights_of(run)
+        return same_data and same_split and self.class_weights == run.value(CLASS_WEIGHTS)
 
 
 def split_of(dataset: DatasetConfig) -> dict[str, Any]:
@@ -97,10 +98,6 @@ def write_baseline(baseline: Baseline, folder: Path) -> Path:
     return folder / BASELINE
 
 
-def _class_weights_of(run: Run) -> Any:
-    return run.value("training.class_weights")
-
-
 def distinct(runs: Iterable[Run]) -> dict[str, Config]:
     """Returns a configuration for each data set, split and kind of class weights of runs.
 
@@ -111,7 +108,7 @@ def distinct(runs: Iterable[Run]) -> dict[str, Config]:
     """
     configs: dict[str, Config] = {}
     for run in runs:
-        what = [*split_of(run.dataset).values(), run.result.data, _class_weights_of(run)]
+        what = [*split_of(run.dataset).values(), run.result.data, run.value(CLASS_WEIGHTS)]
         name = f"{run.task}-{hashlib.sha256(json.dumps(what).encode()).hexdigest()[:6]}"
         if name not in configs:
             configs[name] = _checked(RunPaths(run.folder).config)
