@@ -1,4 +1,4 @@
-"""The hand-written RNN and GRU against autograd, torch's layers, and the hand-out's equations."""
+"""The hand-written RNN and GRU against autograd and torch's layers."""
 
 import pytest
 import torch
@@ -75,25 +75,6 @@ def test_vectors_that_need_no_gradient_get_none():
         made, vectors = layer_and_vectors(layer, 5, 3, 2, 4)
         states_of(made, vectors.detach()).sum().backward()
         assert all(weight.grad is not None for weight in made.parameters())
-
-
-def test_the_gru_is_torchs_form_of_the_handouts_equations():
-    """The hand-out has r inside of the product and z on the new state; torch, as here, has neither.
-
-    Its h_t = (1 - z) h + z tanh(W x + U (r h) + b); torch's is (1 - z) tanh(W x + b + r (U h + c))
-    + z h. With r = 1 and z for 1 - z the two are the same.
-    """
-    made, vectors = layer_and_vectors(nn.GRU, 6, 1, 3, 4)
-    w, u, b, c = (weight.detach() for weight in made.all_weights[0])
-    state = torch.zeros(1, 4, dtype=torch.float64)
-    for x in vectors.detach():
-        (w_r, w_z, w_n), (u_r, u_z, u_n) = (
-            (x @ w.T + b).chunk(3, -1),
-            (state @ u.T + c).chunk(3, -1),
-        )
-        r, z = torch.sigmoid(w_r + u_r), torch.sigmoid(w_z + u_z)
-        state = (1 - z) * torch.tanh(w_n + r * u_n) + z * state
-    torch.testing.assert_close(states_of(made, vectors)[-1], state)
 
 
 @pytest.mark.parametrize("layer", LAYERS)

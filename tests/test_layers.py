@@ -55,21 +55,6 @@ def test_states_and_gradients_are_those_of_torch_on_packed_sequences(
     torch.testing.assert_close(states_gradient, expected_gradient)
 
 
-def test_rnn_follows_equation_1_of_the_handout():
-    layer = RecurrentLayers("rnn", 3, 4).double()
-    weights = dict(layer.forwards[0].named_parameters())
-    vectors = torch.randn(5, 1, 3, dtype=torch.float64)
-    state = torch.zeros(1, 4, dtype=torch.float64)
-    for vector in vectors:
-        state = torch.tanh(
-            vector @ weights["weight_ih_l0"].T
-            + state @ weights["weight_hh_l0"].T
-            + weights["bias_ih_l0"]
-            + weights["bias_hh_l0"]
-        )
-    torch.testing.assert_close(layer(vectors, torch.tensor([5]))[1], state)
-
-
 def gates(cell: str, sizes: tuple[int, int], length: int):
     """A layer, random vectors, and W x + b, U h + b of each gate as functions of x and of h."""
     layer = RecurrentLayers(cell, *sizes).double()
@@ -82,6 +67,14 @@ def gates(cell: str, sizes: tuple[int, int], length: int):
         return lambda x: [x @ w.T + b for w, b in zip(matrices, biases, strict=True)]
 
     return layer, torch.randn(length, 1, sizes[0], dtype=torch.float64), of("ih"), of("hh")
+
+
+def test_rnn_follows_equation_1_of_the_handout():
+    layer, vectors, of_input, of_state = gates("rnn", (3, 4), 5)
+    state = torch.zeros(1, 4, dtype=torch.float64)
+    for vector in vectors:
+        state = (of_input(vector)[0] + of_state(state)[0]).tanh()
+    torch.testing.assert_close(layer(vectors, torch.tensor([5]))[1], state)
 
 
 def test_lstm_follows_its_equations():
