@@ -12,7 +12,8 @@ from pathlib import Path
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
-from rnnclf.configuration.composed import from_omegaconf, register_schema
+from rnnclf.configuration.composed import composed as composed_once
+from rnnclf.configuration.composed import register_schema
 from rnnclf.configuration.schema import Config, ModelConfig, TrainingConfig
 from rnnclf.data.sources import SOURCES
 
@@ -43,14 +44,10 @@ def compose_sweep(*overrides: str) -> DictConfig:
 
 def composed(*overrides: str) -> Config:
     """The configuration that run.py gets for these overrides."""
-    return copy.deepcopy(_composed(overrides))
+    return copy.deepcopy(_composed(*overrides))
 
 
-@functools.cache
-def _composed(overrides: tuple[str, ...]) -> Config:
-    register_schema()
-    with initialize_config_dir(str(REPO / "conf")):
-        return from_omegaconf(compose("config", list(overrides)))
+_composed = functools.cache(composed_once)
 
 
 def model_config(**settings: object) -> ModelConfig:

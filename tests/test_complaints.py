@@ -84,7 +84,6 @@ def complaint(command: str) -> str:
         ("--dataset=spam", "--dataset=spam: no dashes: dataset=spam"),
         ("-lr=0.1", "-lr=0.1: no dashes: lr=0.1"),
         ("--epochs 3", "--epochs: no such option; a key is KEY=VALUE"),
-        ("--cfg", "it is --cfg job, --cfg hydra or --cfg all"),
         ("--cfg jobs", "--cfg jobs: it is --cfg job, --cfg hydra or --cfg all"),
         ("-m cell=rnn, gru", "cell=rnn, ends with a comma; several values have no blanks"),
         ("dataset.folder=a(b", "needs quotes of its own: 'KEY=\"VALUE\"'"),

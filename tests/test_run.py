@@ -117,17 +117,6 @@ def test_help_names_groups_short_names_and_keys(run_py):
     assert max(map(len, as_in_the_clone.splitlines())) <= 80
 
 
-def test_a_folder_of_ones_own_trains(run_py, tmp_path):
-    folder = tmp_path / "my data é"
-    folder.mkdir()
-    rows = "".join(f"good {i},up\nbad {i},down\n" for i in range(20))
-    (folder / "train.csv").write_text("sentence,label\n" + rows)
-    (folder / "test.csv").write_text("sentence,label\ngood thing,up\nbad thing,down\n")
-    done = run_py("dataset=csv", f'dataset.folder="{folder}"', "epochs=5", "lr=0.01")
-    assert done.returncode == 0, done.stderr
-    assert result_of(tmp_path)["test_accuracy"] == 1
-
-
 def test_pretrained_vectors_are_used(run_py, tmp_path):
     (tmp_path / "vectors.txt").write_text("what 1 2 3\nwho -1 -2 -3\n")
     done = run_py("model.vectors=vectors.txt", "embedding_size=3", "epochs=1", "hidden_size=4")

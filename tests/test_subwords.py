@@ -88,12 +88,6 @@ def test_unknown_words_are_told_apart(classifier):
     assert not np.allclose(first, second)
 
 
-def test_a_text_gets_the_same_logits_alone_and_beside_others(classifier):
-    together = classifier.predict_proba(TEXTS)
-    alone = np.concatenate([classifier.predict_proba([text]) for text in TEXTS])
-    np.testing.assert_allclose(together, alone, atol=1e-6)
-
-
 def test_folded_into_the_vectors_of_known_words_they_give_the_same(classifier):
     known = ["where he a", "größe", "", "\U0001f40b a"]
     folded = classifier.without_ngrams()

@@ -12,7 +12,7 @@ from hydra_study_sweeper.intervals import seed_values
 from hydra_study_sweeper.space.dimensions import Dimension, parse_space
 from hydra_study_sweeper.space.overrides import definitions_of
 from omegaconf import DictConfig
-from project import REPO, compose_sweep, composed
+from project import REPO, compose_sweep
 from scipy import stats
 
 import rnnclf as package
@@ -189,7 +189,6 @@ def test_a_changed_data_set_on_an_old_study_is_refused(run_py, tmp_path):
         (("batch_size=interval(16.5,64.5)",), "training.batch_size"),
         (("sampler=tpee",), "tpee"),
         (("+group=7,8",), "one at a time"),
-        (("sweeps=questions,spam",), "one at a time"),
         (("hydra.sweeper.enqueue=[0.01]",), "a list of points like {KEY: VALUE}; one is 0.01"),
         (("pruner=asha", "hydra.sweeper.pruner.reduction_factor=1"), "cannot be made"),
         (("pruner=ahsa",), "Did you mean hydra/sweeper/pruner=asha?"),
@@ -240,7 +239,6 @@ def test_without_a_validation_part_the_last_epoch_counts_and_the_test_is_shown(r
     assert result["texts"] == {"train": 450, "validation": 0, "test": 150}
     predictions = (tmp_path / "run" / "predictions.csv").read_text().splitlines()
     assert len(predictions) == 1 + 150
-    assert composed("dataset.validation_fraction=0").dataset.validation_fraction == 0
 
 
 def test_seeds_are_described_by_mean_deviation_and_students_interval():
