@@ -7,8 +7,8 @@ from typing import Any
 from rnnclf.configuration.schema import Config
 from rnnclf.files.bundle import BundleRecord
 from rnnclf.files.class_table import telling
-from rnnclf.files.markdown import in_markdown
 from rnnclf.files.result import METRICS
+from rnnclf.files.words import in_markdown
 
 CONFIDENCE = 0.95
 MOST_CLASSES = 30  # in the table of a card

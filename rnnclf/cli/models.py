@@ -17,6 +17,7 @@ from rnnclf.cli.options import (
 )
 from rnnclf.cli.output import echo
 from rnnclf.errors import ModelError
+from rnnclf.files.words import first_of
 
 TEXTS = "Folder of the raw files, or of train.csv and test.csv.  [default: $RNNCLF_DATA, or data]"
 DATA = click.option("--data", "folder", type=PRESENT_FOLDER, help=TEXTS)
@@ -105,7 +106,7 @@ def _measure(
     found = measure(load(model), table.texts, table.labels)
     echo(f"{file}: {counted(len(table.texts), 'text')}, {table.columns}")
     if found.unknown:
-        named = ", ".join(found.unknown[:NAMED]) + (", …" if len(found.unknown) > NAMED else "")
+        named = first_of(found.unknown, NAMED)
         echo(f"labels that the model does not have, whose texts are mistakes: {named}", err=True)
     for name, (value, low, high) in (("accuracy", found.accuracy), ("macro-F1", found.macro_f1)):
         echo(f"{name}  {value:.4f}  (95 % interval {low:.4f} to {high:.4f})")

@@ -16,6 +16,7 @@ from rnnclf.cli.options import CONDITION, FOLDER, FOLDERS, PRESENT_FOLDER, outpu
 from rnnclf.cli.output import echo
 from rnnclf.errors import SelectionError
 from rnnclf.files.result import METRICS
+from rnnclf.files.words import first_of
 from rnnclf.runs.baselines import Baseline
 from rnnclf.runs.find import Found, find_runs, read_run
 from rnnclf.runs.query import Names, parse_condition
@@ -218,5 +219,5 @@ def _show_left_out(folders: Iterable[tuple[Path, str]]) -> None:
     for folder, reason in folders:
         reasons[reason, folder.parent].append(folder.name)
     for (reason, parent), names in reasons.items():
-        shown = one_line(", ".join(names[:NAMED])) + (", ..." if len(names) > NAMED else "")
+        shown = one_line(first_of(names, NAMED))
         echo(f"left out: {len(names)} in {parent} ({reason}): {shown}", err=True)

@@ -8,12 +8,13 @@ from statistics import median
 from hydra_study_sweeper.printable import counted
 
 from rnnclf.data.corpus import Texts
+from rnnclf.files.words import first_of, shortened
 
 SMALL_CLASS = 10  # texts
 ENOUGH_TEXTS = 10  # to say something of their words
 NEARLY_ALL = 0.8  # of the words
 LARGE_PATH = 2**28  # bytes
-NAMED = 5  # classes that are named in a line
+NAMED, SHOWN = 5, 40  # classes that are named in a line, and characters of a text
 
 
 def describe(texts: Texts) -> str:
@@ -64,7 +65,7 @@ def unmeasured(classes: Iterable[str], validation: Texts) -> Iterator[str]:
     if missing and validation.labels:
         yield (
             f"{counted(len(missing), 'class', 'classes')} without a validation text: "
-            f"{_names(missing)}; validation figures leave them out; "
+            f"{first_of(missing, NAMED)}; validation figures leave them out; "
             "raise dataset.validation_fraction or add texts"
         )
 
@@ -92,7 +93,7 @@ def _shared(train: Texts, other: Texts, part: str) -> Iterator[str]:
 def _small_classes(counts: Counter[str]) -> Iterator[str]:
     if small := [label for label, count in counts.items() if count < SMALL_CLASS]:
         classes = counted(len(small), "class", "classes")
-        yield f"{classes} with fewer than {SMALL_CLASS} training texts: {_names(small)}"
+        yield f"{classes} with fewer than {SMALL_CLASS} training texts: {first_of(small, NAMED)}"
 
 
 def _odd_labels(counts: Counter[str]) -> Iterator[str]:
@@ -104,8 +105,8 @@ def _odd_labels(counts: Counter[str]) -> Iterator[str]:
             yield f"labels that differ only in case are different classes: {', '.join(labels)}"
     if fractions := [label for label in counts if re.fullmatch(r"-?\d+\.0", label)]:
         yield (
-            f"labels are whole numbers with a fraction: {_names(fractions)}; if another file has "
-            f"{fractions[0].removesuffix('.0')}, that is another class"
+            f"labels are whole numbers with a fraction: {first_of(fractions, NAMED)}; if "
+            f"another file has {fractions[0].removesuffix('.0')}, that is another class"
         )
 
 
@@ -125,12 +126,5 @@ def _conflicts(parts: Mapping[str, Texts]) -> Iterator[str]:
                 conflicting.setdefault(text, label)
     if conflicting:
         text, label = next(iter(conflicting.items()))
-        shown = text if len(text) <= 40 else f"{text[:39]}…"
-        yield (
-            f"{counted(len(conflicting), 'text')} with more than one label, such as {shown!r}: "
-            f"{first[text]} and {label}"
-        )
-
-
-def _names(labels: list[str]) -> str:
-    return ", ".join(labels[:NAMED]) + (", …" if len(labels) > NAMED else "")
+        number, shown = counted(len(conflicting), "text"), shortened(text, SHOWN)
+        yield f"{number} with more than one label, such as {shown!r}: {first[text]} and {label}"

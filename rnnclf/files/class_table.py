@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from hydra_study_sweeper.printable import one_line
 
 from rnnclf.files.result import ClassResult
+from rnnclf.files.words import shortened
 
 MOST = 10  # classes in a table
 WIDEST = 30  # characters of a class
@@ -29,8 +30,7 @@ def class_table(classes: Sequence[ClassResult], part: str) -> Iterator[str]:
     """Yields the lines of a short table about the classes of a part."""
     shown = telling(classes)
     of = "" if len(shown) == len(classes) else f" (largest and worst of {len(classes)})"
-    names = [one_line(one.label) for one in shown]
-    names = [name if len(name) <= WIDEST else f"{name[: WIDEST - 1]}…" for name in names]
+    names = [shortened(one_line(one.label), WIDEST) for one in shown]
     head = f"{part} classes{of}"
     width = max(len(name) for name in (head, *names))
     yield f"{head:{width}}  precision  recall      F1   texts"

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from rnnclf.files.markdown import in_markdown
+from rnnclf.files.words import in_markdown
 from rnnclf.runs.rank import Row
 from rnnclf.runs.results import plain
 from rnnclf.runs.significance import LEVEL

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from rnnclf.bundles.card import accuracy_interval, render
 from rnnclf.bundles.pick import Pick
-from rnnclf.files.markdown import in_markdown
+from rnnclf.files.words import in_markdown
 from rnnclf.runs.find import read_run
 from rnnclf.runs.results import Run, plain
 

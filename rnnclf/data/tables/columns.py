@@ -7,6 +7,7 @@ from hydra_study_sweeper.printable import one_line
 
 from rnnclf.data.tables.guess import find_label, find_text, has_header
 from rnnclf.errors import DataError, SettingError
+from rnnclf.files.words import first_of, shortened
 
 LONGEST_NUMBER = 10  # digits; Python refuses to read thousands
 LISTED, SHOWN = 20, 20  # columns in a message, and characters of what stands in them
@@ -132,15 +133,11 @@ class _Columns:
         return position
 
     def _error(self, role: str, after: str, before: str = "") -> SettingError:
-        listed = self.names if self._header else map(self._shown, self.names, self._first)
-        columns = ", ".join(map(one_line, list(listed)[:LISTED]))
-        more = ", …" if len(self.names) > LISTED else ""
+        named = zip(self.names, self._first, strict=True)
+        listed = [
+            one_line(name if self._header else f"{name} ({shortened(value, SHOWN)})")
+            for name, value in named
+        ]
         note = "" if self._header else "; no header was recognised"
-        return SettingError(
-            f"{self._where}: {before}", role, f"{after}; columns: {columns}{more}{note}"
-        )
-
-    @staticmethod
-    def _shown(name: str, value: str) -> str:
-        """Shows what stands in a column without a name."""
-        return f"{name} ({value if len(value) <= SHOWN else value[: SHOWN - 1] + '…'})"
+        columns = f"{after}; columns: {first_of(listed, LISTED)}{note}"
+        return SettingError(f"{self._where}: {before}", role, columns)

@@ -14,6 +14,7 @@ from typing import Any
 from hydra_study_sweeper.printable import one_line
 
 from rnnclf.files.predictions import LONGEST_FIELD
+from rnnclf.files.words import shortened
 
 SHOWN = 40  # characters of a row's content
 DELIMITERS = {",": "CSV", "\t": "TSV", ";": "CSV with ;", "|": "CSV with |"}
@@ -32,8 +33,7 @@ class Broken:
     content: str
 
     def __str__(self) -> str:
-        content = one_line(self.content)
-        content = content if len(content) <= SHOWN else f"{content[: SHOWN - 1]}…"
+        content = shortened(one_line(self.content), SHOWN)
         return self.reason + (f" ({content})" if content else "")
 
 

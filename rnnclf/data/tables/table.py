@@ -15,6 +15,7 @@ from rnnclf.data.tables.streams import open_data
 from rnnclf.errors import DataError
 from rnnclf.files.answers import as_text, distinct
 from rnnclf.files.predictions import COLUMNS
+from rnnclf.files.words import first_of
 
 MOST_COLUMNS = 10_000
 MOST_ROWS = 10_000_000  # of which a file of a few megabytes may unpack to many more
@@ -108,8 +109,8 @@ class Table:
 
     def named(self, bad: Sequence[BadRow]) -> str:
         """Names the first of some rows that cannot be used."""
-        listed = "; ".join(f"{self.unit} {line}: {row}" for line, row in bad[:FEW])
-        return listed + ("; …" if len(bad) > FEW else "")
+        first = [f"{self.unit} {line}: {row}" for line, row in bad[: FEW + 1]]
+        return first_of(first, FEW, between="; ")
 
 
 def read_table(path: Path, reading: Reading) -> Table:
