@@ -26,8 +26,6 @@ class _Current:
         reports: Whether the steps of its run are those of the trial.
         step_name: What a step is called.
         ends: When it must end, in seconds since the epoch, or None.
-        is_known: Whether its point is known to be good, so that it is not pruned.
-        steps: The largest number of steps, once it is known.
         ends_itself: Whether the application asks for the time.
     """
 
@@ -36,8 +34,6 @@ class _Current:
     reports: bool
     step_name: str
     ends: float | None
-    is_known: bool
-    steps: int | None = None
     ends_itself: bool = False
 
 
@@ -65,11 +61,11 @@ def report(value: float, step: int, steps: int | None = None) -> None:
         return
     import optuna
 
-    if steps != current.steps:
+    known = current.trial.user_attrs
+    if steps != known.get(STEPS):
         current.trial.set_user_attr(STEPS, steps)
-        current.steps = steps
     current.trial.report(value, step)
-    if not current.is_known and current.trial.should_prune():
+    if KNOWN not in known and current.trial.should_prune():
         raise optuna.TrialPruned(f"at {current.step_name} {step} with {value:.4f}")
     if _is_late(current) and not (current.ends_itself or current.is_refit):
         complete = (optuna.trial.TrialState.COMPLETE,)
@@ -112,8 +108,7 @@ def current(
     trial: "optuna.Trial", *, is_refit: bool, reports: bool, step_name: str, ends: float | None
 ) -> Iterator[None]:
     """Makes the functions of this module refer to `trial` within the block."""
-    is_known = KNOWN in trial.user_attrs
-    _running.append(_Current(trial, is_refit, reports, step_name, ends, is_known))
+    _running.append(_Current(trial, is_refit, reports, step_name, ends))
     try:
         yield
     finally:
