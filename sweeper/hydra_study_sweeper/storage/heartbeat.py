@@ -56,11 +56,8 @@ def presence(paths: StudyPaths) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def heartbeats(beat: Callable[[], object] | None) -> Iterator[None]:
-    """Has a thread call `beat` regularly while the block runs, if there is one."""
-    if beat is None:
-        yield
-        return
+def heartbeats(beat: Callable[[], object]) -> Iterator[None]:
+    """Has a thread call `beat` regularly while the block runs."""
     ended = threading.Event()
 
     def continue_beating() -> None:

@@ -216,7 +216,7 @@ class Trials:
     def heartbeats(self, trial: optuna.Trial) -> AbstractContextManager[None]:
         """Sends heartbeats while the block runs, if the storage keeps them."""
         if not isinstance(self._storage, KeepsHeartbeats):
-            return heartbeats(None)
+            return contextlib.nullcontext()
         return heartbeats(partial(self._storage.heartbeat, self._id(trial.number)))
 
     def complete(self, trial: optuna.Trial, values: Sequence[float]) -> None:
