@@ -19,7 +19,6 @@ from hydra_study_sweeper.records import Value
 from hydra_study_sweeper.space.dimensions import Dimension
 from hydra_study_sweeper.space.overrides import key_of, parse_override
 from hydra_study_sweeper.space.points import Point, as_overrides, groups_of, suggest
-from hydra_study_sweeper.space.values import assign
 
 BY_NUMBER = "${hydra.job.num}"  # Hydra's default for `hydra.sweep.subdir`
 
@@ -212,7 +211,7 @@ def _set(config: DictConfig, line: str, groups: Sequence[str]) -> None:
     override = parse_override(line)
     try:
         is_new = override.is_add() or override.is_force_add()
-        assign(config, override.key_or_group, override.value(), is_new=is_new)
+        OmegaConf.update(config, override.key_or_group, override.value(), force_add=is_new)
     except OmegaConfBaseException as error:
         reason = str(error).splitlines()[0]
         where = f" with {' '.join(groups)}" if groups else ""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from hydra.core.config_loader import ConfigLoader
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
 
@@ -16,7 +16,6 @@ from hydra_study_sweeper.records import Value
 from hydra_study_sweeper.space.distributions import bounds, parse_distribution
 from hydra_study_sweeper.space.overrides import Definition
 from hydra_study_sweeper.space.values import (
-    assign,
     has_value,
     meant,
     option_of,
@@ -97,7 +96,7 @@ class Dimension:
         with contextlib.suppress(OmegaConfBaseException):  # then the key can never have it
             if not self.is_group:
                 changed = copy.deepcopy(config)
-                assign(changed, self.key, value, is_new=bool(self.prefix))
+                OmegaConf.update(changed, self.key, value, force_add=bool(self.prefix))
                 return self.member_in(changed)
         raise ValueError(f"{self.key}={value} is not in {self}")
 

@@ -28,15 +28,6 @@ def option_of(config: DictConfig, group: str) -> Any:
     return choices.get(group)
 
 
-def assign(config: DictConfig, key: str, value: Any, *, is_new: bool = False) -> None:
-    """Sets a key as Hydra does for an override.
-
-    Raises:
-        OmegaConfBaseException: If there is no such key, or the value does not fit it.
-    """
-    OmegaConf.update(config, key, value, force_add=is_new)
-
-
 def would_stay(config: DictConfig, key: str, value: Any) -> bool:
     """Returns whether a key has a value already, in whatever way that is written.
 
@@ -47,7 +38,7 @@ def would_stay(config: DictConfig, key: str, value: Any) -> bool:
     if same(present, value):
         return True
     changed = copy.deepcopy(config)
-    assign(changed, key, value)
+    OmegaConf.update(changed, key, value)  # as Hydra does for an override
     return same(present, value_at(changed, key))
 
 
