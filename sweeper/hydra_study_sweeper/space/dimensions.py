@@ -2,9 +2,9 @@
 
 import contextlib
 import copy
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
 from omegaconf import DictConfig, OmegaConf
@@ -135,11 +135,11 @@ class Dimension:
         return f"{text} (when {' and '.join(conditions)})" if conditions else text
 
 
-class Configured(Protocol):
-    """Gives the configuration without the values of dimensions, for some choices of groups."""
+Configured = Callable[[Sequence[str]], DictConfig]
+"""Gives the configuration without the values of dimensions, for some overrides of config groups.
 
-    def __call__(self, groups: Sequence[str] = ()) -> DictConfig:
-        """Returns it; `groups` are overrides, and it must not be changed."""
+It must not be changed.
+"""
 
 
 def parse_space(
@@ -247,7 +247,7 @@ class _Parser:
             for value in values:
                 if value is not None and str(value) not in options:
                     raise ValueError(f"{name} has no option {value}, only {', '.join(options)}")
-            return str(option_of(self._configured(), name)) in map(str, values)
+            return str(option_of(self._configured(()), name)) in map(str, values)
         found = {_has_one(config, name, values) for config in self._for_each_option(home)}
         if len(found) > 1:
             raise ValueError(f"{name} depends on a config group that is searched; name that group")
