@@ -4,6 +4,7 @@ import copy
 import math
 import pickle
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -139,31 +140,26 @@ def _light(config: DictConfig) -> DictConfig:
     return config
 
 
+@dataclass(frozen=True)
 class TrialComposer:
     """Composes the configurations of the trials of one study in a few milliseconds each.
 
-    Args:
+    Attributes:
         bases: Of the study.
         dimensions: What is searched.
         custom: A function of configuration and trial that suggests further values, if there is one.
     """
 
-    def __init__(
-        self,
-        bases: Bases,
-        dimensions: Sequence[Dimension],
-        custom: Callable[[DictConfig, optuna.Trial], None] | None = None,
-    ) -> None:
-        self.bases = bases
-        self.dimensions = dimensions
-        self._custom = custom
+    bases: Bases
+    dimensions: Sequence[Dimension]
+    custom: Callable[[DictConfig, optuna.Trial], None] | None = None
 
     def suggest(self, trial: optuna.Trial) -> Point:
         """Asks a trial for its values: of the dimensions, then of the application's function."""
         point = suggest(trial, self.dimensions)
-        if self._custom is None:
+        if self.custom is None:
             return point
-        self._custom(self.bases.copy(groups_of(point, self.dimensions)), trial)
+        self.custom(self.bases.copy(groups_of(point, self.dimensions)), trial)
         return trial.params | point
 
     def compose(
@@ -199,10 +195,10 @@ class TrialComposer:
 
     def _check_that_chosen_arrived(self, config: DictConfig, chosen: Mapping[str, Value]) -> None:
         for dimension in self.dimensions:
-            value = chosen.get(dimension.key, ...)
-            if value is not ... and not dimension.has(value, config):
+            key = dimension.key
+            if key in chosen and not dimension.has(chosen[key], config):
                 raise ValueError(
-                    f"{dimension.key} was chosen as {value}, "
+                    f"{key} was chosen as {chosen[key]}, "
                     f"but the configuration has {dimension.value_in(config)}"
                 )
 

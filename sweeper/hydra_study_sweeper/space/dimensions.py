@@ -161,23 +161,18 @@ def parse_space(
     return _Parser(definitions, configured, loader).parse()
 
 
+@dataclass
 class _Parser:
-    def __init__(
-        self,
-        definitions: Mapping[str, Definition],
-        configured: Configured,
-        loader: ConfigLoader | None,
-    ) -> None:
-        self._definitions = definitions
-        self._configured = configured
-        self._loader = loader
-        self._dimensions: dict[str, Dimension] = {}
-        # By dimension, overrides of groups under which it is part of a trial.
-        self._homes: dict[str, dict[str, str]] = {}
+    definitions: Mapping[str, Definition]
+    configured: Configured
+    loader: ConfigLoader | None
+    dimensions: dict[str, Dimension] = field(default_factory=dict)
+    # By dimension, overrides of groups under which it is part of a trial.
+    homes: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def parse(self) -> list[Dimension]:
         for key in self._ordered():
-            definition = self._definitions[key]
+            definition = self.definitions[key]
             try:
                 when = self._conditions(definition.when)
             except (ValueError, OmegaConfBaseException) as error:
@@ -185,12 +180,12 @@ class _Parser:
                 raise ConfigError(f"search space: {key}: when: {reason}") from error
             if when is None:
                 continue
-            distribution = parse_distribution(key, definition.space, self._loader)
-            self._dimensions[key] = Dimension(
+            distribution = parse_distribution(key, definition.space, self.loader)
+            self.dimensions[key] = Dimension(
                 key, distribution, when, definition.prefix, bool(self._options(key))
             )
-            self._homes[key] = self._home(when)
-        return list(self._dimensions.values())
+            self.homes[key] = self._home(when)
+        return list(self.dimensions.values())
 
     def _ordered(self) -> Iterator[str]:
         done: set[str] = set()
@@ -198,19 +193,19 @@ class _Parser:
         def following(key: str, above: tuple[str, ...] = ()) -> Iterator[str]:
             if key in above:
                 raise ConfigError(f"search space: {key}: when: {key} depends on itself")
-            for name in self._definitions[key].when:
-                if name in self._definitions:
+            for name in self.definitions[key].when:
+                if name in self.definitions:
                     yield from following(name, (*above, key))
             if key not in done:
                 done.add(key)
                 yield key
 
-        for key in sorted(self._definitions, key=lambda key: not self._options(key)):
+        for key in sorted(self.definitions, key=lambda key: not self._options(key)):
             yield from following(key)
 
     def _options(self, key: str) -> list[str]:
         """Returns the options of a config group; nothing if the key is none."""
-        return self._loader.get_group_options(key.partition("@")[0]) if self._loader else []
+        return self.loader.get_group_options(key.partition("@")[0]) if self.loader else []
 
     def _conditions(self, when: Mapping[str, Any]) -> dict[str, Sequence[Value]] | None:
         """Returns the conditions on dimensions; None if one on something else does not hold.
@@ -220,11 +215,11 @@ class _Parser:
         """
         listed = {name: v if isinstance(v, list | tuple) else [v] for name, v in when.items()}
         of_dimensions: dict[str, Sequence[Value]] = {}
-        for name in listed.keys() & self._dimensions.keys():
-            dimension = self._dimensions[name]
-            config = self._configured(list(self._homes[name].values()))
+        for name in listed.keys() & self.dimensions.keys():
+            dimension = self.dimensions[name]
+            config = self.configured(list(self.homes[name].values()))
             of_dimensions[name] = [dimension.member(value, config) for value in listed[name]]
-        others = listed.keys() - self._dimensions.keys()
+        others = listed.keys() - self.dimensions.keys()
         home = self._home(of_dimensions)
         # Each is looked at, so that one that can never hold is found.
         hold = [self._holds(name, listed[name], home) for name in sorted(others)]
@@ -233,21 +228,21 @@ class _Parser:
     def _home(self, when: Mapping[str, Sequence[Value]]) -> dict[str, str]:
         home: dict[str, str] = {}
         for name, values in when.items():
-            home |= self._homes[name]
-            if self._dimensions[name].is_group:
-                home[name] = self._dimensions[name].override(values[0])
+            home |= self.homes[name]
+            if self.dimensions[name].is_group:
+                home[name] = self.dimensions[name].override(values[0])
         return home
 
     def _holds(self, name: str, values: Sequence[Any], home: Mapping[str, str]) -> bool:
         """Returns whether a key that is not searched has one of some values."""
-        if name in self._definitions:
+        if name in self.definitions:
             return False  # its own condition does not hold
         options = self._options(name)
         if options:
             for value in values:
                 if value is not None and str(value) not in options:
                     raise ValueError(f"{name} has no option {value}, only {', '.join(options)}")
-            return str(option_of(self._configured(()), name)) in map(str, values)
+            return str(option_of(self.configured(()), name)) in map(str, values)
         found = {_has_one(config, name, values) for config in self._for_each_option(home)}
         if len(found) > 1:
             raise ValueError(f"{name} depends on a config group that is searched; name that group")
@@ -255,11 +250,11 @@ class _Parser:
 
     def _for_each_option(self, home: Mapping[str, str]) -> Iterator[DictConfig]:
         """Yields configurations with each option of each group that is searched beside `home`."""
-        yield self._configured(list(home.values()))
-        for key, dimension in self._dimensions.items():
+        yield self.configured(list(home.values()))
+        for key, dimension in self.dimensions.items():
             if dimension.is_group and key not in home and not dimension.when:
                 for value in getattr(dimension.distribution, "choices", ()):
-                    yield self._configured([*home.values(), dimension.override(value)])
+                    yield self.configured([*home.values(), dimension.override(value)])
 
 
 def _has_one(config: DictConfig, key: str, values: Sequence[Any]) -> bool:
