@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Literal
 
@@ -43,8 +43,7 @@ class TrialRecord:
 
     def __post_init__(self) -> None:
         """Refuses runs outside of the trial."""
-        for run in self.runs:
-            _check_inside(run)
+        _check_inside(*self.runs)
 
 
 @dataclass(frozen=True)
@@ -71,8 +70,7 @@ class BestTrial:
         """Refuses a trial without values, and a folder outside of the study."""
         if not self.values:
             raise ValueError("the values of a best trial are missing")
-        if self.folder is not None:
-            _check_inside(self.folder)
+        _check_inside(self.folder)
 
 
 @dataclass(frozen=True)
@@ -118,8 +116,7 @@ class FinalModel:
 
     def __post_init__(self) -> None:
         """Refuses a folder outside of the study."""
-        if self.folder is not None:
-            _check_inside(self.folder)
+        _check_inside(self.folder)
 
 
 @dataclass(frozen=True)
@@ -146,8 +143,7 @@ class Comparison:
 
     def __post_init__(self) -> None:
         """Refuses a folder outside of the study."""
-        if self.folder is not None:
-            _check_inside(self.folder)
+        _check_inside(self.folder)
 
     @property
     def winner_stays(self) -> bool:
@@ -235,7 +231,7 @@ class StudyRecord:
     repeats: int
     best: list[BestTrial]
     refit: RefitRecord | None
-    format: int = field(default=1)
+    format: int = 1
 
     def __post_init__(self) -> None:
         """Refuses a refit of nothing."""
@@ -276,7 +272,7 @@ def read_trial(folder: Path) -> TrialRecord:
     return read_record(TrialRecord, trial_record(folder))
 
 
-def _check_inside(folder: str) -> None:
-    path = PurePath(folder)
-    if path.is_absolute() or ".." in path.parts:
-        raise ValueError(f"the folder {folder} is outside of the record's own")
+def _check_inside(*folders: str | None) -> None:
+    for path in (PurePath(folder) for folder in folders if folder is not None):
+        if path.is_absolute() or ".." in path.parts:
+            raise ValueError(f"the folder {path} is outside of the record's own")
