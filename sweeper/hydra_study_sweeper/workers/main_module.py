@@ -72,11 +72,6 @@ class MainModule:
             start_method=multiprocessing.get_start_method(allow_none=True),
         )
 
-    @property
-    def is_here(self) -> bool:
-        """Whether this process has it, since it is that of the command, or it was restored."""
-        return _file_of(sys.modules[MAIN]) == self.path
-
     def restore(self) -> None:
         """Makes it the main module of this process.
 
@@ -85,7 +80,8 @@ class MainModule:
         """
         sys.argv = list(self.arguments)
         sys.path[:] = [*self.search_path, *(e for e in sys.path if e not in self.search_path)]
-        if self.path is not None and not self.is_here:
+        # This process may be that of the command, or have restored it before.
+        if self.path not in (None, _file_of(sys.modules[MAIN])):
             multiprocessing.set_start_method(None, force=True)  # the module may set it itself
             self._import(self.path)
         # A launcher's own, such as loky's, may start processes that lack the main module.

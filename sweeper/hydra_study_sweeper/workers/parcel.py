@@ -81,16 +81,19 @@ def pack(worker: Worker) -> Parcel:
         ConfigError: If the task function cannot travel.
     """
     main = MainModule.of_this_process(getattr(worker.task_function, "__module__", ""))
+    has_main = main.path is not None
     context = worker.context
-    has_callbacks = _travels(context.callbacks, main)
+    has_callbacks = _travels(context.callbacks, has_main=has_main)
     if not has_callbacks:
         worker = replace(worker, context=replace(context, callbacks=type(context.callbacks)()))
     state = Singleton.get_state()
     state[RESOLVERS] = {
-        name: resolver for name, resolver in state[RESOLVERS].items() if _travels(resolver, main)
+        name: resolver
+        for name, resolver in state[RESOLVERS].items()
+        if _travels(resolver, has_main=has_main)
     }
     try:
-        content = _dumps((worker, state, has_callbacks), main)
+        content = _dumps((worker, state, has_callbacks), has_main=has_main)
     except Exception as error:  # of whatever kind: it is about the application's objects
         raise ConfigError(
             f"the task function cannot be sent to worker processes ({error}); "
@@ -106,25 +109,24 @@ def only_what_travels() -> Iterator[None]:
     Launchers send the state so. In a parcel it travels by name.
     """
     all_of_them = resolvers()
-    no_main = MainModule(None, None, None, [], [], None)
-    set_resolvers({n: r for n, r in all_of_them.items() if _travels(r, no_main)})
+    set_resolvers({n: r for n, r in all_of_them.items() if _travels(r, has_main=False)})
     try:
         yield
     finally:
         set_resolvers(all_of_them)
 
 
-def _travels(value: Any, main: MainModule) -> bool:
+def _travels(value: Any, *, has_main: bool) -> bool:
     try:
-        _dumps(value, main)
+        _dumps(value, has_main=has_main)
     except Exception:  # of whatever kind: some of them are the object's own
         return False
     return True
 
 
-def _dumps(value: Any, main: MainModule) -> bytes:
+def _dumps(value: Any, *, has_main: bool) -> bytes:
     with io.BytesIO() as file:
-        _Pickler(file, has_main=main.path is not None).dump(value)
+        _Pickler(file, has_main=has_main).dump(value)
         return file.getvalue()
 
 
