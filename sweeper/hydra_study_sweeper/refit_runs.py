@@ -14,7 +14,7 @@ from hydra_study_sweeper.intervals import seed_values
 from hydra_study_sweeper.output.outcome import best_step
 from hydra_study_sweeper.output.progress import StudyProgress
 from hydra_study_sweeper.output.queue import Queue
-from hydra_study_sweeper.output.retention import Retention
+from hydra_study_sweeper.output.retention import delete_files
 from hydra_study_sweeper.paths import StudyPaths
 from hydra_study_sweeper.plan import StudyPlan
 from hydra_study_sweeper.records import Comparison, FinalModel, RefitRecord, Role
@@ -171,12 +171,12 @@ class RefitRuns:
         """Deletes the weights of all runs but one."""
         others = [trial.number for trial in self._trials.all() if trial.number != chosen.number]
         self._trials.study.set_user_attr(DELETED, others)
-        Retention(self._trials, self._plan.options.weights, keep=None).delete(others)
+        delete_files(self._trials, others, self._plan.options.weights)
 
     def delete_weights_of_validation(self) -> None:
         """Deletes the weights of the validation runs; a final model of before stays."""
         measured = [run.number for run in self._trials.all() if run.user_attrs[ROLE] != "final"]
-        Retention(self._trials, self._plan.options.weights, keep=None).delete(measured)
+        delete_files(self._trials, measured, self._plan.options.weights)
 
     def record(
         self, chosen: FrozenTrial, step: int | None, failed: int, comparison: Comparison | None
@@ -238,7 +238,7 @@ def _worker(plan: StudyPlan, trial: FrozenTrial) -> Worker:
         composer=TrialComposer(composer.bases.with_fixed(params, folder), ()),
         sampler=OmegaConf.create({"_target_": "optuna.samplers.RandomSampler"}),
         pruner=OmegaConf.create({"_target_": "optuna.pruners.NopPruner"}),
-        keep=None,
+        weights=(),  # they are deleted when the model is chosen
         repeats=Repeats(),
         is_refit=True,
     )

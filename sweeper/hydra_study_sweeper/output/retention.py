@@ -1,4 +1,4 @@
-"""Deletes the large files of trials that are not among the best, while the study runs."""
+"""Deletes the large files of trials: while a study runs, of those not among the best."""
 
 from collections.abc import Iterable, Sequence
 
@@ -11,11 +11,11 @@ class Retention:
     Args:
         trials: Of the study.
         patterns: Which files, below the folders of the trials.
-        keep: How many trials keep them; None for all. With several objectives the trials of the
-            Pareto front keep them.
+        keep: How many trials keep them. With several objectives the trials of the Pareto front
+            keep them.
     """
 
-    def __init__(self, trials: Trials, patterns: Sequence[str], keep: int | None) -> None:
+    def __init__(self, trials: Trials, patterns: Sequence[str], keep: int) -> None:
         self._trials = trials
         self._patterns = patterns
         self._keep = keep
@@ -23,7 +23,7 @@ class Retention:
 
     def apply(self) -> None:
         """Deletes the files of trials that have ended, except lost ones, which are continued."""
-        if self._keep is None or not self._patterns:
+        if not self._patterns:
             return
         best = self._trials.ranked()
         if len(self._trials.study.directions) == 1:
@@ -32,13 +32,14 @@ class Retention:
         for trial in self._trials.all():
             has_ended = trial.state.is_finished() and LOST not in trial.user_attrs
             if has_ended and trial.number not in kept | self._done:
-                self.delete([trial.number])
+                delete_files(self._trials, [trial.number], self._patterns)
                 self._done.add(trial.number)
 
-    def delete(self, numbers: Iterable[int]) -> None:
-        """Deletes the files of trials."""
-        trials = self._trials.all()
-        for number in numbers:
-            for pattern in self._patterns:
-                for path in self._trials.folder_of(trials[number]).glob(pattern):
-                    path.unlink(missing_ok=True)
+
+def delete_files(trials: Trials, numbers: Iterable[int], patterns: Sequence[str]) -> None:
+    """Deletes files of some trials, by patterns below their folders."""
+    all_trials = trials.all()
+    for number in numbers:
+        for pattern in patterns:
+            for path in trials.folder_of(all_trials[number]).glob(pattern):
+                path.unlink(missing_ok=True)

@@ -5,7 +5,7 @@ import logging
 import signal
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -52,11 +52,11 @@ class Worker:
         task_function: The application's.
         sampler: Configuration of the sampler.
         pruner: Configuration of the pruner.
-        keep: How many of the best trials keep their `weights`; None for all.
+        keep: How many of the best trials keep their `weights`.
         weights: Patterns of files in the folder of a run.
         repeats: How often a trial is run.
-        is_refit: Whether the trials belong to a refit.
         per_gpu: The number of workers on each GPU.
+        is_refit: Whether the trials belong to a refit.
     """
 
     spec: StudySpec
@@ -65,11 +65,11 @@ class Worker:
     task_function: TaskFunction
     sampler: DictConfig
     pruner: DictConfig
-    keep: int | None = None
-    weights: Sequence[str] = ()
-    repeats: Repeats = field(default_factory=Repeats)
+    keep: int
+    weights: Sequence[str]
+    repeats: Repeats
+    per_gpu: int
     is_refit: bool = False
-    per_gpu: int = 1
 
     def run(self, number: int, *, in_job: bool = False) -> None:
         """Runs trials until there are none left, as worker `number` from 0.
