@@ -78,18 +78,18 @@ def refit_winner(
     roles, comparison, step = ROLES, None, None
     if other or needs_best_step:
         then = seeds + seeds_of_defaults
-        kept.run("validation runs", kept.planned(["validation"]), then)
+        kept.run("validation runs", ["validation"], then=then)
         roles = ("final",)
     if other:
         kept.required("validation")  # raises if none ended well: there is nothing to compare
-        other.run("validation runs of the defaults", other.planned(["validation"]), then=seeds)
+        other.run("validation runs of the defaults", ["validation"], then=seeds)
         comparison = _compare(kept, other, search)
         if comparison and not comparison.winner_stays:
             kept, other = other, kept
     if needs_best_step:
         step = kept.step_to_train_to()
     to = "" if step is None else f", to {plan.spec.names.step} {step}"
-    kept.run(f"{' and '.join(roles)} runs{to}", kept.planned(roles, step))
+    kept.run(f"{' and '.join(roles)} runs{to}", roles, step)
     chosen, failed = _chosen(kept, other, joined=joined)
     return kept.record(chosen, step, failed, comparison)
 
@@ -103,9 +103,9 @@ def _chosen(kept: RefitRuns, other: RefitRuns | None, *, joined: bool) -> tuple[
     if kept.lacks_model(chosen, joined):
         kept.repeat(chosen)
         chosen = kept.choose()
-    failed = len(kept.missing(kept.planned(ROLES))) + kept.lacks_model(chosen, joined)
+    failed = len(kept.missing(ROLES)) + kept.lacks_model(chosen, joined)
     if other:
-        failed += len(other.missing(other.planned(["validation"])))
+        failed += len(other.missing(["validation"]))
     if not failed:
         kept.delete_other_weights(chosen)
         if other:

@@ -83,12 +83,15 @@ class RefitRuns:
         wait_for_others(self._trials)
         self._trials.resume()
 
-    def planned(self, roles: Sequence[Role], step: int | None = None) -> list[_Run]:
-        """Returns the runs of some roles; validation runs are as those of the search's trials."""
+    def missing(self, roles: Sequence[Role], step: int | None = None) -> list[_Run]:
+        """Returns the runs of some roles of which no attempt ended well.
+
+        Validation runs are as those of the search's trials; `step` is `{best_step}` of final ones.
+        """
         options, repeats = self._plan.options.refit, self._plan.worker.repeats
         if not self._seeds:
             roles = [role for role in roles if role == "final"]
-        return [
+        planned = [
             _Run(
                 role,
                 seed,
@@ -103,16 +106,13 @@ class RefitRuns:
             for seed in range(max(1, self._seeds))
             for role in roles
         ]
-
-    def missing(self, runs: Sequence[_Run]) -> list[_Run]:
-        """Returns the runs of which no attempt ended well."""
         complete = self._trials.in_state(TrialState.COMPLETE)
-        return [run for run in runs if not any(map(run.is_of, complete))]
+        return [run for run in planned if not any(map(run.is_of, complete))]
 
-    def run(self, kind: str, runs: Sequence[_Run], then: int = 0) -> None:
-        """Runs those of some runs that are missing; `then` is how many others follow."""
+    def run(self, kind: str, roles: Sequence[Role], step: int | None = None, then: int = 0) -> None:
+        """Runs the runs of some roles that are missing; `then` is how many others follow."""
         waiting = self._trials.in_state(TrialState.WAITING)
-        for run in self.missing(runs):
+        for run in self.missing(roles, step):
             if not any(map(run.is_of, waiting)):
                 self._enqueue(run)
         self._run_queued(kind, then)
