@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
+from hydra_study_sweeper.paths import REFIT_OF
 from hydra_study_sweeper.printable import one_line
 
 if TYPE_CHECKING:
@@ -167,7 +168,7 @@ def refuse_links(folder: Path) -> None:
     for where, folders, files in os.walk(folder):
         here = Path(where)
         below = here.relative_to(folder).parts
-        is_top = not below or here.name.startswith("refit-of-") or below[0] == "tensorboard"
+        is_top = not below or here.name.startswith(REFIT_OF) or below[0] == "tensorboard"
         for name in (*folders, *files):
             is_written = is_top or ".hydra" in (here.name, name) or name.endswith(".log")
             link = here / name

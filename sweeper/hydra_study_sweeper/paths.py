@@ -5,6 +5,8 @@ import os
 import socket
 from pathlib import Path
 
+REFIT_OF = "refit-of-"  # begins the name of the folder of a refit
+
 
 class StudyPaths:
     """The files of a study.
@@ -52,9 +54,14 @@ class StudyPaths:
         """The folder of a trial, unless `hydra.sweep.subdir` says otherwise."""
         return self.folder / str(number)
 
-    def refit(self, winner: int | str) -> Path:
+    def refit(self, winner: int) -> Path:
         """The folder of the refit of a winner, which is a study of its own."""
-        return self.folder / f"refit-of-{winner}"
+        return self.folder / f"{REFIT_OF}{winner}"
+
+    @property
+    def refits(self) -> list[Path]:
+        """The folders of the refits that there are."""
+        return sorted(self.folder.glob(f"{REFIT_OF}*"))
 
 
 def trial_record(folder: Path) -> Path:

@@ -66,9 +66,7 @@ def seconds_spent(spec: StudySpec) -> float:
 
     A trial whose worker was lost does not count, because nobody knows when it ended.
     """
-    refits = [
-        refit_spec(spec, folder) for folder in spec.folder.glob(StudyPaths(Path()).refit("*").name)
-    ]
+    refits = [refit_spec(spec, folder) for folder in StudyPaths(spec.folder).refits]
     studies = [study for one in (spec, *refits) if (study := existing_study(one, None))]
     trials = [trial for study in studies for trial in study.get_trials(deepcopy=False)]
     spans = sorted(

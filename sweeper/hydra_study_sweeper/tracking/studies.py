@@ -39,7 +39,7 @@ class StudyEntries:
             if TAKEN_FROM in trial.user_attrs:  # an entry of the study that ran it
                 continue
             yield self._trial(trial, key, f"trial-{trial.number}", {}, self._spec.folder)
-        for folder in sorted(self._spec.folder.glob(StudyPaths(Path()).refit("*").name)):
+        for folder in StudyPaths(self._spec.folder).refits:
             params = trials[int(folder.name.rpartition("-")[2])].params if trials else {}
             for run in self._trials(refit_spec(self._spec, folder)):
                 yield self._trial(run, key, f"{folder.name}-{run.number}", params, folder)
