@@ -86,10 +86,7 @@ OPENING = {  # how often, and why not by the readers and writers of files.py
     "sweeper/hydra_study_sweeper/tracking/tensorboard.py": (1, "files that the study just wrote"),
     "sweeper/hydra_study_sweeper/workers/main_module.py": (1, "the application's own script"),
     "sweeper/hydra_study_sweeper/workers/pool.py": (1, "the log of a worker, checked before"),
-    "sweeper/hydra_study_sweeper/workers/process.py": (
-        2,
-        "the log of a worker, not through a link",
-    ),
+    "sweeper/hydra_study_sweeper/workers/process.py": (1, "the log of a worker"),
 }
 LONG, TOO_LONG = 300, 400  # lines of a file
 LONGEST_FUNCTION = 60  # lines without the docstring

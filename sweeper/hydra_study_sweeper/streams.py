@@ -56,7 +56,7 @@ def end_output() -> None:
     try:
         sys.stdout.flush()
     except OSError:
-        _to_null(sys.stdout.fileno())
+        to_null(sys.stdout.fileno())
 
 
 class _Display(io.FileIO):
@@ -66,7 +66,7 @@ class _Display(io.FileIO):
         except OSError as error:
             if error.errno not in CLOSED:
                 raise OSError(error.errno, error.strerror, "standard output") from error
-        _to_null(self.fileno())
+        to_null(self.fileno())
         return super().write(content)
 
 
@@ -82,8 +82,8 @@ def _outliving(stream: io.TextIOWrapper) -> io.TextIOWrapper:
     )
 
 
-def _to_null(number: int) -> None:
+def to_null(number: int) -> None:
     """Has a file descriptor lead to the null device, for C libraries and child processes, too."""
-    null = os.open(os.devnull, os.O_WRONLY)
+    null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, number)
     os.close(null)

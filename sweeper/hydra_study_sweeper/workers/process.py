@@ -21,6 +21,7 @@ from omegaconf import DictConfig
 
 from hydra_study_sweeper.errors import ConfigError
 from hydra_study_sweeper.signals import raise_on_sigterm
+from hydra_study_sweeper.streams import to_null
 from hydra_study_sweeper.workers import preemption
 from hydra_study_sweeper.workers.children import Children, kill_family
 from hydra_study_sweeper.workers.parcel import Parcel
@@ -67,7 +68,7 @@ def serve(orders: Connection, number: int) -> None:
     raise_on_sigterm()
     threading.Thread(target=_end_with_parent, daemon=True).start()
     gc.freeze()  # what is loaded by now stays; going through it again and again costs milliseconds
-    _read_nothing()
+    to_null(0)  # trials read nothing
     children = Children()
     try:
         is_last = False
@@ -117,13 +118,9 @@ class Job:
         with ExitStack() as stack:
             stack.enter_context(preemption.heard())
             if self.parcel.has_arrived:  # not for a launcher that runs its jobs in the command
-                _read_nothing()
+                to_null(0)
                 stack.callback(Children().end)
             self.parcel.unpack().run(number, in_job=True)
-
-
-def _read_nothing() -> None:
-    _replace(0, os.open(os.devnull, os.O_RDONLY))
 
 
 def _print_to(log: Path) -> None:
@@ -131,11 +128,7 @@ def _print_to(log: Path) -> None:
     sys.stderr.flush()
     file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
     os.dup2(file, 1)
-    _replace(2, file)
-
-
-def _replace(number: int, file: int) -> None:
-    os.dup2(file, number)
+    os.dup2(file, 2)
     os.close(file)
 
 
