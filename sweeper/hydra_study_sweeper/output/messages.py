@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from hydra_study_sweeper.options import NamesConf, StudySpec
 from hydra_study_sweeper.paths import StudyPaths, shown
 from hydra_study_sweeper.printable import counted, printable
-from hydra_study_sweeper.records import BestTrial, Comparison, SeedValues, StudyRecord, Value
+from hydra_study_sweeper.records import Comparison, SeedValues, StudyRecord, Value
 from hydra_study_sweeper.storage.trials import ENDED, Trials
 
 WIDTH = 80
@@ -26,7 +26,7 @@ def describe_outcome(trials: Trials, record: StudyRecord) -> Iterator[str]:
         yield _unfinished(trials, record)
     runs = f", mean of {record.repeats} runs" if record.repeats > 1 else ""
     for best in record.best:
-        yield f"{names.value} of the best trial: {_values(best)}{runs}"
+        yield f"{names.value} of the best trial: {decimals(best.values)}{runs}"
         yield f"{INDENT}trial {best.number}, in {shown(trials.folder_of(all_trials[best.number]))}"
         yield from fold(f"{INDENT}{in_short(best.params)}", INDENT)
     refit = record.refit
@@ -73,7 +73,8 @@ def outcome_in_short(record: StudyRecord, names: NamesConf) -> str:
     """Returns the result of a study in a few words."""
     if reason := problem(record):
         return reason
-    best = f"{names.value} of the best trial {' or '.join(map(_values, record.best))}"
+    values = " or ".join(decimals(best.values) for best in record.best)
+    best = f"{names.value} of the best trial {values}"
     if (refit := record.refit) is None:
         return best
     of_defaults = " of the defaults" if refit.has_defaults else ""
@@ -143,8 +144,9 @@ def _verdict(comparison: Comparison) -> str:
     return f"the winner is not better than the defaults ({by}), so the final model has the defaults"
 
 
-def _values(best: BestTrial) -> str:
-    return " ".join(f"{value:.4f}" for value in best.values)
+def decimals(values: Sequence[float]) -> str:
+    """Writes the values of a trial, one for each objective."""
+    return " ".join(f"{value:.4f}" for value in values)
 
 
 def _spread(seeds: SeedValues) -> str:

@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.table import Table
 
 from hydra_study_sweeper.options import NamesConf
-from hydra_study_sweeper.output.messages import duration, fold, in_short
+from hydra_study_sweeper.output.messages import decimals, duration, fold, in_short
 from hydra_study_sweeper.output.queue import Queue
 from hydra_study_sweeper.printable import printable
 from hydra_study_sweeper.reporting import DOING, STEPS
@@ -125,7 +125,7 @@ class StudyProgress:
         ]
         best = self._trials.ranked()
         if best and self._is_search:
-            parts.append(f"best {_values(best[0])} (trial {best[0].number})")
+            parts.append(f"best {decimals(best[0].values)} (trial {best[0].number})")
         if done:
             parts.append(self._time_left())
         return ", ".join(parts)
@@ -154,7 +154,7 @@ class StudyProgress:
 def describe(trial: FrozenTrial, best: Sequence[FrozenTrial], names: NamesConf) -> str:
     """Says in one line how a trial ended, with a star at the best of a search."""
     if trial.state is TrialState.COMPLETE:
-        outcome = _values(trial)
+        outcome = decimals(trial.values)
     elif LOST in trial.user_attrs:
         kind = trial.user_attrs[REASON].partition(": ")[2]
         outcome = f"queued again, because {kind}"
@@ -177,10 +177,6 @@ def parameters(trial: FrozenTrial, names: NamesConf) -> str:
 
 def _is_final(trial: FrozenTrial) -> bool:
     return trial.user_attrs.get(ROLE) == "final"
-
-
-def _values(trial: FrozenTrial) -> str:
-    return " ".join(f"{value:.4f}" for value in trial.values)
 
 
 def _place(trial: FrozenTrial) -> str:
