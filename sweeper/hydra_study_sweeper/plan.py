@@ -14,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from hydra_study_sweeper.budget import Budget
 from hydra_study_sweeper.errors import ConfigError, describe_error
 from hydra_study_sweeper.options import (
+    SAMPLERS,
     NamesConf,
     StudySpec,
     check_options,
@@ -254,7 +255,7 @@ def _plan(
         # may draw the same point.
         first = grid(dimensions)
         n_trials = min(n_trials, len(first))
-        sampler = OmegaConf.create({"_target_": "optuna.samplers.RandomSampler"})
+        sampler = OmegaConf.create(SAMPLERS["random"])
     composer = TrialComposer(bases, dimensions, _function(options, "custom_search_space"))
     worker = Worker(
         spec=_spec(options, Path(bases.folder), n_trials),
@@ -273,8 +274,9 @@ def _plan(
     trial_0, *samples = _samples(composer, defaults)
     points = [*corners(dimensions), *samples]
     facts = _check_points(worker, points, _function(options, "check"))
+    choices = dict.fromkeys(tuple(groups_of(point, dimensions)) for point in points)
     of_study = fingerprint(
-        [(groups, bases(groups)) for groups in _choices_of_groups(points, dimensions)],
+        [(groups, bases(groups)) for groups in choices],
         dimensions,
         worker.spec.directions,
         options.ignore,
@@ -358,12 +360,6 @@ def _function(options: DictConfig, name: str) -> Callable[..., Any] | None:
     except Exception as error:  # of whatever kind: its module is imported
         raise ConfigError(f"hydra.sweeper.{name}: {describe_error(error)}") from error
     return function
-
-
-def _choices_of_groups(
-    points: Sequence[Point], dimensions: Sequence[Dimension]
-) -> list[tuple[str, ...]]:
-    return list(dict.fromkeys(tuple(groups_of(point, dimensions)) for point in points))
 
 
 def _params(config: DictConfig) -> dict[str, Definition]:

@@ -11,6 +11,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from hydra_study_sweeper.errors import StudyError
 from hydra_study_sweeper.intervals import seed_values
+from hydra_study_sweeper.options import PRUNERS, SAMPLERS
 from hydra_study_sweeper.output.outcome import best_step
 from hydra_study_sweeper.output.progress import StudyProgress
 from hydra_study_sweeper.output.queue import Queue
@@ -236,8 +237,8 @@ def _worker(plan: StudyPlan, trial: FrozenTrial) -> Worker:
         plan.worker,
         spec=spec,
         composer=TrialComposer(composer.bases.with_fixed(params, folder), ()),
-        sampler=OmegaConf.create({"_target_": "optuna.samplers.RandomSampler"}),
-        pruner=OmegaConf.create({"_target_": "optuna.pruners.NopPruner"}),
+        sampler=OmegaConf.create(SAMPLERS["random"]),
+        pruner=OmegaConf.create(PRUNERS["none"]),
         weights=(),  # they are deleted when the model is chosen
         repeats=Repeats(),
         is_refit=True,

@@ -180,8 +180,7 @@ def _search_and_refit(
     try:
         _search(plan, trials, pool, queue)
         best = trials.ranked()
-        asked = plan.options.refit.seeds and len(plan.spec.directions) == 1
-        if best and asked and not trials.stopped:
+        if best and plan.seeds and not trials.stopped:
             if not trials.paths.record.exists():
                 _record(plan, trials, None)  # a refit may take hours
             refit = refit_winner(plan, trials, best[0], pool, queue, joined=joined)
