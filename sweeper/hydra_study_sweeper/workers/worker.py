@@ -145,7 +145,7 @@ class Worker:
                     ends=trials.end_of_trials(),
                 ):
                     if is_single:
-                        values = self._single(config, name)
+                        values = self._values(config, name)
                     else:
                         values = self._repeated(trial, point, name)
         except optuna.TrialPruned as pruned:
@@ -166,19 +166,15 @@ class Worker:
             return True
         return False
 
-    def _single(self, config: DictConfig, folder: str) -> list[float]:
-        place(config, folder)
-        return self._values(config)
-
     def _repeated(self, trial: optuna.Trial, point: Point, folder: str) -> list[float]:
         def run(repeat: int) -> list[float]:
             config = self.composer.compose(trial.number, point, self.repeats.overrides_of(repeat))
-            place(config, folder, repeat)
-            return self._values(config)
+            return self._values(config, folder, repeat)
 
         return mean_of_repeats(trial, self.repeats.count, run)
 
-    def _values(self, config: DictConfig) -> list[float]:
+    def _values(self, config: DictConfig, folder: str, repeat: int | None = None) -> list[float]:
+        place(config, folder, repeat)
         outcome = run_application(config, self.context, self.task_function)
         return objective_values(outcome, len(self.spec.directions))
 
