@@ -35,25 +35,20 @@ SECRETS = {"password", "passwd", "pwd", "sslpassword", "odbc_connect"}  # of dri
 RETRY_SECONDS = 1.0
 
 
-def is_server(url: str) -> bool:
-    """Returns whether a storage is a database server, rather than a file."""
-    return _parsed(url).get_backend_name() != "sqlite"
-
-
 def has_password(url: str) -> bool:
-    """Returns whether a URL has a password."""
-    parsed = _parsed(url)
-    return parsed.password is not None or bool(SECRETS & {key.lower() for key in parsed.query})
+    """Returns whether a URL has a password.
 
-
-def _parsed(url: str) -> sqlalchemy.URL:
+    Raises:
+        ConfigError: If it is not the URL of a database.
+    """
     try:
-        return make_url(url)
+        parsed = make_url(url)
     except (ArgumentError, ValueError) as error:  # what was typed may have a password in it
         raise ConfigError(
             "hydra.sweeper.storage is not the URL of a database, "
             "for example sqlite:///FILE or postgresql+psycopg://USER@HOST/DATABASE"
         ) from error
+    return parsed.password is not None or bool(SECRETS & {key.lower() for key in parsed.query})
 
 
 def keeps_locks(url: str) -> bool:
@@ -82,8 +77,10 @@ def check_database(url: str) -> None:
         raise StudyError(f"hydra.sweeper.storage={shown} cannot be used: {reason}") from error
 
 
-def open_server(url: str) -> "ServerStorage":
-    """Opens a database server, for which it waits if need be."""
+def open_database(url: str) -> BaseStorage:
+    """Opens a database; for a server it waits if need be."""
+    if make_url(url).get_backend_name() == "sqlite":
+        return optuna.storages.get_storage(url)
     # Two hosts that begin a study in an empty database would both make Optuna's tables.
     tables = ServerLock(url, "tables") if keeps_locks(url) else nullcontext()
 

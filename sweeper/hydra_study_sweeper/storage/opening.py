@@ -23,11 +23,9 @@ def open_storage(spec: StudySpec, *, begun: bool = False) -> BaseStorage:
         except FileNotFoundError as error:
             raise StudyError(_gone(spec, str(paths.journal))) from error
     # SQLAlchemy takes a tenth of a second to import, for which other studies need not wait.
-    from hydra_study_sweeper.storage.database import is_server, open_server
+    from hydra_study_sweeper.storage.database import open_database
 
-    if is_server(spec.storage):
-        return open_server(spec.storage)
-    return optuna.storages.get_storage(spec.storage)
+    return open_database(spec.storage)
 
 
 def refuse_password(url: str | None) -> None:
