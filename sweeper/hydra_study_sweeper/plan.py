@@ -26,7 +26,7 @@ from hydra_study_sweeper.output.queue import Queued
 from hydra_study_sweeper.paths import shown
 from hydra_study_sweeper.printable import counted
 from hydra_study_sweeper.records import Role
-from hydra_study_sweeper.space.composing import Bases, TrialComposer, with_mandatory
+from hydra_study_sweeper.space.composing import Bases, TrialComposer, unresolved, with_mandatory
 from hydra_study_sweeper.space.dimensions import Dimension, parse_space
 from hydra_study_sweeper.space.distributions import first_value, parse_distribution
 from hydra_study_sweeper.space.fingerprint import Fingerprint, fingerprint
@@ -308,9 +308,8 @@ def _spec(options: DictConfig, folder: Path, n_trials: int) -> StudySpec:
 
 def _has_time(plan: StudyPlan) -> bool:
     """Returns whether another start of the command would be another study."""
-    sweep = OmegaConf.to_container(plan.config.hydra.sweep)
     is_named = plan.options.storage and plan.options.study_name
-    return isinstance(sweep, dict) and "${now:" in str(sweep["dir"]) and not is_named
+    return "${now:" in str(unresolved(plan.config.hydra.sweep, "dir")) and not is_named
 
 
 def _samples(composer: TrialComposer, defaults: Point) -> list[Point]:

@@ -101,7 +101,7 @@ def run_studies(
     problems = [f"{record.name}: {reason}" for record in records if (reason := problem(record))]
     if problems:
         raise StudyError("; ".join(problems))
-    _log_lines(next_commands(plans[-1].options.next, [plan.spec for plan in plans], records))
+    _log_lines(next_commands(plans[0].options.next, plans[0].spec.folder, records))
     return records
 
 

@@ -4,8 +4,9 @@ import re
 import shlex
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
-from hydra_study_sweeper.options import NamesConf, StudySpec
+from hydra_study_sweeper.options import NamesConf
 from hydra_study_sweeper.paths import StudyPaths, shown
 from hydra_study_sweeper.printable import counted, printable
 from hydra_study_sweeper.records import Comparison, SeedValues, StudyRecord, Value
@@ -54,12 +55,12 @@ def describe_outcome(trials: Trials, record: StudyRecord) -> Iterator[str]:
 
 
 def next_commands(
-    commands: Sequence[str], specs: Sequence[StudySpec], records: Sequence[StudyRecord]
+    commands: Sequence[str], folder: Path, records: Sequence[StudyRecord]
 ) -> Iterator[str]:
-    """Suggests what to type when the studies of a command have ended."""
+    """Suggests what to type when the studies of a command have ended, the first in `folder`."""
     places = {}
     if len(records) == 1:
-        folder = shown(specs[0].folder)
+        folder = shown(folder)
         places["{folder}"] = shlex.quote(str(folder))
         if (refit := records[0].refit) and refit.model.folder:
             places["{model}"] = shlex.quote(str(folder / refit.model.folder))
