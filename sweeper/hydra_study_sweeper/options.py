@@ -3,7 +3,7 @@
 import contextlib
 import importlib.util
 from dataclasses import Field, dataclass, field, fields, is_dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from types import NoneType
 from typing import Any, Literal, cast, get_args
 
@@ -333,6 +333,12 @@ def check_options(options: DictConfig) -> None:
     for module in options.preload:
         if not _is_there(module):  # the server of the workers would leave it out without a word
             raise ConfigError(f"hydra.sweeper.preload: there is no module {module}")
+    for pattern in map(PurePath, options.weights):
+        if not pattern.parts or pattern.is_absolute() or ".." in pattern.parts:
+            raise ConfigError(
+                "hydra.sweeper.weights has patterns of files in the folder of a trial, such as "
+                f"*.pt; one is {pattern}"
+            )
     if any("{best_step}" in override for override in options.refit.validation):
         raise ConfigError(
             "hydra.sweeper.refit.validation cannot have {best_step}, which these runs determine; "

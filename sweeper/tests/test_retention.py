@@ -27,6 +27,7 @@ def test_only_the_best_keep_their_weights(trials, tmp_path):
         trial, weights = begin(trials, tmp_path)
         left.append(weights)
         trials.complete(trial, [value])
+    (left[0].parent / "more.safetensors").mkdir()  # no file
     running, of_running = begin(trials, tmp_path)
     Retention(trials, ["*.safetensors"], keep=1).apply()
     assert [path.exists() for path in left] == [False, True, False]

@@ -81,6 +81,7 @@ def test_a_trial_that_hangs_is_ended(sweep, tmp_path):
         ("hydra.sweeper.n_trials=0", "n_trials must be at least 1"),
         ("hydra.sweeper.workers=none", "workers is auto or a number from 1"),
         ("hydra.sweeper.direction=up", "minimize, maximize or a list"),
+        ("hydra.sweeper.weights=[../*]", "in the folder of a trial, such as *.pt; one is ../*"),
         ("hydra.sweeper.enqueue=[{y: 1}]", "y is not a dimension"),
         ("hydra.sweeper.warm_start=[elsewhere]", "there is no study in elsewhere"),
         ("hydra.sweeper.warm_start=[3]", "points like {KEY: VALUE}; one is 3"),

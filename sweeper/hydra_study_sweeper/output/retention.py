@@ -42,4 +42,5 @@ def delete_files(trials: Trials, numbers: Iterable[int], patterns: Sequence[str]
     for number in numbers:
         for pattern in patterns:
             for path in trials.folder_of(all_trials[number]).glob(pattern):
-                path.unlink(missing_ok=True)
+                if not path.is_dir():
+                    path.unlink(missing_ok=True)
