@@ -5,7 +5,7 @@ import importlib.util
 from dataclasses import Field, dataclass, field, fields, is_dataclass
 from pathlib import Path, PurePath
 from types import NoneType
-from typing import Any, Literal, cast, get_args
+from typing import Any, Literal, get_args
 
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, DictConfig, OmegaConf
@@ -320,6 +320,11 @@ def check_options(options: DictConfig) -> None:
     Raises:
         ConfigError: On the first that is wrong.
     """
+    for group in ("sampler", "pruner"):
+        if not OmegaConf.is_dict(chosen := options[group]):
+            raise ConfigError(
+                f"hydra.sweeper.{group}={chosen} chooses none; write hydra/sweeper/{group}={chosen}"
+            )
     workers = options.workers
     if workers != "auto" and type(workers) is not int:
         raise ConfigError(f"hydra.sweeper.workers is auto or a number from 1; it is {workers}")
@@ -360,10 +365,9 @@ def directions_of(options: DictConfig) -> tuple[Direction, ...]:
         ConfigError: If one is neither `minimize` nor `maximize`.
     """
     given = options.direction
-    listed = [given] if isinstance(given, str) else list(given)
-    for name in listed:
-        if name not in get_args(Direction):
-            raise ConfigError(
-                f"hydra.sweeper.direction is minimize, maximize or a list of them; it is {name}"
-            )
-    return tuple(cast(list[Direction], listed))
+    listed = list(given) if OmegaConf.is_list(given) else [given]
+    if not listed or not set(listed) <= set(get_args(Direction)):
+        raise ConfigError(
+            f"hydra.sweeper.direction is minimize, maximize or a list of them; it is {given}"
+        )
+    return tuple(listed)

@@ -365,6 +365,8 @@ def _params(config: DictConfig) -> dict[str, Definition]:
     params = config.hydra.sweeper.params
     if params is None:
         return {}
+    if not OmegaConf.is_dict(params):
+        raise ConfigError(f"hydra.sweeper.params is a mapping like {{KEY: SPACE}}; it is {params}")
     return definitions_of(OmegaConf.to_container(params, resolve=True))
 
 
