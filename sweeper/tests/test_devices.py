@@ -7,7 +7,7 @@ import sys
 
 import pytest
 from foreign_study import OUTPUT, SWEEP, trials_of
-from hydra_study_sweeper.workers.devices import default_workers, one_gpu, visible_gpus
+from hydra_study_sweeper.workers.devices import _all_gpus, default_workers, one_gpu, visible_gpus
 
 WORKER = """
 import os, sys
@@ -33,6 +33,20 @@ def test_each_worker_of_a_study_has_a_gpu_of_its_own(launcher, tmp_path, monkeyp
     assert done.returncode == 0, done.stdout
     by_worker = {t.user_attrs["worker"]["pid"]: t.value for t in trials_of(tmp_path / "study")}
     assert sorted(by_worker.values()) == [3, 7]
+
+
+def test_the_gpus_of_the_machine_are_asked_for_once(tmp_path, monkeypatch):
+    program = tmp_path / "nvidia-smi"
+    program.write_text(f"#!/bin/sh\necho GPU 0: H100 | tee -a {tmp_path}/asked\n")
+    program.chmod(0o700)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    _all_gpus.cache_clear()
+    try:
+        assert [visible_gpus(), visible_gpus()] == [["0"], ["0"]]
+    finally:
+        _all_gpus.cache_clear()
+    assert (tmp_path / "asked").read_text().count("GPU") == 1
 
 
 def test_no_gpu_is_none(monkeypatch):

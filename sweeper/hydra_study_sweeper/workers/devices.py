@@ -1,6 +1,7 @@
 """GPUs and cores of this machine, shared out among workers."""
 
 import contextlib
+import functools
 import itertools
 import os
 import shutil
@@ -36,6 +37,11 @@ def visible_gpus() -> list[str]:
     visible = os.environ.get(VISIBLE)
     if visible is not None:
         return [name.strip() for name in visible.split(",") if name.strip() not in ("", "-1")]
+    return _all_gpus()
+
+
+@functools.cache  # nvidia-smi may take a second
+def _all_gpus() -> list[str]:
     command = shutil.which("nvidia-smi")
     if command is None:
         return []
