@@ -9,10 +9,8 @@ import pytest
 import yaml
 from hydra import compose, initialize_config_dir
 from hydra.core.config_store import ConfigStore
-from hydra_study_sweeper import StudyPaths
 from hydra_study_sweeper.options import StudySpec
 from hydra_study_sweeper.output.best import write_best
-from hydra_study_sweeper.output.outcome import write_results
 from hydra_study_sweeper.storage.trials import Trials
 from omegaconf import DictConfig, OmegaConf
 
@@ -88,14 +86,3 @@ def types(config: DictConfig) -> dict[str, type | None]:
     for key in [key for key in found if OmegaConf.is_dict(config[key])]:
         found |= {f"{key}.{inner}": kind for inner, kind in types(config[key]).items()}
     return found
-
-
-def test_scripts_for_hydras_optuna_sweeper_find_the_result(tmp_path):
-    study = StudySpec("study", tmp_path, None, ("maximize",), 1, 5)
-    trials = Trials(study)
-    trial = trials.claim()
-    trial.suggest_float("x", 0.25, 0.25)
-    trials.complete(trial, [0.5])
-    write_results(trials)
-    results = OmegaConf.load(StudyPaths(tmp_path).results)
-    assert results == {"name": "optuna", "best_params": {"x": 0.25}, "best_value": 0.5}

@@ -41,7 +41,7 @@ def test_a_study_leaves_its_trials_and_its_winner(sweep, tmp_path):
 
 
 def test_the_winners_configuration_runs_by_itself(sweep, tmp_path):
-    assert sweep("name='a, b'", "n_trials=3".replace("n_", "hydra.sweeper.n_")).returncode == 0
+    assert sweep("name='a, b'", "hydra.sweeper.n_trials=3").returncode == 0
     best = ("--config-dir", "study", "--config-name", "best")
     done = run_program(FOREIGN_APP, *best, "--cfg", "job", cwd=tmp_path)
     assert done.returncode == 0, done.stdout
@@ -129,6 +129,10 @@ def test_two_objectives_give_a_front(sweep, tmp_path):
     summary = json.loads((tmp_path / "study" / "study.json").read_text())
     assert len(summary["best"]) >= 1
     assert all(len(best["values"]) == 2 for best in summary["best"])
+    results = OmegaConf.load(tmp_path / "study" / "optimization_results.yaml")
+    assert results.solutions == [
+        {"params": best["params"], "values": best["values"]} for best in summary["best"]
+    ]
 
 
 def test_the_grid_sampler_tries_every_combination_once(sweep, tmp_path):
@@ -210,28 +214,26 @@ if __name__ == "__main__":
 """
 
 
+PRUNED = ["-m", "hydra/sweeper=study", "+x=interval(0,1)", "hydra.sweep.dir=study"]
+PRUNED += ["hydra.sweeper.workers=1", "hydra/sweeper/pruner=median"]
+PRUNED += ["hydra.sweeper.pruner.n_startup_trials=1", "hydra.sweeper.pruner.n_warmup_steps=0"]
+
+
 def test_ten_lines_are_enough_to_prune_and_resume(tmp_path):
     (tmp_path / "app.py").write_text(TEN_LINES)
-    command = ["-m", "hydra/sweeper=study", "+x=interval(0,1)"]
-    command += ["hydra.sweep.dir=study", "hydra.sweeper.workers=1", "hydra/sweeper/pruner=median"]
-    command += ["hydra.sweeper.pruner.n_startup_trials=1", "hydra.sweeper.pruner.n_warmup_steps=0"]
+    command = [*PRUNED, "hydra.sweeper.direction=maximize"]
     command += ["hydra.sweeper.enqueue=[{+x: 0.0},{+x: 1.0}]"]
     for n_trials, finished in ((2, "1 complete, 1 pruned"), (3, "2 complete, 1 pruned")):
-        more = ["hydra.sweeper.direction=maximize", f"hydra.sweeper.n_trials={n_trials}"]
-        done = run_program(tmp_path / "app.py", *command, *more, cwd=tmp_path)
+        more = f"hydra.sweeper.n_trials={n_trials}"
+        done = run_program(tmp_path / "app.py", *command, more, cwd=tmp_path)
         assert (done.returncode, finished in done.stdout) == (0, True), done.stderr
 
 
 def test_what_is_known_to_be_good_is_not_pruned(tmp_path):
     (tmp_path / "app.py").write_text(TEN_LINES)
-    command = ["-m", "hydra/sweeper=study", "+x=interval(0,1)", "hydra.sweep.dir=study"]
-    command += ["hydra.sweeper.workers=1", "hydra.sweeper.n_trials=4"]
-    command += ["hydra/sweeper/pruner=median"]
-    command += ["hydra.sweeper.pruner.n_startup_trials=1", "hydra.sweeper.pruner.n_warmup_steps=0"]
-    command += ["hydra.sweeper.direction=minimize", "hydra.sweeper.enqueue=[{+x: 0.0},{+x: 0.8}]"]
-    done = run_program(
-        tmp_path / "app.py", *command, "hydra.sweeper.warm_start=[{x: 0.9}]", cwd=tmp_path
-    )
+    command = [*PRUNED, "hydra.sweeper.n_trials=4", "hydra.sweeper.enqueue=[{+x: 0.0},{+x: 0.8}]"]
+    command += ["hydra.sweeper.warm_start=[{x: 0.9}]"]
+    done = run_program(tmp_path / "app.py", *command, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     ended = [(trial.params["x"], trial.state) for trial in trials_of(tmp_path / "study")[1:]]
     complete, pruned = TrialState.COMPLETE, TrialState.PRUNED
