@@ -16,7 +16,8 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Self
@@ -129,6 +130,13 @@ def run_program(
     """Does what `subprocess.run` does for `python PROGRAM ARGUMENTS` with captured text."""
     with Program(program, *arguments, **options) as running:
         return running.wait()
+
+
+def wait_until(condition: Callable[[], object], process: "Program | subprocess.Popen[str]") -> None:
+    """Waits for a condition while a process runs."""
+    while not condition():
+        assert process.poll() is None
+        time.sleep(0.02)
 
 
 def stop_server() -> None:

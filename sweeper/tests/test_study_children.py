@@ -12,6 +12,7 @@ import psutil
 import pytest
 from foreign_study import APPLICATIONS, OUTPUT, states_of
 from hydra_study_sweeper.workers.children import Children
+from processes import wait_until
 
 SIMULATION = APPLICATIONS / "simulator" / "app.py"
 STUDY = ["-m", "hydra/sweeper/sampler=grid", "hydra.sweeper.workers=1", "leaves=2", "x=1"]
@@ -64,9 +65,7 @@ def terminate(parent: int, child: int) -> None:
 )
 def test_the_processes_of_a_trial_end_with_its_worker(end, detached, start_program, tmp_path):
     study = start_program(SIMULATION, *STUDY, "end=choice(wait)", f"detached={detached}")
-    while len(started(tmp_path)) < 2:
-        assert study.poll() is None
-        time.sleep(0.05)
+    wait_until(lambda: len(started(tmp_path)) >= 2, study)
     children = started(tmp_path)
     end(study.pid, children[0])
     deadline = time.monotonic() + 20

@@ -6,7 +6,6 @@ The default of the foreign application, x=0.5, is the least of SPACE, so that tr
 import json
 import re
 import signal
-import time
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ from foreign_study import trials_of
 from hydra_study_sweeper.intervals import advantage, seed_values
 from hydra_study_sweeper.records import Comparison, read_study
 from planning import STUDY, make_plans_of
+from processes import wait_until
 
 SPACE = "hydra.sweeper.params.x='interval(0.5,1.0)'"
 FINAL = "hydra.sweeper.refit.final=['name=final-{seed}']"
@@ -153,9 +153,7 @@ def test_defaults_that_were_pruned_in_the_search_have_lost_already(sweep, tmp_pa
 def test_ctrl_c_while_the_defaults_are_measured_loses_nothing(start_sweep, tmp_path):
     command = (*COMMAND, *LUCKY, "steps=1", "seconds=0.5")
     process = start_sweep(*command)
-    while not (tmp_path / "study" / "refit-of-0" / "0").exists():
-        assert process.poll() is None
-        time.sleep(0.02)
+    wait_until((tmp_path / "study" / "refit-of-0" / "0").exists, process)
     process.send_signal(signal.SIGINT)
     assert process.wait().returncode != 0
     assert study_of(tmp_path)["refit"] is None

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -15,7 +16,7 @@ from foreign_study import OUTPUT, SWEEP, check_promises, states_of, trials_of
 from hydra_study_sweeper.paths import StudyPaths
 from hydra_study_sweeper.storage.trials import LOSSES, counts
 from optuna.trial import TrialState
-from processes import run_program
+from processes import run_program, wait_until
 
 Victims = list[psutil.Process]
 
@@ -73,9 +74,7 @@ def test_a_sigterm_to_the_whole_process_group_costs_no_trial(tmp_path):
     """GNU timeout, systemd and batch systems end a command so."""
     command = [*SWEEP, "steps=20", "seconds=0.1", "seconds_to_save=1", "hydra.sweeper.n_trials=2"]
     process = subprocess.Popen(command, cwd=tmp_path, start_new_session=True, **OUTPUT)
-    while len(list(tmp_path.glob("study/*/.hydra"))) < 2:
-        assert process.poll() is None
-        time.sleep(0.05)
+    wait_until(lambda: len(list(tmp_path.glob("study/*/.hydra"))) >= 2, process)
     os.killpg(process.pid, signal.SIGTERM)
     output, _ = process.communicate(timeout=60)
     assert process.returncode != 0
@@ -97,9 +96,7 @@ def test_a_dead_server_of_the_workers_is_replaced(tmp_path):
     # After two trials have completed, the two that the first kill lost were run again: a trial
     # that is lost twice fails.
     for completed in (0, 2):
-        while not has_completed(tmp_path / "study", completed):
-            assert process.poll() is None
-            time.sleep(0.05)
+        wait_until(partial(has_completed, tmp_path / "study", completed), process)
         (server,) = [
             child
             for child in psutil.Process(process.pid).children()

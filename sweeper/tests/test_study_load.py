@@ -1,12 +1,12 @@
 """A study of a thousand trials: none costs more time or memory than the first ones."""
 
 import subprocess
-import time
 from pathlib import Path
 
 import psutil
 import pytest
 from foreign_study import OUTPUT, SWEEP, trials_of
+from processes import wait_until
 
 N_TRIALS = 1000
 MEGABYTE = 2**20
@@ -18,9 +18,7 @@ def memory_of(process: psutil.Process) -> int:
 
 
 def wait_for_trial(number: int, folder: Path, process: subprocess.Popen[str]) -> None:
-    while not (folder / "study" / str(number)).exists():
-        assert process.poll() is None
-        time.sleep(0.01)
+    wait_until((folder / "study" / str(number)).exists, process)
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from foreign_study import FOREIGN_APP, OUTPUT, SWEEP, states_of, trials_of
-from processes import run_program
+from processes import run_program, wait_until
 
 REFIT = [
     "hydra.sweeper.n_trials=2",
@@ -54,9 +54,7 @@ def test_killed_while_it_trains_the_winner_again_it_goes_on(start_sweep, tmp_pat
     for _ in range(2):
         begun = len(runs_of_the_refit(tmp_path))
         process = start_sweep(*command)
-        while len(runs_of_the_refit(tmp_path)) == begun:
-            assert process.poll() is None
-            time.sleep(0.02)
+        wait_until(lambda begun=begun: len(runs_of_the_refit(tmp_path)) > begun, process)
         for worker in process.workers():
             worker.kill()
         process.kill()
@@ -104,9 +102,7 @@ def test_a_finished_study_that_gets_more_trials_keeps_its_model_when_it_is_inter
     assert start_sweep(*command, "hydra.sweeper.n_trials=1").wait().returncode == 0
     before = refit_of(tmp_path)
     process = start_sweep(*command, "hydra.sweeper.n_trials=9", "seconds=30")
-    while not (tmp_path / "study" / "1").exists():
-        assert process.poll() is None
-        time.sleep(0.05)
+    wait_until((tmp_path / "study" / "1").exists, process)
     process.send_signal(signal.SIGINT)
     assert process.wait().returncode != 0
     assert refit_of(tmp_path) == before

@@ -2,11 +2,11 @@
 
 import json
 import signal
-import time
 
 from foreign_study import states_of, trials_of
 from hydra_study_sweeper import read_trial
 from optuna.trial import TrialState
+from processes import wait_until
 
 
 def test_the_same_command_resumes_with_new_numbers_and_new_points(sweep, tmp_path):
@@ -35,9 +35,7 @@ def test_ctrl_c_keeps_what_ended_and_the_same_command_goes_on(sweep, start_sweep
     arguments = ["steps=2", "seconds=0.1", "hydra.sweeper.n_trials=6"]
     process = start_sweep(*arguments)
     trials = tmp_path / "study" / "1" / ".hydra"
-    while not trials.exists():
-        assert process.poll() is None
-        time.sleep(0.05)
+    wait_until(trials.exists, process)
     process.send_signal(signal.SIGINT)
     assert process.wait(timeout=30).returncode != 0
     assert all(
@@ -95,9 +93,7 @@ def test_two_processes_started_at_once_share_the_trials_of_a_study(start_sweep, 
 
 def test_a_study_that_runs_is_not_put_aside(sweep, start_sweep, tmp_path):
     process = start_sweep("steps=1", "seconds=60")
-    while not (tmp_path / "study" / "0").exists():
-        assert process.poll() is None
-        time.sleep(0.05)
+    wait_until((tmp_path / "study" / "0").exists, process)
     done = sweep("hydra.sweeper.restart=true")
     process.kill()
     assert done.returncode == 1
@@ -125,9 +121,7 @@ def test_a_study_that_is_moved_before_its_turn_is_not_begun_anew(sweep, start_sw
     same = ("hydra.sweep.dir=study-${name}", "steps=1", "seconds=0.2")
     assert sweep("group=b", "hydra.sweeper.n_trials=1", *same).returncode == 0
     both = start_sweep("hydra.sweeper.separate=[group]", "group=a,b", *same)
-    while not (tmp_path / "study-a" / "0").exists():
-        assert both.poll() is None
-        time.sleep(0.01)
+    wait_until((tmp_path / "study-a" / "0").exists, both)
     (tmp_path / "study-b").rename(tmp_path / "moved")
     done = both.wait(timeout=30)
     assert done.returncode == 1

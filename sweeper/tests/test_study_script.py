@@ -5,14 +5,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 from foreign_study import APPLICATIONS, OUTPUT
 from hydra_study_sweeper import read_study, read_trial
 from omegaconf import OmegaConf
-from processes import run_program
+from processes import run_program, wait_until
 
 SCRIPT = APPLICATIONS / "script" / "app.py"
 GRID = ["-m", "hydra/sweeper/sampler=grid", "hydra.sweeper.workers=1"]
@@ -130,9 +129,7 @@ def test_ctrl_c_while_the_workers_load_their_libraries_stops_the_command_alone(
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     command = [sys.executable, "-W", "ignore", SCRIPT, *GRID, "hydra.sweeper.preload=[slow]"]
     study = subprocess.Popen(command, cwd=tmp_path, start_new_session=True, **OUTPUT)
-    while not (tmp_path / "loading").exists():
-        assert study.poll() is None
-        time.sleep(0.05)
+    wait_until((tmp_path / "loading").exists, study)
     os.killpg(study.pid, signal.SIGINT)
     output, _ = study.communicate(timeout=60)
     assert study.returncode == -signal.SIGINT
