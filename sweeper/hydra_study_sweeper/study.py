@@ -268,10 +268,9 @@ def _refuse_differences(plan: StudyPlan, old: Fingerprint | None) -> None:
             listed = ", ".join(dict.fromkeys(map(str, keys)))
             ignore = f"add {listed} to hydra.sweeper.ignore if results stay the same, "
         folder = shown(plan.spec.folder)
-        is_space = all(one.part == SPACE for one in found)
-        learning = (
-            f"; hydra.sweeper.warm_start=[{folder}] lets the new one learn from it" if is_space else ""
-        )
+        learning = ""
+        if all(one.part == SPACE for one in found):
+            learning = f"; hydra.sweeper.warm_start=[{folder}] lets the new one learn from it"
         raise ConfigError(
             f"{folder} holds a study that differs: {found[0]}{more}; "
             f"continue it as it was, {ignore}{INSTEAD}{learning}"
