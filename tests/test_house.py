@@ -42,6 +42,7 @@ SWEEPER = (
     {"output", "tracking"},
     {"workers"},
     {"plan"},
+    {"planning"},
     {"refit_runs"},
     {"refit"},
     {"study"},

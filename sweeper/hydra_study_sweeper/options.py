@@ -16,6 +16,7 @@ from hydra_study_sweeper.versions import sweeper_class
 
 Direction = Literal["minimize", "maximize"]
 
+BEST_STEP = "{best_step}"  # in overrides of final runs
 TYPE = "type"  # in the metadata of a field: its type, where OmegaConf has no words for it
 
 
@@ -344,9 +345,9 @@ def check_options(options: DictConfig) -> None:
                 "hydra.sweeper.weights has patterns of files in the folder of a trial, such as "
                 f"*.pt; one is {pattern}"
             )
-    if any("{best_step}" in override for override in options.refit.validation):
+    if any(BEST_STEP in override for override in options.refit.validation):
         raise ConfigError(
-            "hydra.sweeper.refit.validation cannot have {best_step}, which these runs determine; "
+            f"hydra.sweeper.refit.validation cannot have {BEST_STEP}, which these runs determine; "
             "it is for hydra.sweeper.refit.final"
         )
 

@@ -21,12 +21,12 @@ import logging
 from optuna.trial import FrozenTrial
 
 from hydra_study_sweeper.intervals import advantage, seed_values
+from hydra_study_sweeper.options import BEST_STEP
 from hydra_study_sweeper.output.outcome import below
 from hydra_study_sweeper.output.queue import Queue
 from hydra_study_sweeper.plan import StudyPlan
 from hydra_study_sweeper.records import Comparison, RefitRecord
 from hydra_study_sweeper.refit_runs import (
-    BEST_STEP,
     ROLES,
     RefitRuns,
     median_best_step,

@@ -11,7 +11,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from hydra_study_sweeper.errors import StudyError
 from hydra_study_sweeper.intervals import seed_values
-from hydra_study_sweeper.options import PRUNERS, SAMPLERS
+from hydra_study_sweeper.options import BEST_STEP, PRUNERS, SAMPLERS
 from hydra_study_sweeper.output.outcome import best_step
 from hydra_study_sweeper.output.progress import StudyProgress
 from hydra_study_sweeper.output.queue import Queue
@@ -31,7 +31,6 @@ from hydra_study_sweeper.workers.worker import Worker
 log = logging.getLogger(__name__)
 
 ROLES: tuple[Role, ...] = get_args(Role)
-BEST_STEP = "{best_step}"
 # Attributes of the study: the runs without their weights; the step to which final runs are trained.
 DELETED, TRAIN_TO = "deleted", "train_to"
 
@@ -85,25 +84,11 @@ class RefitRuns:
         self._trials.resume()
 
     def missing(self, roles: Sequence[Role], step: int | None = None) -> list[_Run]:
-        """Returns the runs of some roles of which no attempt ended well.
-
-        Validation runs are as those of the search's trials; `step` is `{best_step}` of final ones.
-        """
-        options, repeats = self._plan.options.refit, self._plan.worker.repeats
+        """Returns the runs of some roles of which no attempt ended well."""
         if not self._seeds:
             roles = [role for role in roles if role == "final"]
         planned = [
-            _Run(
-                role,
-                seed,
-                [
-                    *(repeats.overrides_of(seed) if role == "validation" else []),
-                    *(
-                        override.replace("{seed}", str(seed)).replace(BEST_STEP, str(step))
-                        for override in options[role]
-                    ),
-                ],
-            )
+            _Run(role, seed, self._plan.overrides_of(role, seed, step))
             for seed in range(max(1, self._seeds))
             for role in roles
         ]

@@ -33,7 +33,8 @@ from hydra_study_sweeper.output.outcome import (
 from hydra_study_sweeper.output.progress import StudyProgress
 from hydra_study_sweeper.output.queue import Queue
 from hydra_study_sweeper.paths import StudyPaths, shown
-from hydra_study_sweeper.plan import StudyPlan, make_plans
+from hydra_study_sweeper.plan import StudyPlan
+from hydra_study_sweeper.planning import make_plans
 from hydra_study_sweeper.printable import counted
 from hydra_study_sweeper.records import RefitRecord, StudyRecord, read_study
 from hydra_study_sweeper.refit import refit_winner
@@ -281,8 +282,10 @@ def _put_aside(spec: StudySpec) -> None:
     """Moves an old study away, and in a database renames it."""
     now = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
     paths = StudyPaths(spec.folder)
+    storage = open_storage(spec) if spec.storage else None
+    is_stored = storage is not None and spec.name in optuna.get_all_study_names(storage)
     if spec.folder.exists():
-        if not (paths.journal.exists() or has_records(paths) or spec.storage):
+        if not (paths.journal.exists() or has_records(paths) or is_stored):
             raise ConfigError(
                 f"{shown(spec.folder)} holds no study that hydra.sweeper.restart=true could put "
                 "aside"
@@ -296,10 +299,7 @@ def _put_aside(spec: StudySpec) -> None:
         finally:
             owner.release()
         log.info("the old study is now in %s", shown(aside))
-    if spec.storage is None:
-        return
-    storage = open_storage(spec)
-    if spec.name in optuna.get_all_study_names(storage):
+    if storage is not None and is_stored:
         optuna.copy_study(
             from_study_name=spec.name,
             from_storage=storage,

@@ -9,7 +9,8 @@ from hydra._internal.callbacks import Callbacks
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import HydraContext, RunMode
-from hydra_study_sweeper.plan import StudyPlan, make_plans
+from hydra_study_sweeper.plan import StudyPlan
+from hydra_study_sweeper.planning import make_plans
 from hydra_study_sweeper.space.dimensions import Dimension, parse_space
 from hydra_study_sweeper.space.overrides import definitions_of
 from omegaconf import OmegaConf

@@ -89,6 +89,14 @@ def test_a_trial_that_hangs_is_ended(sweep, tmp_path):
         ("hydra.sweeper.enqueue=[{y: 1}]", "y is not a dimension"),
         ("hydra.sweeper.warm_start=[elsewhere]", "there is no study in elsewhere"),
         ("hydra.sweeper.warm_start=[3]", "points like {KEY: VALUE}; one is 3"),
+        (
+            "hydra.sweeper.refit={seeds: 1, final: ['nmae=final-{seed}']}",
+            "hydra.sweeper.refit.final: nmae=final-0 cannot be set",
+        ),
+        (
+            "hydra.sweeper.refit={seeds: 2, validation: ['name=[']}",
+            "hydra.sweeper.refit.validation: ",
+        ),
         ("x=0.3", "a study needs something to search; "),
         (
             "hydra.sweeper.check=no.such",

@@ -3,6 +3,7 @@
 import json
 import signal
 
+import pytest
 from foreign_study import states_of, trials_of
 from hydra_study_sweeper import read_trial
 from optuna.trial import TrialState
@@ -143,13 +144,20 @@ def test_a_study_that_is_moved_during_a_trial_ends_and_leaves_nothing_there(swee
     assert states_of(tmp_path / "study") == {"COMPLETE": 4}, "no trial failed because of that"
 
 
-def test_a_folder_with_other_files_is_left_as_it_is(sweep, tmp_path):
+STORAGES = {"journal": (), "database": ("hydra.sweeper.storage=sqlite:///studies.db",)}
+
+
+@pytest.mark.parametrize("storage", STORAGES)
+def test_a_folder_with_other_files_is_left_as_it_is(sweep, tmp_path, storage):
     (tmp_path / "precious").mkdir()
     (tmp_path / "precious" / "result.json").write_text("{}")
-    done = sweep("hydra.sweep.dir=precious")
+    done = sweep("hydra.sweep.dir=precious", *STORAGES[storage])
     assert done.returncode == 1
     assert "precious has files but no study; choose" in done.stdout
-    assert [path.name for path in tmp_path.rglob("*")] == ["precious", "result.json"]
+    assert {path.name for path in tmp_path.rglob("*")} - {"studies.db"} == {
+        "precious",
+        "result.json",
+    }
 
 
 def test_a_study_whose_files_lead_elsewhere_is_not_continued(sweep, tmp_path):
@@ -163,9 +171,10 @@ def test_a_study_whose_files_lead_elsewhere_is_not_continued(sweep, tmp_path):
         assert not list((tmp_path / "precious").iterdir())
 
 
-def test_a_folder_that_is_no_study_is_not_put_aside(sweep, tmp_path):
+@pytest.mark.parametrize("storage", STORAGES)
+def test_a_folder_that_is_no_study_is_not_put_aside(sweep, tmp_path, storage):
     (tmp_path / "precious").mkdir()
-    done = sweep("hydra.sweep.dir=precious", "hydra.sweeper.restart=true")
+    done = sweep("hydra.sweep.dir=precious", "hydra.sweeper.restart=true", *STORAGES[storage])
     assert done.returncode == 1
     assert "holds no study" in done.stdout
-    assert [path.name for path in tmp_path.iterdir()] == ["precious"]
+    assert {path.name for path in tmp_path.iterdir()} - {"studies.db"} == {"precious"}

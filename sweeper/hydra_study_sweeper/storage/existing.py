@@ -91,8 +91,6 @@ def refit_spec(search: StudySpec, folder: Path) -> StudySpec:
 def has_other_files(spec: StudySpec) -> bool:
     """Returns whether the folder of a study has more than a study begins with."""
     paths = StudyPaths(spec.folder)
-    if spec.storage is not None:
-        return False
     return paths.folder.is_file() or any(
         not path.name.startswith(".")  # as the locks
         and not (path == paths.journal and path.is_file() and is_empty(path))
