@@ -145,6 +145,41 @@ def test_pruned_trials_count_with_what_they_reported(sweep, tmp_path):
     assert all(trial.intermediate_values for trial in pruned)
 
 
+def test_the_best_is_a_complete_trial_whatever_a_pruned_one_reported(sweep, tmp_path):
+    pruner = ("hydra/sweeper/pruner=median", "steps=3", "hydra.sweeper.pruner.n_warmup_steps=0")
+    startup = "hydra.sweeper.pruner.n_startup_trials=1"
+    points = "hydra.sweeper.enqueue=[{x: 0.8}, {x: 0.45}]"
+    first = (*pruner, startup, points, "outcome=one")
+    assert sweep(EARLIER, *first, "hydra.sweeper.n_trials=3").returncode == 0
+    journal = open_journal(StudyPaths(tmp_path / "earlier"), begun=True)
+    space = {"x": FloatDistribution(0, 1)}
+    better = create_trial(
+        params={"x": 0.3}, distributions=space, values=[9.0], state=TrialState.PRUNED
+    )
+    journal.create_new_trial(journal.get_study_id_from_name("earlier"), better)
+    last = (*pruner, startup, "outcome=one", "hydra.sweeper.n_trials=2")
+    assert sweep(LOWER_HALF, FROM_EARLIER, *last).returncode == 0
+    own = [t for t in trials_of(tmp_path / "study") if TAKEN_FROM not in t.user_attrs]
+    assert 0.3 in xs(taken(tmp_path / "study"))
+    assert 0.3 not in xs(own)
+
+
+def test_a_trial_that_comes_by_two_ways_counts_once(sweep, tmp_path):
+    assert sweep(EARLIER, *SIX).returncode == 0
+    middle = ("hydra.sweep.dir=middle", "hydra.sweeper.n_trials=1")
+    assert sweep(FROM_EARLIER, *middle).returncode == 0
+    assert sweep("hydra.sweeper.warm_start=[middle,earlier]").returncode == 0
+    assert len(taken(tmp_path / "study")) == 7
+
+
+def test_the_numbers_of_other_trials_do_not_delete_files(sweep, tmp_path):
+    size = "+hydra.sweeper.params.size='choice(1,2)'"
+    kept = ("hydra.sweep.subdir=${size}", "hydra.sweeper.weights=['*.json']")
+    assert sweep(EARLIER, size, *SIX).returncode == 0
+    assert sweep(FROM_EARLIER, size, *kept, "hydra.sweeper.n_trials=1").returncode == 0
+    assert (tmp_path / "study" / "1" / "trial.json").exists()
+
+
 def test_studies_in_a_database_learn_from_each_other(sweep, tmp_path):
     storage = f"hydra.sweeper.storage=sqlite:///{tmp_path}/studies.db"
     assert sweep(EARLIER, storage, *SIX).returncode == 0

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from hydra_study_sweeper.storage.trials import LOST, Trials
+from hydra_study_sweeper.storage.trials import LOST, TAKEN_FROM, Trials
 
 
 class Retention:
@@ -22,7 +22,10 @@ class Retention:
         self._done: set[int] = set()
 
     def apply(self) -> None:
-        """Deletes the files of trials that have ended, except lost ones, which are continued."""
+        """Deletes the files of trials that have ended, except lost ones, which are continued.
+
+        Trials of earlier studies have no folder here; one of this study may have their number.
+        """
         if not self._patterns:
             return
         best = self._trials.ranked()
@@ -30,7 +33,7 @@ class Retention:
             best = best[: self._keep]
         kept = {trial.number for trial in best}
         for trial in self._trials.all():
-            has_ended = trial.state.is_finished() and LOST not in trial.user_attrs
+            has_ended = trial.state.is_finished() and not {LOST, TAKEN_FROM} & set(trial.user_attrs)
             if has_ended and trial.number not in kept | self._done:
                 delete_files(self._trials, [trial.number], self._patterns)
                 self._done.add(trial.number)

@@ -159,6 +159,7 @@ class Trials:
         for trial in trials:
             if trial.user_attrs[TAKEN_FROM] not in there:
                 self.study.add_trial(trial)
+                there.append(trial.user_attrs[TAKEN_FROM])
 
     def claim(self, seeded: Callable[[int], BaseSampler] | None = None) -> optuna.Trial | None:
         """Takes the next trial for this process: one that waits, or a new one.

@@ -157,7 +157,12 @@ def _add_trials(
         f"{shown(folder)}, those within the search space"
     )
     sign = 1 if spec.directions == ("maximize",) else -1
-    complete = [(sign * trial.values[0], point) for trial, point in within if trial.values]
+    # A pruned trial has the last value that it reported, which is none of a complete run.
+    complete = [
+        (sign * trial.values[0], point)
+        for trial, point in within
+        if trial.state is TrialState.COMPLETE
+    ]
     if complete:
         known.points.append(max(complete, key=lambda one: one[0])[1])
 
@@ -169,12 +174,14 @@ def _taken_over(
     if trial.values is not None and len(trial.values) != 1:
         raise ValueError(f"trial {trial.number} has {len(trial.values)} values")
     distributions = {one.key: one.distribution for one in dimensions if one.key in point}
+    # That of the study which ran it: its trials may come by several ways, and count once.
+    origin = trial.user_attrs.get(TAKEN_FROM, [str(folder.resolve()), trial.number])
     return create_trial(
         state=trial.state,
         values=trial.values,
         params=trial.params,
         distributions=trial.distributions | distributions,
-        user_attrs={TAKEN_FROM: [str(folder.resolve()), trial.number]},
+        user_attrs={TAKEN_FROM: origin},
         intermediate_values=trial.intermediate_values,
     )
 
