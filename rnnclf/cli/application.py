@@ -98,7 +98,7 @@ def run(node: DictConfig) -> float:
         resumed = OmegaConf.select(node, "resume")
         config = load(RunPaths(Path(resumed)).config) if resumed else from_omegaconf(node)
         if resumed:
-            typed = {override.partition("=")[0] for override in job.overrides.task}
+            typed = {override.lstrip("+").partition("=")[0] for override in job.overrides.task}
             for key in typed.intersection(OF_MACHINE):
                 setattr(config, key, node[key])
             check(config)

@@ -232,8 +232,10 @@ def _check_refit(plan: StudyPlan) -> None:
         for sample in plan.samples:
             try:
                 plan.worker.composer.compose(0, sample, plan.overrides_of(role, 0, 1))
-            except (ValueError, HydraException) as error:
+            except HydraException as error:
                 problems.append(one_line(str(error)))
+            except ValueError:  # it sets what was searched, as a refit may
+                continue
         if len(problems) == len(plan.samples):
             raise ConfigError(f"hydra.sweeper.refit.{role}: {problems[0]}")
 

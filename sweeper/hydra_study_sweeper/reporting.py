@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 # time was up before its last step.
 DOING, STEPS, CUT = "doing", "steps", "cut"
 KNOWN = "known"  # the attribute of a trial whose point is known to be good elsewhere
+# Of a trial that an earlier study ran: the folder of that study, and the number of the trial there.
+TAKEN_FROM = "taken_from"
 
 
 @dataclass
@@ -68,8 +70,9 @@ def report(value: float, step: int, steps: int | None = None) -> None:
     if KNOWN not in known and current.trial.should_prune():
         raise optuna.TrialPruned(f"at {current.step_name} {step} with {value:.4f}")
     if _is_late(current) and not (current.ends_itself or current.is_refit):
-        complete = (optuna.trial.TrialState.COMPLETE,)
-        if current.trial.study.get_trials(deepcopy=False, states=complete):  # else no result
+        states = (optuna.trial.TrialState.COMPLETE,)
+        complete = current.trial.study.get_trials(deepcopy=False, states=states)
+        if any(TAKEN_FROM not in trial.user_attrs for trial in complete):  # else no result
             raise optuna.TrialPruned(f"at {current.step_name} {step}, since the time is up")
 
 

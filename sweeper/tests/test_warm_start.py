@@ -9,8 +9,10 @@ from foreign_study import states_of, trials_of
 from hydra_study_sweeper.options import StudySpec
 from hydra_study_sweeper.paths import StudyPaths
 from hydra_study_sweeper.records import read_study
+from hydra_study_sweeper.reporting import TAKEN_FROM
+from hydra_study_sweeper.space.fingerprint import beyond_the_space
 from hydra_study_sweeper.storage.journal import open_journal
-from hydra_study_sweeper.storage.trials import TAKEN_FROM, Trials
+from hydra_study_sweeper.storage.trials import Trials
 from optuna.distributions import FloatDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
@@ -115,6 +117,40 @@ def test_choices_may_be_added_and_taken_away(sweep, tmp_path):
     assert {trial.params["size"] for trial in taken(tmp_path / "other")} == {1}
 
 
+def test_options_of_a_group_may_be_added(sweep, tmp_path):
+    assert sweep(EARLIER, "group=choice(a)", *SIX).returncode == 0
+    assert sweep(FROM_EARLIER, "group=choice(a,b)").returncode == 0
+    assert len(taken(tmp_path / "study")) == 6
+
+
+@pytest.mark.parametrize(
+    ("old", "is_comparable"),
+    [
+        ({"lr": "1"}, True),  # with b, the new option, it is 2
+        ({"lr": "1", "lr with g=b": "2", "lr with g=z": "3"}, True),  # z is an option of before
+        ({"lr": "2", "lr with g=b": "2"}, False),  # another value
+        ({"lr": "1", "size": "1"}, False),  # a key of its own
+    ],
+)
+def test_only_an_option_that_the_other_study_lacks_may_bring_values(old, is_comparable):
+    was = "a, z" if "lr with g=b" not in old else "a, b, z"
+    new = {"search space": {"g": "a, b"}, "configuration": {"lr": "1", "lr with g=b": "2"}}
+    before = {"search space": {"g": was}, "configuration": old}
+    assert (beyond_the_space(before, new) is None) == is_comparable
+
+
+def test_with_restart_a_study_learns_from_the_one_that_it_puts_aside(sweep, tmp_path):
+    assert sweep(*SIX).returncode == 0
+    own = "hydra.sweeper.warm_start=[study]"
+    done = sweep(LOWER_HALF, own, "hydra.sweeper.restart=true", "hydra.sweeper.n_trials=2")
+    assert done.returncode == 0, done.stdout
+    before = len(taken(tmp_path / "study"))
+    assert before > 0
+    assert sweep(LOWER_HALF, own, "hydra.sweeper.n_trials=2").returncode == 0, "it continues"
+    assert states_of(tmp_path / "study") == {"COMPLETE": 2}
+    assert len(taken(tmp_path / "study")) == before
+
+
 def test_a_trial_without_a_value_that_is_searched_now_is_left_out(sweep, tmp_path):
     size = "+hydra.sweeper.params.size='choice(1,2)'"
     steps = "+hydra.sweeper.params.steps={{when: {{size: {}}}, space: 'range(0,3)'}}"
@@ -128,7 +164,9 @@ def test_of_a_study_that_differs_in_more_only_the_winner_is_tried(sweep, tmp_pat
     points = "hydra.sweeper.enqueue=[{x: 0.25}]"
     assert sweep(EARLIER, other, points, "hydra.sweeper.n_trials=2").returncode == 0
     best = read_study(tmp_path / "earlier").best[0].params
-    assert sweep(LOWER_HALF, FROM_EARLIER, "hydra.sweeper.n_trials=2").returncode == 0
+    done = sweep(LOWER_HALF, FROM_EARLIER, "hydra.sweeper.n_trials=2")
+    assert done.returncode == 0, done.stdout
+    assert "only the best trial of earlier is tried: " in done.stdout
     trials = trials_of(tmp_path / "study")
     assert not taken(tmp_path / "study")
     assert best in [trial.params for trial in trials]

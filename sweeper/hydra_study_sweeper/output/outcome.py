@@ -11,8 +11,9 @@ from optuna.trial import FrozenTrial, TrialState
 from hydra_study_sweeper.files import replacing, write_record, write_text
 from hydra_study_sweeper.paths import StudyPaths
 from hydra_study_sweeper.records import BestTrial, RefitRecord, StudyRecord, as_values
+from hydra_study_sweeper.reporting import TAKEN_FROM
 from hydra_study_sweeper.space.dimensions import Dimension
-from hydra_study_sweeper.storage.trials import LOST, REASON, RETRY_OF, TAKEN_FROM, Trials, took
+from hydra_study_sweeper.storage.trials import LOST, REASON, RETRY_OF, Trials, took
 
 
 def write_study(

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
-from hydra_study_sweeper.storage.trials import LOST, TAKEN_FROM, Trials
+from hydra_study_sweeper.reporting import TAKEN_FROM
+from hydra_study_sweeper.storage.trials import LOST, Trials
 
 
 class Retention:

@@ -13,6 +13,7 @@ from hydra_study_sweeper.space.repeats import Repeats
 
 SPACE, CONFIGURATION = "search space", "configuration"
 ATTRIBUTE = "fingerprint"  # of the study in its storage
+WITH = " with "  # between a key and the options with which it has another value
 Fingerprint = dict[str, dict[str, str]]
 """Texts by name, in the parts `search space`, `configuration`, `data` and `direction`."""
 
@@ -45,7 +46,7 @@ def fingerprint(
             if key in searched or is_below(key, ["hydra", *ignore]):
                 continue
             if fixed.setdefault(key, value) != value:
-                fixed[f"{key} with {' '.join(groups)}"] = value
+                fixed[f"{key}{WITH}{' '.join(groups)}"] = value
     if repeats.count > 1:
         fixed["hydra.sweeper.repeats"] = f"{repeats.count} with {', '.join(repeats.overrides)}"
     space = {dimension.key: str(dimension) for dimension in dimensions}
@@ -109,6 +110,36 @@ def differences(old: Fingerprint, new: Fingerprint, ignore: Sequence[str] = ()) 
             if difference.was != difference.becomes and not may_change:
                 found.append(difference)
     return found
+
+
+def beyond_the_space(
+    old: Fingerprint, new: Fingerprint, ignore: Sequence[str] = ()
+) -> Difference | None:
+    """Returns the first difference because of which values of two studies do not compare.
+
+    None if only the values differ that their dimensions may have. An option of a config group that
+    one of them does not have may bring values of its own.
+    """
+    for one in differences(old, new, ignore):
+        if one.part == SPACE:
+            is_same = None not in (one.was, one.becomes)
+        else:
+            is_same = _is_of_an_option(one, (old if one.was is None else new).get(SPACE, {}))
+        if not is_same:
+            return one
+    return None
+
+
+def _is_of_an_option(difference: Difference, space: Mapping[str, str]) -> bool:
+    """Returns whether something comes with an option that the other study's space lacks."""
+    if None not in (difference.was, difference.becomes):
+        return False
+    choices = (choice.partition("=") for choice in difference.key.partition(WITH)[2].split())
+    return any(
+        option not in space[group].partition(" (")[0].split(", ")
+        for group, _, option in choices
+        if group in space
+    )
 
 
 def is_below(key: str, parents: Sequence[str]) -> bool:

@@ -20,7 +20,7 @@ from hydra_study_sweeper.budget import Took
 from hydra_study_sweeper.options import StudySpec
 from hydra_study_sweeper.paths import StudyPaths
 from hydra_study_sweeper.printable import counted
-from hydra_study_sweeper.reporting import CUT, STEPS
+from hydra_study_sweeper.reporting import CUT, STEPS, TAKEN_FROM
 from hydra_study_sweeper.storage.heartbeat import (
     KeepsHeartbeats,
     has_pid,
@@ -38,7 +38,6 @@ FOLDER = "folder"  # where it runs: the study's folder at that time, and the nam
 REASON = "reason"  # why it failed or was pruned
 LOST = "lost"  # its worker was lost and it is queued again, so it does not count
 RETRY_OF = "retry_of"  # the number of the trial whose parameters it has
-TAKEN_FROM = "taken_from"  # the folder of an earlier study, and the number of the trial there
 LOSSES = "losses"  # how often the trials that it repeats were lost with their workers
 POINT = "point"  # the values that were asked for when it was queued
 OVERRIDES = "overrides"  # what it sets besides its parameters
@@ -150,8 +149,9 @@ class Trials:
         self.study.enqueue_trial(dict(point), {POINT: dict(point), **(attributes or {})})
 
     def was_queued(self, point: Mapping[str, Any]) -> bool:
-        """Returns whether a point is in the queue, or was."""
-        return any(trial.user_attrs.get(POINT) == point for trial in self.all())
+        """Returns whether a point is in the queue, or was, or whether a sampler chose it."""
+        own = [trial for trial in self.all() if TAKEN_FROM not in trial.user_attrs]
+        return any(point in (trial.user_attrs.get(POINT), trial.params) for trial in own)
 
     def take_over(self, trials: Sequence[FrozenTrial]) -> None:
         """Adds trials of earlier studies, unless an interrupted start has added them before."""

@@ -16,13 +16,13 @@ from hydra_study_sweeper.options import StudySpec
 from hydra_study_sweeper.paths import StudyPaths, shown
 from hydra_study_sweeper.printable import counted
 from hydra_study_sweeper.records import read_study
+from hydra_study_sweeper.reporting import TAKEN_FROM
 from hydra_study_sweeper.space.dimensions import Configured, Dimension
-from hydra_study_sweeper.space.fingerprint import SPACE, Fingerprint, differences, fingerprint_of
+from hydra_study_sweeper.space.fingerprint import Fingerprint, beyond_the_space, fingerprint_of
 from hydra_study_sweeper.space.overrides import plain
 from hydra_study_sweeper.space.points import Point, completed
 from hydra_study_sweeper.storage.journal import read_journal
 from hydra_study_sweeper.storage.opening import open_storage
-from hydra_study_sweeper.storage.trials import TAKEN_FROM
 
 
 @dataclass(frozen=True)
@@ -69,11 +69,8 @@ def warm_start(
                 "hydra.sweeper.warm_start is a list of folders of studies and of points like "
                 f"{{KEY: VALUE}}; one is {entry}"
             )
-        elif (ended := _ended_trials(Path(entry), spec, fingerprint, options.ignore)) is not None:
-            _add_trials(known, ended, Path(entry), spec, dimensions)
         else:
-            for point in _winners_of(Path(entry)):
-                _add_point(known, point, configured, dimensions)
+            _add_study(known, Path(entry), options, spec, fingerprint, configured, dimensions)
     return known
 
 
@@ -101,21 +98,28 @@ def _winners_of(folder: Path) -> list[Mapping[str, Any]]:
         ) from error
 
 
-def _ended_trials(
-    folder: Path, spec: StudySpec, fingerprint: Fingerprint, ignore: Sequence[str]
-) -> list[FrozenTrial] | None:
-    """Returns the complete and pruned trials of a study that differs in its space alone.
-
-    None for any other study, and where there is none.
-    """
-    study = None if folder.resolve() == spec.folder else _study_in(folder, spec)
+def _add_study(
+    known: WarmStart,
+    folder: Path,
+    options: DictConfig,
+    spec: StudySpec,
+    fingerprint: Fingerprint,
+    configured: Configured,
+    dimensions: Sequence[Dimension],
+) -> None:
+    """Adds the trials of a study if their values count here, and its best point otherwise."""
+    is_itself = folder.resolve() == spec.folder and not options.restart
+    study = None if is_itself or len(spec.directions) > 1 else _study_in(folder, spec)
     old = fingerprint_of(study) if study else None
-    if study is None or old is None or len(spec.directions) > 1:
-        return None
-    for one in differences(old, fingerprint, ignore):
-        if one.part != SPACE or None in (one.was, one.becomes):
-            return None
-    return study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
+    difference = beyond_the_space(old, fingerprint, options.ignore) if old else None
+    if study is not None and old is not None and difference is None:
+        ended = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
+        _add_trials(known, ended, folder, spec, dimensions)
+        return
+    if difference:
+        known.notes.append(f"only the best trial of {shown(folder)} is tried: {difference}")
+    for point in _winners_of(folder):
+        _add_point(known, point, configured, dimensions)
 
 
 def _study_in(folder: Path, spec: StudySpec) -> optuna.Study | None:
@@ -125,7 +129,8 @@ def _study_in(folder: Path, spec: StudySpec) -> optuna.Study | None:
     if spec.storage is not None:
         with suppress(RecordError, KeyError):
             name = read_study(folder).name
-            return optuna.load_study(study_name=name, storage=open_storage(spec))
+            if name != spec.name:
+                return optuna.load_study(study_name=name, storage=open_storage(spec))
     return None
 
 

@@ -12,8 +12,9 @@ from hydra_study_sweeper.options import StudySpec
 from hydra_study_sweeper.output.figures import drawable, write_figures
 from hydra_study_sweeper.paths import StudyPaths, trial_card
 from hydra_study_sweeper.records import State, Value, as_values, read_study
+from hydra_study_sweeper.reporting import TAKEN_FROM
 from hydra_study_sweeper.storage.existing import existing_study, refit_spec
-from hydra_study_sweeper.storage.trials import FOLDER, LOST, REASON, ROLE, SEED, TAKEN_FROM
+from hydra_study_sweeper.storage.trials import FOLDER, LOST, REASON, ROLE, SEED
 from hydra_study_sweeper.tracking.entry import Entry
 
 STATES: dict[TrialState, State] = {
