@@ -165,7 +165,7 @@ def _plan(
     whole = defaults if trial_0 == defaults else None
     plan = StudyPlan(worker, config, options, of_study, first, known, warnings, samples, whole)
     if plan.seeds:
-        _check_refit(plan)
+        _check_refit(plan, points)
     return plan
 
 
@@ -222,22 +222,28 @@ def _check_points(
     return facts
 
 
-def _check_refit(plan: StudyPlan) -> None:
+def _check_refit(plan: StudyPlan, points: Sequence[Point]) -> None:
     """Makes sure that runs of the refit can be composed, long before they are.
 
-    One sample is enough, because an override may be meant for some options of a config group.
+    One point is enough, because an override may be meant for some options of a config group.
     """
     for role in get_args(Role):
-        problems = []
-        for sample in plan.samples:
-            try:
-                plan.worker.composer.compose(0, sample, plan.overrides_of(role, 0, 1))
-            except HydraException as error:
-                problems.append(one_line(str(error)))
-            except ValueError:  # it sets what was searched, as a refit may
-                continue
-        if len(problems) == len(plan.samples):
-            raise ConfigError(f"hydra.sweeper.refit.{role}: {problems[0]}")
+        further = plan.overrides_of(role, 0, 1)
+        problems = (_why_not(plan.worker.composer, point, further) for point in points)
+        first = next(problems)
+        if first is not None and all(problems):
+            raise ConfigError(f"hydra.sweeper.refit.{role}: {first}")
+
+
+def _why_not(composer: TrialComposer, point: Point, further: Sequence[str]) -> str | None:
+    """Says why a run with further overrides cannot be composed; None if it can."""
+    try:
+        composer.compose(0, point, further)
+    except HydraException as error:
+        return one_line(str(error))
+    except ValueError:  # they set what was searched, as a refit may
+        pass
+    return None
 
 
 def _function(options: DictConfig, name: str) -> Callable[..., Any] | None:
