@@ -139,6 +139,12 @@ def test_only_an_option_that_the_other_study_lacks_may_bring_values(old, is_comp
     assert (beyond_the_space(before, new) is None) == is_comparable
 
 
+def test_a_damaged_space_of_another_study_ends_nothing():
+    new = {"search space": {"g": "a, b"}, "configuration": {"lr": "1", "lr with g=b": "2"}}
+    assert beyond_the_space({"search space": {"g": 5}, "configuration": {"lr": "1"}}, new) is None
+    assert beyond_the_space({"search space": {"g": 5}, "configuration": {"lr": 1}}, new)
+
+
 def test_with_restart_a_study_learns_from_the_one_that_it_puts_aside(sweep, tmp_path):
     assert sweep(*SIX).returncode == 0
     own = "hydra.sweeper.warm_start=[study]"

@@ -136,7 +136,7 @@ def _is_of_an_option(difference: Difference, space: Mapping[str, str]) -> bool:
         return False
     choices = (choice.partition("=") for choice in difference.key.partition(WITH)[2].split())
     return any(
-        option not in space[group].partition(" (")[0].split(", ")
+        option not in str(space[group]).partition(" (")[0].split(", ")  # any, if damaged
         for group, _, option in choices
         if group in space
     )
