@@ -13,7 +13,7 @@ from foreign_study import trials_of
 from hydra_study_sweeper import report, time_is_up
 from hydra_study_sweeper.budget import FINAL_RUN, Budget, Took
 from hydra_study_sweeper.options import StudySpec
-from hydra_study_sweeper.reporting import current
+from hydra_study_sweeper.reporting import TAKEN_FROM, current
 from hydra_study_sweeper.storage.existing import seconds_spent
 from hydra_study_sweeper.storage.trials import REASON, Trials, took
 
@@ -107,13 +107,19 @@ def test_the_search_leaves_the_winner_its_time_whenever_it_came(tmp_path):
     assert Trials(spec).end_of_trials() == budget.search_ends([Took(20, 20)])
 
 
-@pytest.mark.parametrize(("asks", "complete"), [(False, 1), (False, 0), (True, 1)])
+OWN, EARLIER = SimpleNamespace(user_attrs={}), SimpleNamespace(user_attrs={TAKEN_FROM: ["e", 0]})
+
+
+@pytest.mark.parametrize(
+    ("asks", "complete"),
+    [(False, [OWN]), (False, []), (False, [EARLIER]), (True, [OWN])],
+)
 def test_a_trial_is_pruned_when_the_time_is_up_unless_it_ends_itself_or_is_the_first(
     asks, complete
 ):
     trial = SimpleNamespace(
         study=SimpleNamespace(
-            directions=["maximize"], get_trials=lambda deepcopy, states: complete * ["a trial"]
+            directions=["maximize"], get_trials=lambda deepcopy, states: complete
         ),
         report=lambda value, step: None,
         should_prune=lambda: False,
@@ -127,7 +133,7 @@ def test_a_trial_is_pruned_when_the_time_is_up_unless_it_ends_itself_or_is_the_f
     with current(trial, ends=time.time() - 1, **settings):
         assert not asks or time_is_up()
         is_pruned = pytest.raises(optuna.TrialPruned, match="at epoch 1, since the time is up")
-        with is_pruned if complete and not asks else nullcontext():
+        with is_pruned if OWN in complete and not asks else nullcontext():
             report(0.5, 1)
 
 
