@@ -14,10 +14,10 @@ def in_markdown(text: str) -> str:
 
 
 def shortened(text: str, longest: int) -> str:
-    """Returns a text of at most so many characters; a longer one ends with an ellipsis."""
+    """Cuts a text to at most `longest` characters, and ends it with an ellipsis if it was cut."""
     return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
 def first_of(items: Sequence[str], most: int, between: str = ", ") -> str:
-    """Lists the first of some items, and says if there are more."""
+    """Lists the first `most` items, with an ellipsis if there are more."""
     return between.join([*items[:most], "…"] if len(items) > most else items)

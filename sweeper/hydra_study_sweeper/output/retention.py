@@ -25,7 +25,7 @@ class Retention:
     def apply(self) -> None:
         """Deletes the files of trials that have ended, except lost ones, which are continued.
 
-        Trials of earlier studies have no folder here; one of this study may have their number.
+        Trials of earlier studies have no folder here, but the number of one may name a folder.
         """
         if not self._patterns:
             return

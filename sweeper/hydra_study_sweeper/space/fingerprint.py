@@ -115,10 +115,10 @@ def differences(old: Fingerprint, new: Fingerprint, ignore: Sequence[str] = ()) 
 def beyond_the_space(
     old: Fingerprint, new: Fingerprint, ignore: Sequence[str] = ()
 ) -> Difference | None:
-    """Returns the first difference because of which values of two studies do not compare.
+    """Returns the first difference that keeps the values of two studies from being compared.
 
-    None if only the values differ that their dimensions may have. An option of a config group that
-    one of them does not have may bring values of its own.
+    None if only the values that their dimensions may have differ. An option of a config group that
+    only one of them has may bring values of its own.
     """
     for one in differences(old, new, ignore):
         if one.part == SPACE:

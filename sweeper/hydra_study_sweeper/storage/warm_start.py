@@ -162,7 +162,7 @@ def _add_trials(
         f"{shown(folder)}, those within the search space"
     )
     sign = 1 if spec.directions == ("maximize",) else -1
-    # A pruned trial has the last value that it reported, which is none of a complete run.
+    # The value of a pruned trial is its last report, and not that of a complete run.
     complete = [
         (sign * trial.values[0], point)
         for trial, point in within
@@ -179,7 +179,7 @@ def _taken_over(
     if trial.values is not None and len(trial.values) != 1:
         raise ValueError(f"trial {trial.number} has {len(trial.values)} values")
     distributions = {one.key: one.distribution for one in dimensions if one.key in point}
-    # That of the study which ran it: its trials may come by several ways, and count once.
+    # The study that ran it: a trial may arrive through several studies, and is added once.
     origin = trial.user_attrs.get(TAKEN_FROM, [str(folder.resolve()), trial.number])
     return create_trial(
         state=trial.state,
