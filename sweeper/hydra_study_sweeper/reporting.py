@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import optuna  # at run time only where there is a trial: single runs do not wait for it
+    from optuna.trial import FrozenTrial
 
 
 # Attributes of a trial: what it does and how many steps it has at most, for the screen; that its
@@ -72,8 +73,13 @@ def report(value: float, step: int, steps: int | None = None) -> None:
     if _is_late(current) and not (current.ends_itself or current.is_refit):
         states = (optuna.trial.TrialState.COMPLETE,)
         complete = current.trial.study.get_trials(deepcopy=False, states=states)
-        if any(TAKEN_FROM not in trial.user_attrs for trial in complete):  # else no result
+        if any(map(is_own, complete)):  # else no result
             raise optuna.TrialPruned(f"at {current.step_name} {step}, since the time is up")
+
+
+def is_own(trial: "FrozenTrial") -> bool:
+    """Returns whether a trial is one that its study ran, and not one of an earlier study."""
+    return TAKEN_FROM not in trial.user_attrs
 
 
 def announce(doing: str) -> None:

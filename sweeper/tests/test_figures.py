@@ -12,6 +12,7 @@ import pytest
 from hydra_study_sweeper.output.figures import draw, drawable, write_figures
 from hydra_study_sweeper.output.tuning_curve import best_of
 from hydra_study_sweeper.paths import StudyPaths
+from hydra_study_sweeper.reporting import TAKEN_FROM
 from hydra_study_sweeper.storage.journal import open_journal
 
 ALWAYS = {"history", "tuning_curve", "parallel_coordinates"}
@@ -92,6 +93,15 @@ def test_the_tuning_curve_of_losses_falls_and_counts_pruned_trials():
     curve = draw(study, "loss")["tuning_curve"].data[-1]
     assert list(curve.x) == [1, 2, 3]
     assert list(curve.y) == pytest.approx([0.5, (0.4 + 0.2 + 0.2) / 3, 0.2])
+
+
+def test_the_trials_of_earlier_studies_are_not_in_the_tuning_curve():
+    study = optuna.create_study()
+    for value, attributes in ((0.1, {TAKEN_FROM: ["earlier", 0]}), (0.5, {}), (0.3, {})):
+        assert drawable(study) == {}
+        study.add_trial(optuna.trial.create_trial(value=value, user_attrs=attributes))
+    curve = draw(study)["tuning_curve"].data[-1]
+    assert list(curve.y) == pytest.approx([0.4, 0.3])
 
 
 def test_what_is_not_finite_is_not_drawn():

@@ -9,7 +9,7 @@ from foreign_study import states_of, trials_of
 from hydra_study_sweeper.options import StudySpec
 from hydra_study_sweeper.paths import StudyPaths
 from hydra_study_sweeper.records import read_study
-from hydra_study_sweeper.reporting import TAKEN_FROM
+from hydra_study_sweeper.reporting import TAKEN_FROM, is_own
 from hydra_study_sweeper.space.fingerprint import beyond_the_space
 from hydra_study_sweeper.storage.journal import open_journal
 from hydra_study_sweeper.storage.trials import Trials
@@ -23,7 +23,7 @@ LOWER_HALF = "x=interval(0.0,0.5)"
 
 
 def taken(folder: Path) -> list[FrozenTrial]:
-    return [trial for trial in trials_of(folder) if TAKEN_FROM in trial.user_attrs]
+    return [trial for trial in trials_of(folder) if not is_own(trial)]
 
 
 def xs(trials: list[FrozenTrial]) -> list[float]:
@@ -52,7 +52,7 @@ def test_the_sampler_learns_from_the_trials_within_a_narrower_space(sweep, tmp_p
     done = sweep(LOWER_HALF, FROM_EARLIER, "hydra.sweeper.n_trials=2")
     assert done.returncode == 0, done.stdout
     study = tmp_path / "study"
-    learns = f"the sampler learns from {len(within)} of 6 trials in earlier, those within the"
+    learns = f"the sampler is given {len(within)} of 6 trials in earlier, those within the"
     assert learns in done.stdout
     assert "study study: 2 complete\n" in done.stdout
     assert xs(taken(study)) == xs(within)
@@ -229,7 +229,7 @@ def test_studies_in_a_database_learn_from_each_other(sweep, tmp_path):
     assert sweep(EARLIER, storage, *SIX).returncode == 0
     done = sweep(LOWER_HALF, FROM_EARLIER, storage, "hydra.sweeper.n_trials=1")
     assert done.returncode == 0, done.stdout
-    assert re.search("the sampler learns from [1-5] of 6 trials in earlier", done.stdout)
+    assert re.search("the sampler is given [1-5] of 6 trials in earlier", done.stdout)
     assert read_study(tmp_path / "study").states == {"complete": 1}
 
 

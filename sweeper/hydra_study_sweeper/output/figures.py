@@ -19,6 +19,7 @@ from hydra_study_sweeper.files import write_text
 from hydra_study_sweeper.output.tuning_curve import plot_tuning_curve
 from hydra_study_sweeper.paths import StudyPaths
 from hydra_study_sweeper.printable import told
+from hydra_study_sweeper.reporting import is_own
 from hydra_study_sweeper.storage.journal import read_journal
 
 if TYPE_CHECKING:
@@ -38,7 +39,8 @@ def drawable(study: optuna.Study) -> dict[str, list[str]]:
     if len(study.directions) > 1:
         return {}
     complete = study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])
-    trials = [trial for trial in complete if trial.value is not None and isfinite(trial.value)]
+    own = (trial for trial in complete if is_own(trial))
+    trials = [trial for trial in own if trial.value is not None and isfinite(trial.value)]
     if len({trial.value for trial in trials}) < 2:
         return {}
     names = sorted({name for trial in trials for name in trial.params})

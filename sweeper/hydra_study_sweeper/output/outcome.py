@@ -11,7 +11,6 @@ from optuna.trial import FrozenTrial, TrialState
 from hydra_study_sweeper.files import replacing, write_record, write_text
 from hydra_study_sweeper.paths import StudyPaths
 from hydra_study_sweeper.records import BestTrial, RefitRecord, StudyRecord, as_values
-from hydra_study_sweeper.reporting import TAKEN_FROM
 from hydra_study_sweeper.space.dimensions import Dimension
 from hydra_study_sweeper.storage.trials import LOST, REASON, RETRY_OF, Trials, took
 
@@ -24,7 +23,7 @@ def write_study(
     refit: RefitRecord | None,
 ) -> StudyRecord:
     """Writes `study.json`, and returns it."""
-    own = [trial for trial in trials.all() if TAKEN_FROM not in trial.user_attrs]
+    own = trials.own()
     counted = [trial for trial in own if LOST not in trial.user_attrs]
     failed = (trial for trial in counted if trial.state is TrialState.FAIL)
     first_failure = next(
@@ -78,7 +77,7 @@ def best_step(trials: Trials, trial: FrozenTrial) -> int | None:
 def write_trials(trials: Trials) -> None:
     """Writes `trials.csv`, for people and spreadsheets: one line for each trial."""
     objectives = len(trials.spec.directions)
-    names = list(dict.fromkeys(name for trial in trials.all() for name in trial.params))
+    names = list(dict.fromkeys(name for trial in trials.own() for name in trial.params))
     values = ["value"] if objectives == 1 else [f"value_{number}" for number in range(objectives)]
     header = ["number", "state", *values, "steps", "seconds", "folder", "reason", "retry_of"]
     with (
@@ -87,9 +86,7 @@ def write_trials(trials: Trials) -> None:
     ):
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow([*header, *names])
-        for trial in trials.all():
-            if TAKEN_FROM in trial.user_attrs:
-                continue
+        for trial in trials.own():
             folder = trials.folder_of(trial)
             writer.writerow(
                 [

@@ -71,7 +71,7 @@ class StudyProgress:
 
     def update(self) -> None:
         """Logs the trials that have ended since the last call, and redraws the table."""
-        trials = self._trials.all()
+        trials = self._trials.own()
         ended = [t for t in trials if t.state.is_finished() and t.number not in self._seen]
         if ended:
             best = self._trials.ranked()

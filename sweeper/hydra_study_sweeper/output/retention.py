@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 
-from hydra_study_sweeper.reporting import TAKEN_FROM
 from hydra_study_sweeper.storage.trials import LOST, Trials
 
 
@@ -33,8 +32,8 @@ class Retention:
         if len(self._trials.study.directions) == 1:
             best = best[: self._keep]
         kept = {trial.number for trial in best}
-        for trial in self._trials.all():
-            has_ended = trial.state.is_finished() and not {LOST, TAKEN_FROM} & set(trial.user_attrs)
+        for trial in self._trials.own():
+            has_ended = trial.state.is_finished() and LOST not in trial.user_attrs
             if has_ended and trial.number not in kept | self._done:
                 delete_files(self._trials, [trial.number], self._patterns)
                 self._done.add(trial.number)

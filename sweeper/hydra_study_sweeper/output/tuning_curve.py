@@ -8,6 +8,8 @@ import numpy.typing as npt
 import optuna
 from optuna.trial import TrialState
 
+from hydra_study_sweeper.reporting import is_own
+
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
@@ -47,7 +49,7 @@ def best_of(values: Array, sizes: npt.NDArray[np.int64]) -> Array:
 def _finite_values(study: optuna.Study) -> list[float]:
     """Returns the finite values of trials, of a pruned one the last that it reported."""
     ended = study.get_trials(deepcopy=False, states=[TrialState.COMPLETE, TrialState.PRUNED])
-    values = (trial.value for trial in ended)
+    values = (trial.value for trial in ended if is_own(trial))
     return [value for value in values if value is not None and math.isfinite(value)]
 
 

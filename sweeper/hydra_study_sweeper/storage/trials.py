@@ -20,7 +20,7 @@ from hydra_study_sweeper.budget import Took
 from hydra_study_sweeper.options import StudySpec
 from hydra_study_sweeper.paths import StudyPaths
 from hydra_study_sweeper.printable import counted
-from hydra_study_sweeper.reporting import CUT, STEPS, TAKEN_FROM
+from hydra_study_sweeper.reporting import CUT, STEPS, TAKEN_FROM, is_own
 from hydra_study_sweeper.storage.heartbeat import (
     KeepsHeartbeats,
     has_pid,
@@ -84,20 +84,21 @@ class Trials:
         """Returns all trials, in the order of their numbers."""
         return self.study.get_trials(deepcopy=False)
 
+    def own(self) -> list[FrozenTrial]:
+        """Returns the trials without those that were taken over from earlier studies."""
+        return list(filter(is_own, self.all()))
+
     def in_state(self, *states: TrialState) -> list[FrozenTrial]:
-        """Returns the trials in some states."""
-        return [trial for trial in self.all() if trial.state in states]
+        """Returns its own trials in some states."""
+        return [trial for trial in self.own() if trial.state in states]
 
     def ranked(self) -> list[FrozenTrial]:
-        """Returns the complete trials, the best first; with several objectives the Pareto front.
-
-        Trials of earlier studies are not among them.
-        """
+        """Returns the complete trials, the best first; with several objectives the Pareto front."""
         if len(self.study.directions) > 1:
             return self.study.best_trials
         maximize = self.study.direction is optuna.study.StudyDirection.MAXIMIZE
         sign = -1 if maximize else 1
-        complete = [t for t in self.in_state(TrialState.COMPLETE) if TAKEN_FROM not in t.user_attrs]
+        complete = self.in_state(TrialState.COMPLETE)
         return sorted(complete, key=lambda trial: (sign * trial.values[0], trial.number))
 
     def total(self) -> int:
@@ -150,8 +151,7 @@ class Trials:
 
     def was_queued(self, point: Mapping[str, Any]) -> bool:
         """Returns whether a point is in the queue, or was, or whether a sampler chose it."""
-        own = [trial for trial in self.all() if TAKEN_FROM not in trial.user_attrs]
-        return any(point in (trial.user_attrs.get(POINT), trial.params) for trial in own)
+        return any(point in (one.user_attrs.get(POINT), one.params) for one in self.own())
 
     def take_over(self, trials: Sequence[FrozenTrial]) -> None:
         """Adds trials of earlier studies, unless an interrupted start has added them before."""
@@ -364,8 +364,8 @@ def counts(trial: FrozenTrial) -> bool:
 
     One that waits, is queued again or was taken over is not.
     """
-    is_other = LOST in trial.user_attrs or TAKEN_FROM in trial.user_attrs
-    return trial.state is not TrialState.WAITING and not is_other
+    is_waiting = trial.state is TrialState.WAITING
+    return is_own(trial) and not is_waiting and LOST not in trial.user_attrs
 
 
 def _has_folder(trial: FrozenTrial, name: str) -> bool:

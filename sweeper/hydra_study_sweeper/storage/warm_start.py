@@ -60,33 +60,103 @@ def warm_start(
         ConfigError: If there is no study in one of the folders, or an entry is something else.
         StudyError: If the journal of an earlier study is damaged.
     """
-    known = WarmStart()
+    gathered = _Gathered(options, spec, fingerprint, configured, dimensions)
     for entry in options.warm_start:
         if isinstance(entry, Mapping):
-            _add_point(known, {plain(str(k)): v for k, v in entry.items()}, configured, dimensions)
+            gathered.add_point({plain(str(key)): value for key, value in entry.items()})
         elif not isinstance(entry, str):
             raise ConfigError(
                 "hydra.sweeper.warm_start is a list of folders of studies and of points like "
                 f"{{KEY: VALUE}}; one is {entry}"
             )
         else:
-            _add_study(known, Path(entry), options, spec, fingerprint, configured, dimensions)
-    return known
+            gathered.add_study(Path(entry))
+    return gathered.known
 
 
-def _add_point(
-    known: WarmStart,
-    given: Mapping[str, Any],
-    configured: Configured,
-    dimensions: Sequence[Dimension],
-) -> None:
-    """Adds a point, with the defaults for what it leaves out and without what is not searched."""
-    searched = {dimension.key for dimension in dimensions}
-    asked = {key: value for key, value in given.items() if key in searched}
-    try:
-        known.points.extend([completed(asked, configured, dimensions)] if asked else [])
-    except ValueError as error:
-        known.notes.append(f"a point of warm_start is left out: {error}")
+@dataclass
+class _Gathered:
+    """What is known so far; the other fields are the arguments of `warm_start`."""
+
+    options: DictConfig
+    spec: StudySpec
+    fingerprint: Fingerprint
+    configured: Configured
+    dimensions: Sequence[Dimension]
+    known: WarmStart = field(default_factory=WarmStart)
+
+    def add_point(self, given: Mapping[str, Any]) -> None:
+        """Adds a point, with the defaults for what it leaves out and without what is not searched.
+
+        Nothing is added of a point that has nothing that is searched.
+        """
+        searched = {dimension.key for dimension in self.dimensions}
+        asked = {key: value for key, value in given.items() if key in searched}
+        if not asked:
+            return
+        try:
+            self.known.points.append(completed(asked, self.configured, self.dimensions))
+        except ValueError as error:
+            self.known.notes.append(f"a point of warm_start is left out: {error}")
+
+    def add_study(self, folder: Path) -> None:
+        """Adds the trials of a study if their values count here, and its best point otherwise."""
+        study = self._study_in(folder)
+        old = fingerprint_of(study) if study else None
+        difference = beyond_the_space(old, self.fingerprint, self.options.ignore) if old else None
+        if study is not None and old is not None and difference is None:
+            states = (TrialState.COMPLETE, TrialState.PRUNED)
+            self._add_trials(study.get_trials(deepcopy=False, states=states), folder)
+            return
+        if difference:
+            self.known.notes.append(
+                f"only the best trial of {shown(folder)} is tried: {difference}"
+            )
+        for point in _winners_of(folder):
+            self.add_point(point)
+
+    def _study_in(self, folder: Path) -> optuna.Study | None:
+        """Opens an earlier study of one objective that is here, or in the database of this one."""
+        is_itself = folder.resolve() == self.spec.folder and not self.options.restart
+        if is_itself or len(self.spec.directions) > 1:
+            return None
+        if StudyPaths(folder).journal.is_file():
+            return read_journal(folder)
+        if self.spec.storage is not None:
+            with suppress(RecordError, KeyError):
+                name = read_study(folder).name
+                if name != self.spec.name:
+                    return optuna.load_study(study_name=name, storage=open_storage(self.spec))
+        return None
+
+    def _add_trials(self, ended: Sequence[FrozenTrial], folder: Path) -> None:
+        """Adds the trials within the space, and the point of the best.
+
+        This study runs the best itself. So its winner is one of its own trials, with a folder in
+        that of the study.
+
+        Raises:
+            ConfigError: If a trial is damaged.
+        """
+        within = [trial for trial in ended if _is_within(trial, self.dimensions)]
+        try:
+            self.known.trials.extend(
+                _taken_over(trial, folder, self.dimensions) for trial in within
+            )
+        except ValueError as error:
+            raise ConfigError(
+                f"hydra.sweeper.warm_start: a trial in {shown(folder)} is damaged: {error}"
+            ) from error
+        self.known.notes.append(
+            f"the sampler is given {len(within)} of {counted(len(ended), 'trial')} in "
+            f"{shown(folder)}, those within the search space"
+        )
+        sign = 1 if self.spec.directions == ("maximize",) else -1
+        # The value of a pruned trial is its last report, and not that of a complete run.
+        complete = [trial for trial in within if trial.state is TrialState.COMPLETE]
+        if complete:
+            best = max(complete, key=lambda trial: sign * trial.values[0])
+            self.known.points.append(best.params)
 
 
 def _winners_of(folder: Path) -> list[Mapping[str, Any]]:
@@ -98,87 +168,20 @@ def _winners_of(folder: Path) -> list[Mapping[str, Any]]:
         ) from error
 
 
-def _add_study(
-    known: WarmStart,
-    folder: Path,
-    options: DictConfig,
-    spec: StudySpec,
-    fingerprint: Fingerprint,
-    configured: Configured,
-    dimensions: Sequence[Dimension],
-) -> None:
-    """Adds the trials of a study if their values count here, and its best point otherwise."""
-    is_itself = folder.resolve() == spec.folder and not options.restart
-    study = None if is_itself or len(spec.directions) > 1 else _study_in(folder, spec)
-    old = fingerprint_of(study) if study else None
-    difference = beyond_the_space(old, fingerprint, options.ignore) if old else None
-    if study is not None and old is not None and difference is None:
-        ended = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
-        _add_trials(known, ended, folder, spec, dimensions)
-        return
-    if difference:
-        known.notes.append(f"only the best trial of {shown(folder)} is tried: {difference}")
-    for point in _winners_of(folder):
-        _add_point(known, point, configured, dimensions)
-
-
-def _study_in(folder: Path, spec: StudySpec) -> optuna.Study | None:
-    """Opens a study with a journal, or in the database of `spec`, if there is one."""
-    if StudyPaths(folder).journal.is_file():
-        return read_journal(folder)
-    if spec.storage is not None:
-        with suppress(RecordError, KeyError):
-            name = read_study(folder).name
-            if name != spec.name:
-                return optuna.load_study(study_name=name, storage=open_storage(spec))
-    return None
-
-
-def _add_trials(
-    known: WarmStart,
-    ended: Sequence[FrozenTrial],
-    folder: Path,
-    spec: StudySpec,
-    dimensions: Sequence[Dimension],
-) -> None:
-    """Adds the trials within the space, and the point of the best, which this study runs itself.
-
-    So the winner of a study is one of its own trials, with a folder in that of the study.
-
-    Raises:
-        ConfigError: If a trial is damaged.
-    """
-    within = [(trial, point) for trial in ended if (point := _point(trial, dimensions)) is not None]
-    try:
-        known.trials.extend(
-            _taken_over(trial, point, folder, dimensions) for trial, point in within
-        )
-    except ValueError as error:
-        raise ConfigError(
-            f"hydra.sweeper.warm_start: a trial in {shown(folder)} is damaged: {error}"
-        ) from error
-    known.notes.append(
-        f"the sampler learns from {len(within)} of {counted(len(ended), 'trial')} in "
-        f"{shown(folder)}, those within the search space"
+def _is_within(trial: FrozenTrial, dimensions: Sequence[Dimension]) -> bool:
+    """Returns whether a trial has a value of every dimension that applies, and of no other."""
+    return all(
+        dimension.applies(trial.params) == (dimension.key in trial.params)
+        and (dimension.key not in trial.params or dimension.contains(trial.params[dimension.key]))
+        for dimension in dimensions
     )
-    sign = 1 if spec.directions == ("maximize",) else -1
-    # The value of a pruned trial is its last report, and not that of a complete run.
-    complete = [
-        (sign * trial.values[0], point)
-        for trial, point in within
-        if trial.state is TrialState.COMPLETE
-    ]
-    if complete:
-        known.points.append(max(complete, key=lambda one: one[0])[1])
 
 
-def _taken_over(
-    trial: FrozenTrial, point: Point, folder: Path, dimensions: Sequence[Dimension]
-) -> FrozenTrial:
+def _taken_over(trial: FrozenTrial, folder: Path, dimensions: Sequence[Dimension]) -> FrozenTrial:
     """Returns a trial of the study in `folder` as one with the distributions of this study."""
     if trial.values is not None and len(trial.values) != 1:
         raise ValueError(f"trial {trial.number} has {len(trial.values)} values")
-    distributions = {one.key: one.distribution for one in dimensions if one.key in point}
+    distributions = {one.key: one.distribution for one in dimensions if one.key in trial.params}
     # The study that ran it: a trial may arrive through several studies, and is added once.
     origin = trial.user_attrs.get(TAKEN_FROM, [str(folder.resolve()), trial.number])
     return create_trial(
@@ -189,16 +192,3 @@ def _taken_over(
         user_attrs={TAKEN_FROM: origin},
         intermediate_values=trial.intermediate_values,
     )
-
-
-def _point(trial: FrozenTrial, dimensions: Sequence[Dimension]) -> Point | None:
-    """Returns the point of a trial; None if it is outside the space."""
-    point: Point = {}
-    for dimension in dimensions:
-        if dimension.applies(point) != (dimension.key in trial.params):
-            return None
-        if dimension.key in trial.params:
-            point[dimension.key] = trial.params[dimension.key]
-            if not dimension.contains(point[dimension.key]):
-                return None
-    return point

@@ -12,7 +12,7 @@ from hydra_study_sweeper.options import StudySpec
 from hydra_study_sweeper.output.figures import drawable, write_figures
 from hydra_study_sweeper.paths import StudyPaths, trial_card
 from hydra_study_sweeper.records import State, Value, as_values, read_study
-from hydra_study_sweeper.reporting import TAKEN_FROM
+from hydra_study_sweeper.reporting import is_own
 from hydra_study_sweeper.storage.existing import existing_study, refit_spec
 from hydra_study_sweeper.storage.trials import FOLDER, LOST, REASON, ROLE, SEED
 from hydra_study_sweeper.tracking.entry import Entry
@@ -36,9 +36,7 @@ class StudyEntries:
         """Yields the study, whose state is given, and then its trials."""
         trials = self._trials(self._spec)
         yield self._study(key, state)
-        for trial in trials:
-            if TAKEN_FROM in trial.user_attrs:  # an entry of the study that ran it
-                continue
+        for trial in filter(is_own, trials):  # others are entries of the study that ran them
             yield self._trial(trial, key, f"trial-{trial.number}", {}, self._spec.folder)
         for folder in StudyPaths(self._spec.folder).refits:
             params = trials[int(folder.name.rpartition("-")[2])].params if trials else {}
