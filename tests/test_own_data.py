@@ -313,11 +313,30 @@ def test_a_data_set_with_a_name_is_one_file_and_is_listed(tmp_path, rnnclf):
     (tmp_path / "conf" / "dataset" / "tickets.yaml").write_text(
         "name: tickets\nfile: data/tickets.csv\n"
     )
-    (tmp_path / "conf" / "dataset" / "wrong.yaml").write_text("name: [wrong")
-    listed = rnnclf("data", "info", "--data", ".", cwd=tmp_path)
+    faulty = {
+        "name: [wrong": "parsing",
+        "- a list": "not a mapping",
+        "": "not a mapping",
+        "name: nothing": "sets neither file nor folder",
+        "file: 7": "7: ",
+        "file: [a]": "['a']: ",
+        "file: data/tickets.csv\ntokens: letters": "letters is not one of words, characters",
+        "file: data/tickets.csv\ntext: [text]": "no column",
+        "file: data/tickets.csv\nencoding: 8": "encoding",
+        "\0": "unacceptable character",
+    }
+    for number, content in enumerate(faulty):
+        (tmp_path / "conf" / "dataset" / f"wrong-{number}.yaml").write_text(content)
+    (tmp_path / "conf" / "dataset" / "latin.yaml").write_bytes(b"file: \xe9")
+    (tmp_path / "conf" / "dataset" / "folder.yaml").mkdir()
+    listed = rnnclf(
+        "data", "info", "--data", ".", cwd=tmp_path, env=os.environ | {"COLUMNS": "300"}
+    )
     assert (listed.returncode, listed.stderr) == (0, "")
-    assert "parsing" in listed.stdout, "a file that is no YAML costs its own row"
-    (row,) = [line for line in listed.stdout.splitlines() if "tickets" in line]
+    for number, complaint in enumerate(faulty.values()):  # a faulty file costs its own row
+        (row,) = [line for line in listed.stdout.splitlines() if f"wrong-{number} " in line]
+        assert complaint in row
+    (row,) = [line for line in listed.stdout.splitlines() if "tickets " in line]
     assert [cell.strip() for cell in row.split("│")][2:6] == ["2", "41", "", "40"]
 
 

@@ -54,15 +54,32 @@ def print_overview(folder: Path) -> None:
 def _own_row(path: Path) -> list[str]:
     """Describes the user's own data set that a file of `conf/dataset/` names."""
     try:
-        given = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        given = _settings(path)
         files = own_files(*(given.get(key) for key in PLACES))
         text, label, encoding = (given.get(key) for key in ("text", "label", "encoding"))
         may_be_link = not given.get("folder")
         reading = Reading(columns_of(text), label, encoding, may_be_link=may_be_link)
         parts, *_ = read_parts(files, reading, skip=True)
-    except (DataError, yaml.YAMLError) as error:
+    except (DataError, yaml.YAMLError, OSError, ValueError) as error:
         return [f"[dim]{escape(one_line(str(error)))}[/dim]"]
-    return _row(parts["train"], parts.get("test"), TOKENIZERS[given.get("tokens", "words")])
+    return _row(parts["train"], parts.get("test"), TOKENIZERS[given["tokens"]])
+
+
+def _settings(path: Path) -> dict[str, str]:
+    """Returns what a file of `conf/dataset/` sets, and the default for `tokens`.
+
+    Raises:
+        DataError: If it is no mapping, names no file or has an unknown value for `tokens`.
+    """
+    given = yaml.safe_load(path.read_text(encoding="utf-8"))
+    if not isinstance(given, dict):
+        raise DataError("not a mapping")
+    if not any(map(given.get, PLACES)):
+        raise DataError("sets neither file nor folder")
+    settings = {"tokens": "words"} | {k: str(v) for k, v in given.items() if v is not None}
+    if settings["tokens"] not in TOKENIZERS:
+        raise DataError(f"tokens: {settings['tokens']} is not one of {', '.join(TOKENIZERS)}")
+    return settings
 
 
 def _row(
