@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import torch
 from processes import run_program
-from project import RNNCLF
+from project import RNNCLF, RUN_PY
 from safetensors.torch import load_file, save_file
 
 import rnnclf as package
+from rnnclf.bundles.bundle import write_bundle
 from rnnclf.data.prepared import load as load_corpus
 from rnnclf.errors import ModelError
 from rnnclf.model.store import digest
@@ -105,6 +106,23 @@ def test_what_does_not_fit_is_refused_in_one_line(members, trained, ensemble, rn
         assert message in done.stderr
         assert len(done.stderr.splitlines()) == 1
         assert not (tmp_path / "new").exists()
+
+
+def test_texts_of_ones_own_are_the_same_by_what_is_in_them(rnnclf, tmp_path):
+    texts = tmp_path / "texts.csv"
+    rows = [f"{'good' if n % 2 else 'bad'} text {n},{n % 2}\n" for n in range(40)]
+    texts.write_text("".join(["text,label\n", *rows]))
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "texts.csv").write_text("".join(["text,label\n", *reversed(rows)]))
+    for seed, file in ((0, texts), (1, texts), (2, tmp_path / "other" / "texts.csv")):
+        own = [f"dataset.file={file}", f"seed={seed}", f"hydra.run.dir={seed}"]
+        done = run_program(RUN_PY, "dataset=csv", *own, *SMALL, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+    write_bundle(tmp_path / "1", tmp_path / "bundle")
+    done = rnnclf("ensemble", "0", "bundle", "--to", "both", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    done = rnnclf("ensemble", "0", "2", "--to", "new", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (1, "error: 2: was trained on other texts than 0\n")
 
 
 def test_a_place_that_is_taken_is_refused_before_any_work(members, rnnclf, tmp_path):

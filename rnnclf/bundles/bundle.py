@@ -52,7 +52,7 @@ def save_bundle(
 ) -> None:
     """Makes a bundle of a classifier and its accuracies; see `write_bundle`."""
     check_replaceable(to)
-    config = _without_places(classifier.config)
+    config = without_places(classifier.config)
     to.parent.mkdir(parents=True, exist_ok=True)
     with beside(to) as temporary:
         new = BundlePaths(Path(temporary) / "new")
@@ -114,7 +114,7 @@ def check_replaceable(folder: Path) -> None:
         ) from error
 
 
-def _without_places(config: Config) -> Config:
+def without_places(config: Config) -> Config:
     """Returns the configuration without the folders of the machine that made the model."""
     dataset, vectors = config.dataset, config.model.vectors
     names = file_names(dataset)

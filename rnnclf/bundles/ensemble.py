@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from rnnclf.bundles.bundle import check_replaceable, reported, save_bundle
+from rnnclf.bundles.bundle import check_replaceable, reported, save_bundle, without_places
 from rnnclf.bundles.verify import texts_of
 from rnnclf.configuration.identity import identity
 from rnnclf.errors import ModelError
@@ -40,7 +40,7 @@ def write_ensemble(
         raise ModelError("an ensemble takes at least two models")
     classifiers = [load(folder) for folder in folders]
     results = [reported(folder) for folder in folders]
-    _check_alike(folders, classifiers)
+    _check_alike(folders, classifiers, results)
     first = classifiers[0]
     model = Ensemble([network for one in classifiers for network in one.networks]).eval()
     together = replace(first, model=model)
@@ -64,16 +64,20 @@ def write_ensemble(
     return result, members
 
 
-def _check_alike(folders: Sequence[Path], classifiers: Sequence[Classifier]) -> None:
+def _check_alike(
+    folders: Sequence[Path], classifiers: Sequence[Classifier], results: Sequence[ModelResult]
+) -> None:
     first, seeds = classifiers[0], set()
-    for folder, one in zip(folders, classifiers, strict=True):
+    # A bundle names the user's own files without their folders; the hash of the texts tells more.
+    configs = [replace(without_places(one.config), seed=0) for one in classifiers]
+    for folder, one, config, result in zip(folders, classifiers, configs, results, strict=True):
         if len(one.networks) > 1:
             raise ModelError(f"{folder}: is an ensemble already; name its members instead")
-        same = identity(replace(one.config, seed=first.config.seed)) == identity(first.config)
-        if not same or one.classes != first.classes:
+        if identity(config) != identity(configs[0]) or one.classes != first.classes:
             raise ModelError(f"{folder}: differs from {folders[0]} in more than the seed")
-        if one.vocabulary.words != first.vocabulary.words:
-            raise ModelError(f"{folder}: has another vocabulary than {folders[0]}")
+        same_words = one.vocabulary.words == first.vocabulary.words
+        if not same_words or result.splits != results[0].splits:
+            raise ModelError(f"{folder}: was trained on other texts than {folders[0]}")
         if one.config.seed in seeds:
             raise ModelError(f"{folder}: has seed {one.config.seed}, like another of the models")
         seeds.add(one.config.seed)
