@@ -56,9 +56,10 @@ def dashboard(study: Path, port: int) -> None:
     try:
         read_journal(study)  # raises if there is no study in it
         page = for_this_machine(wsgi(journal_for_reading(study)), port)
-        echo(f"{study} on http://{LOOPBACK}:{port}/  (Ctrl-C ends it)")
-        run(page, host=LOOPBACK, port=port, server_class=Server)
     except StudyError as error:
         raise SelectionError(str(error)) from error
+    echo(f"{study} on http://{LOOPBACK}:{port}/  (Ctrl-C ends it)")
+    try:
+        run(page, host=LOOPBACK, port=port, server_class=Server)
     except OSError as error:
         raise SelectionError(f"port {port}: {error.strerror}; choose another --port") from error
