@@ -10,11 +10,13 @@ from pathlib import Path
 
 import pytest
 from foreign_study import trials_of
+from hydra_study_sweeper.signals import Terminated
 from project import RUN_PY, composed
 from safetensors.torch import load_file
 
 from rnnclf.configuration.composed import to_yaml
 from rnnclf.training.checkpoint import load_checkpoint, save_checkpoint
+from rnnclf.training.run import train
 
 SETTINGS = [
     *("epochs=12", "hidden_size=16", "embedding_size=16", "lr=0.01", "training.patience=6"),
@@ -85,6 +87,20 @@ def test_a_run_that_was_ended_goes_on_as_if_it_had_not(
     assert "continuing after epoch" in done.stdout
     assert "pretraining" not in done.stdout
     check_same(tmp_path / "run", whole)
+
+
+def test_an_interruption_is_told_though_cleaning_up_fails_on_top_of_it(tmp_path, monkeypatch):
+    def interrupted(*_):
+        try:
+            raise Terminated("terminated")
+        finally:
+            os.close(-1)
+
+    monkeypatch.setattr("rnnclf.training.run.save_checkpoint", interrupted)
+    (tmp_path / "run").mkdir()
+    config = composed("epochs=2", "hidden_size=8", "embedding_size=8")
+    with pytest.raises(Terminated, match=r"terminated after 1 of 2 epochs; .* continues"):
+        train(config, tmp_path / "run")
 
 
 @pytest.mark.slow

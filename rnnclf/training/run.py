@@ -280,15 +280,28 @@ def _run(
     try:
         with progress:
             best = trainer.run(progress.on_step, on_epoch, time_is_up)
-    except KeyboardInterrupt as error:
-        raise type(error)(
-            f"{str(error) or 'interrupted'} after {len(trainer.epochs)} of "
+    except (KeyboardInterrupt, OSError) as error:
+        interruption = _interruption(error)
+        if interruption is None:
+            raise
+        raise type(interruption)(
+            f"{str(interruption) or 'interrupted'} after {len(trainer.epochs)} of "
             f"{config.training.epochs} epochs; "
             + as_typed_here(f"python run.py resume={shown(paths.folder)} continues")
         ) from error
     if time_is_up():
         log.warning("the time was up in epoch %d", len(trainer.epochs))
     return best
+
+
+def _interruption(error: BaseException | None) -> KeyboardInterrupt | None:
+    """Returns the interruption behind an error, if there is one.
+
+    A signal may, for example, have `shutil.rmtree` close a folder twice, which fails.
+    """
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__context__
+    return error
 
 
 def _report(metrics: EpochMetrics, settings: TrainingConfig) -> None:
