@@ -234,6 +234,10 @@ def test_two_runs_differ_in_keys_and_figures(four_runs, rnnclf, tmp_path):
     assert (done.stdout, done.returncode) == ("no difference\n", 0)
     done = rnnclf("compare", "--diff", "a", "a", "--format", "json", cwd=tmp_path)
     assert json.loads(done.stdout) == []
+    for option in (["--filter", "lr<1"], ["--sort", "lr"], ["--top", "1"], ["--wide"]):
+        done = rnnclf("compare", "--diff", "a", "b/c", *option, cwd=tmp_path)
+        assert done.returncode == 2
+        assert "--diff goes with --format only" in done.stderr
 
 
 # Formats

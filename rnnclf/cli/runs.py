@@ -82,6 +82,8 @@ def compare(
     from rnnclf.runs.tables import WIDEST, render
 
     if diff:
+        if condition or order or grouping or top or wide:
+            raise click.UsageError("--diff goes with --format only")
         differing = difference(*(read_run(folder) for folder in diff))
         if not differing and kind in LISTED:
             echo("no difference")
