@@ -95,6 +95,7 @@ RESOLVED = ["+one=${one:}", "+locked=${locked:}"]
     [
         (["-m", "pkg.app"], ["hydra.sweeper.preload=[pkg.parts]"]),
         (["-m", "pkg"], ["hydra/launcher=joblib"]),
+        (["-m", "pkg"], ["hydra/launcher=joblib", "hydra.launcher.n_jobs=1"]),  # in the command
         (["console"], []),
         (["plain.py"], []),
     ],

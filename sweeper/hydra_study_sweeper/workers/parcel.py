@@ -27,6 +27,8 @@ from hydra_study_sweeper.workers.worker import Worker
 RESOLVERS = "omegaconf_resolvers"  # in Hydra's state
 MOST_WRAPPERS = 20
 
+_left_out: dict[str, Any] = {}  # resolvers of this process that a launcher cannot send
+
 
 @dataclass(frozen=True)
 class Parcel:
@@ -62,7 +64,7 @@ class Parcel:
             Singleton.set_state(state)
         else:
             worker, state, has_callbacks = cloudpickle.loads(self.content)
-            set_resolvers({**resolvers(), **state[RESOLVERS]})
+            set_resolvers({**_left_out, **resolvers(), **state[RESOLVERS]})
         if not has_callbacks:
             with trusting(worker.context):
                 callbacks = type(worker.context.callbacks)(worker.composer.bases.master)
@@ -106,13 +108,17 @@ def pack(worker: Worker) -> Parcel:
 def only_what_travels() -> Iterator[None]:
     """Leaves out of Hydra's state in the block what cannot be sent by value.
 
-    Launchers send the state so. In a parcel it travels by name.
+    Launchers send the state so. In a parcel it travels by name. A job that a launcher runs in this
+    process finds here what was left out.
     """
     all_of_them = resolvers()
-    set_resolvers({n: r for n, r in all_of_them.items() if _travels(r, has_main=False)})
+    travelling = {n: r for n, r in all_of_them.items() if _travels(r, has_main=False)}
+    _left_out.update((n, r) for n, r in all_of_them.items() if n not in travelling)
+    set_resolvers(travelling)
     try:
         yield
     finally:
+        _left_out.clear()
         set_resolvers(all_of_them)
 
 
