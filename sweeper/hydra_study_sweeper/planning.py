@@ -208,9 +208,11 @@ def _check_points(
     runs = [(point, 0) for point in points]
     runs += [(points[0], repeat) for repeat in range(1, worker.repeats.count)]
     try:
-        # The first one by Hydra itself, whose messages are better, and who knows wrong keys.
-        composer.bases.in_full(as_overrides(points[0], composer.dimensions), 0)
         configs = [composer.compose(0, p, worker.repeats.overrides_of(n)) for p, n in runs]
+    except HydraException:
+        # Hydra itself says better what is wrong with a key.
+        composer.bases.in_full(as_overrides(points[0], composer.dimensions), 0)
+        raise
     except ValueError as error:
         raise ConfigError(f"search space: {error}") from error
     for config in configs:

@@ -205,9 +205,15 @@ class TrialComposer:
 
 def _set(config: DictConfig, line: str, groups: Sequence[str]) -> None:
     override = parse_override(line)
+    key, value, is_new = override.key_or_group, override.value(), override.is_add()
     try:
-        is_new = override.is_add() or override.is_force_add()
-        OmegaConf.update(config, override.key_or_group, override.value(), force_add=is_new)
+        if (
+            is_new
+            and not isinstance(value, dict | list)
+            and OmegaConf.select(config, key) is not None
+        ):
+            raise ConfigCompositionException(f"{line} adds what is there already")
+        OmegaConf.update(config, key, value, force_add=is_new or override.is_force_add())
     except OmegaConfBaseException as error:
         reason = str(error).splitlines()[0]
         where = f" with {' '.join(groups)}" if groups else ""
