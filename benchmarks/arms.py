@@ -73,19 +73,23 @@ def arms_of(space: Space, known: Sequence[Point]) -> dict[str, Arm]:
 def tried_arms(space: Space, known: Sequence[Point]) -> dict[str, Arm]:
     """Returns variants of our search by name, the search itself first; see `arms_of`."""
     ours = arms_of(space, [])[BEST_TRIAL]
-    plain = replace(ours, pruner=_pruner("none"))
+    plain, median = (replace(ours, pruner=_pruner(name)) for name in ("none", "median"))
+    steeper, later = (replace(ours, pruner=_halving(first, 3)) for first in (1, 2))
+    four = known[:4]
     return {
         "ours, cold": ours,
         "no pruner": plain,
-        "median pruner": replace(ours, pruner=_pruner("median")),
-        "asha, rungs 1, 3, 9": replace(ours, pruner=_halving(1, 3)),
-        "asha, rungs 2, 6": replace(ours, pruner=_halving(2, 3)),
+        "median pruner": median,
+        "asha, rungs 1, 3, 9": steeper,
+        "asha, rungs 2, 6": later,
         "second chance, rungs 2, 4, 8": replace(plain, rungs=(2, 2)),
         "second chance, rungs 1, 3, 9": replace(plain, rungs=(1, 3)),
         "three finalists": replace(ours, finalists=3),
-        "four known points": replace(ours, known=known[:4]),
+        "four known points": replace(ours, known=four),
+        "four, median pruner": replace(median, known=four),
+        "four, rungs 1, 3, 9": replace(steeper, known=four),
+        "four, rungs 2, 6": replace(later, known=four),
         "eight known points": replace(ours, known=known),
-        "Gaussian process": replace(ours, sampler=_made_of(OmegaConf.create(SAMPLERS["gp"]))),
     }
 
 

@@ -23,7 +23,7 @@ from comparisons import Replays
 from hydra_study_sweeper.space.points import Point
 from portfolio import SIZE, known_elsewhere
 from recordings import SEARCHES, SHARED, Space, path_of, read_runs, recorded_enough, space_of
-from replay_page import SHOWN, write_page
+from replay_page import SHOWN, table, write_page
 from scipy.stats import qmc
 from simulator import Arm, Array, Curves, Smoother, World, search, summarize
 from smoothers import gaussian_process, nearest, targets_of
@@ -228,12 +228,14 @@ def print_tried(names: Sequence[str], repetitions: int, pool: ProcessPoolExecuto
     quality = np.array([one.won for one in pool.map(replay, jobs, chunksize=4)])
     quality = quality.reshape(len(arms), len(names), repetitions, STEPS)
     shown = quality[..., [STEPS // 4 - 1, STEPS // 2 - 1, -1]]
-    error = np.sqrt((shown.var(2, ddof=1) / repetitions).sum(1)) / len(names)
-    print(f"| search | 25% | 50% | 100% | standard error | {' | '.join(names)} |")
-    print("| --- " * (5 + len(names)) + "|")
-    for arm, each, wrong in zip(arms, shown.mean(2), error, strict=True):
-        values = [*each.mean(0), wrong[-1], *each[:, -1]]
-        print(f"| {arm} | {' | '.join(f'{value:.4f}' for value in values)} |")
+    better = 100 * (shown[..., -1] - shown[0, ..., -1])  # of the same seeds
+    errors = np.sqrt((better.var(2, ddof=1) / repetitions).sum(1)) / len(names)
+    head = ["search", "25%", "50%", "100%", f"points above {arms[0]}", *names]
+    rows = []
+    for arm, each, gain, error in zip(arms, shown.mean(2), better, errors, strict=True):
+        at_end = [f"{value:.4f}" for value in [*each.mean(0), *each[:, -1]]]
+        rows.append([arm, *at_end[:3], f"{gain.mean():+.2f} ± {error:.2f}", *at_end[3:]])
+    print("\n".join(table(head, rows)))
 
 
 def main() -> None:
