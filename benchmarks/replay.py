@@ -20,7 +20,7 @@ import numpy as np
 import optuna
 from arms import BEST_TRIAL, OURS, STOCK, arms_of, tried_arms
 from comparisons import Replays
-from hydra_study_sweeper.space.points import Point
+from hydra_study_sweeper.space.points import Point, as_overrides
 from portfolio import SIZE, known_elsewhere
 from recordings import SEARCHES, SHARED, Space, path_of, read_runs, recorded_enough, space_of
 from replay_page import SHOWN, table, write_page
@@ -28,7 +28,7 @@ from scipy.stats import qmc
 from simulator import Arm, Array, Curves, Smoother, World, search, summarize
 from smoothers import gaussian_process, nearest, targets_of
 from studies import read_studies
-from winners import is_better, raced, winner
+from winners import is_better, raced, rival, winner
 
 WORKERS = (1, 2, 4, 16)
 FULL_TRIALS = 40
@@ -91,7 +91,7 @@ class Replayed:
 
     Attributes:
         won: The quality of the winner at each step of the time.
-        kept: Likewise, where the defaults stay unless the winner is better in new trainings.
+        kept: Likewise, where a known point stays unless the winner is better in new trainings.
         told: The best value, how many trials ended, and how many of them were pruned: what a real
             study can be compared with.
     """
@@ -121,7 +121,13 @@ def replay(job: tuple[str, str, int, int]) -> Replayed:
         won = [raced(arm, ended, train, workers, float(time)) for time in times]
     else:
         won = [winner(ended, float(time)) for time in times]
-    kept = _kept(won, arm.first[0], train) if arm_name == BEST_TRIAL else won
+    kept = won
+    if arm_name == BEST_TRIAL:
+        rivals = [
+            None if point is None else rival(ended, float(time), arm, point)
+            for time, point in zip(times, won, strict=True)
+        ]
+        kept = _kept(won, rivals, train)
     values = [trial.value for trial in ended if trial.value is not None]
     easier = scene.world.recorded.effects[0, 0, -1]  # the validation part of a real study
     return Replayed(
@@ -132,14 +138,16 @@ def replay(job: tuple[str, str, int, int]) -> Replayed:
 
 
 def _kept(
-    won: Sequence[Point | None], default: Point, train: Callable[[Point], Curves]
+    won: Sequence[Point | None], rivals: Sequence[Point | None], train: Callable[[Point], Curves]
 ) -> list[Point | None]:
-    """Puts the defaults in place of the winners that are not better in new trainings."""
+    """Puts their rivals in place of the winners that are not better in new trainings."""
     kept: list[Point | None] = []
-    for before, point in zip([None, *won], won, strict=False):
-        if point is not None and point != before:
-            stays = is_better(point, default, train)
-        kept.append(point if point is None or stays else default)
+    compared: tuple[Point | None, Point | None] = (None, None)
+    for point, other in zip(won, rivals, strict=True):
+        if point is not None and other is not None and (point, other) != compared:
+            compared = (point, other)
+            stays = is_better(point, other, train)
+        kept.append(point if other is None or stays else other)
     return kept
 
 
@@ -252,7 +260,12 @@ def main() -> None:
             print_tried(names, options.repetitions, pool)
             return
         replays = [replays_of(name, options.repetitions, pool) for name in names]
-    write_page(replays, {name: studies for name in names if (studies := read_studies(name))})
+    real = {name: studies for name in names if (studies := read_studies(name))}
+    known = {
+        name: [as_overrides(point, scene.space.dimensions) for point in scene.known[:SIZE]]
+        for name, scene in zip(names, map(scene_of, names), strict=True)
+    }
+    write_page(replays, real, known)
 
 
 if __name__ == "__main__":

@@ -81,17 +81,27 @@ class Studies:
         """Returns how a configuration was judged, if it was."""
         return next((one for one in self.judged if one.overrides == overrides), None)
 
-    def test_if_defaults_stay(self, winner: Sequence[str]) -> float:
+    def test_if_rival_stays(self, study: Study, known: Sequence[Sequence[str]]) -> float:
         """Returns the expected test accuracy if the winner must be better; NaN if not judged yet.
 
+        Known points are tried first. So the winner after a quarter of the time is the best of them,
+        if it is one of them. Otherwise the rival has the defaults.
+
         Each training is the test once, and the others decide. So no training decides about itself.
+
+        Args:
+            study: The study.
+            known: What its known points set.
         """
-        won, default = self.judgement(winner), self.judgement(self.defaults)
-        if not (won and default):
+        first, winner = study.winners[0], study.winners[-1]
+        is_known = any(set(point) <= set(first) for point in known)
+        rival = first if is_known and first != winner else self.defaults
+        won, other = self.judgement(winner), self.judgement(rival)
+        if not (won and other):
             return np.nan
-        better = np.subtract(won.validation, default.validation)
+        better = np.subtract(won.validation, other.validation)
         tests = []
-        for index, pair in enumerate(zip(won.test, default.test, strict=True)):
+        for index, pair in enumerate(zip(won.test, other.test, strict=True)):
             stays = np.delete(better, index).mean() > 0
             tests.append(pair[0] if stays else pair[1])
         return float(np.mean(tests))

@@ -42,9 +42,17 @@ def raced(
     return winner(ended, seconds)
 
 
-def is_better(point: Point, default: Point, train: Callable[[Point], Curves]) -> bool:
-    """Tells whether a point is better than the defaults in new trainings, as a refit does."""
-    better = [float(train(point).value.max() - train(default).value.max()) for _ in range(SEEDS)]
+def rival(ended: Sequence[Ended], seconds: float, arm: Arm, won: Point) -> Point | None:
+    """Returns the best known point besides the winner, if a trial with one is complete by then."""
+    known = [*arm.first, *arm.known]
+    others = [trial for trial in ended if trial.point in known and trial.point != won]
+    best = _best(others, seconds, 1)
+    return best[0].point if best else None
+
+
+def is_better(point: Point, other: Point, train: Callable[[Point], Curves]) -> bool:
+    """Tells whether a point is better than another in new trainings, as a refit does."""
+    better = [float(train(point).value.max() - train(other).value.max()) for _ in range(SEEDS)]
     return statistics.fmean(better) > 0
 
 

@@ -1,26 +1,24 @@
 """The simulator of searches and the recorder of curves, in `benchmarks/`."""
 
 import json
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import optuna
-import portfolio
 import pytest
-import real_studies
 from arms import RayPruner
-from comparisons import Replays, holm
 from hydra_study_sweeper.space.dimensions import Dimension
 from optuna.distributions import FloatDistribution
 from optuna.pruners import SuccessiveHalvingPruner
 from optuna.samplers import RandomSampler, TPESampler
+from optuna.trial import TrialState
 from project import composed
 from recordings import Run, Space, missing, read_runs, space_of, write_runs
 from simulator import Arm, Curves, Ended, World, search, spread, summarize
 from smoothers import gaussian_process, nearest, targets_of
-from studies import Judged, Studies
-from winners import is_better, raced, winner
+from winners import raced
 
 DIMENSIONS = [Dimension("x", FloatDistribution(0.0, 1.0))]
 
@@ -79,6 +77,52 @@ def test_with_a_second_chance_a_trial_goes_on_from_its_rung_when_it_is_promising
     ended = search(arm, DIMENSIONS, flat, 1, 20.0, 0)
     found = [(one.point["x"], one.seconds, one.value) for one in ended]
     assert found == sorted(waits + completes, key=lambda one: one[1])
+
+
+class Remembering(RandomSampler):
+    """Keeps what complete trials have reported, by their x."""
+
+    def __init__(self) -> None:
+        super().__init__(seed=1)
+        self.reports: dict[float, dict[int, float]] = {}
+
+    def after_trial(self, study, trial, state, values) -> None:
+        if state is TrialState.COMPLETE:
+            self.reports[trial.params["x"]] = trial.intermediate_values
+
+
+def test_a_promoted_trial_equals_one_that_was_never_interrupted():
+    random = np.random.default_rng(0)
+    trained: dict[float, Curves] = {}
+
+    def train(point: dict) -> Curves:
+        assert point["x"] not in trained, "each is trained once, and goes on from its checkpoint"
+        value = point["x"] + random.normal(0, 0.1, 4)
+        trained[point["x"]] = Curves(value, value, np.cumsum(random.uniform(1, 2, 4)))
+        return trained[point["x"]]
+
+    sampler = Remembering()
+    ended = search(Arm(lambda seed: sampler, rungs=(1, 2)), DIMENSIONS, train, 1, 150.0, 0)
+    complete = [one for one in ended if one.value is not None]
+    assert len(complete) > 5
+    for one in complete:
+        curve = trained[one.point["x"]].value
+        assert one.value == curve.max()
+        assert sampler.reports[one.point["x"]] == dict(enumerate(curve, 1))
+    times = Counter(one.point["x"] for one in ended)  # that it ended: after 1, 2 and 4 epochs
+    took = [trained[x].seconds[(1, 2, 4)[count - 1] - 1] for x, count in times.items()]
+    assert ended[-1].seconds == pytest.approx(sum(took)), "no epoch is trained twice"
+
+
+def test_at_a_rung_the_best_epoch_so_far_counts():
+    curves = {0.1: np.array([0.9, 0.1, 0.1]), 0.2: np.array([0.5, 0.5, 0.5])}
+
+    def train(point: dict) -> Curves:
+        curve = curves.get(point["x"], np.zeros(3))
+        return Curves(curve, curve, np.array([1.0, 2.0, 3.0]))
+
+    ended = search(trying(0.1, 0.2, rungs=(2, 2)), DIMENSIONS, train, 1, 5.0, 0)
+    assert [(one.point["x"], one.value) for one in ended] == [(0.1, None), (0.2, None), (0.1, 0.9)]
 
 
 def test_finalists_are_trained_anew_in_the_time_that_the_search_leaves_them():
@@ -197,62 +241,6 @@ def test_a_gaussian_process_finds_what_lies_between():
     weights = gaussian_process(found.points, DIMENSIONS, targets_of(found)[0])(at)
     truth = [0.6 + 0.2 * np.sin(3 * point["x"]) for point in at]
     assert weights @ found.value[:, 1] == pytest.approx(truth, abs=0.01)
-
-
-def test_the_winner_is_the_best_complete_trial_in_time():
-    ended = [Ended(1.0, {"x": 0.1}, 0.5), Ended(2.0, {"x": 0.2}, None), Ended(3.0, {"x": 0.3}, 0.6)]
-    assert [winner(ended, seconds) for seconds in (0.5, 2.5, 3.0)] == [None, {"x": 0.1}, {"x": 0.3}]
-
-
-def test_of_real_trials_a_pruned_or_a_late_one_cannot_win():
-    ends = [(1.0, 0.4), (2.0, None), (3.0, 0.6), (4.0, 0.5)]
-    trials = [real_studies.Trial(Path(str(ended)), ended, value) for ended, value in ends]
-    won = [real_studies.winner(trials, seconds).ended for seconds in (0.5, 2.5, 3.0, 9.0)]
-    assert won == [1.0, 1.0, 3.0, 3.0]
-
-
-def test_a_winner_must_be_better_than_the_defaults_in_new_trainings():
-    random = np.random.default_rng(0)
-
-    def noisy(point: dict) -> Curves:
-        value = np.array([0.0, point["x"] + random.normal(0, 0.1)])
-        return Curves(value, value, np.array([1.0, 2.0]))
-
-    def stays(x: float) -> float:
-        return np.mean([is_better({"x": x}, {"x": 0.5}, noisy) for _ in range(400)])
-
-    assert stays(0.5) == pytest.approx(0.5, abs=0.08)
-    assert stays(0.8) > 0.99
-    assert stays(0.2) < 0.01
-
-
-def test_of_real_winners_no_training_decides_about_itself():
-    winner = Judged(["lr=2"], [0.9, 0.1, 0.2, 0.3], [0.1, 0.9, 0.9, 0.9])
-    default = Judged(["lr=1"], [0.2, 0.2, 0.3, 0.4], [0.5, 0.5, 0.5, 0.5])
-    real = Studies(["lr=1"], [], [winner, default])
-    # The winner is better by 0.7, then worse by 0.1. So only the first training would decide that
-    # the winner stays, and it does so for the others.
-    assert real.test_if_defaults_stay(["lr=2"]) == pytest.approx((0.5 + 3 * 0.9) / 4)
-
-
-def test_known_points_are_chosen_from_the_other_data_sets(monkeypatch):
-    monkeypatch.setattr(portfolio, "portfolio", lambda names, size: names)
-    others = ["sentiment-default", "spam-default", "newsgroups-default"]
-    assert portfolio.known_elsewhere("questions-default") == others
-    assert portfolio.known_elsewhere("questions") == []
-
-
-def test_holms_correction():
-    assert holm({"a": 0.01, "b": 0.04, "c": 0.03}) == pytest.approx(
-        {"a": 0.03, "c": 0.06, "b": 0.06}
-    )
-
-
-def test_how_soon_and_how_surely():
-    quality = np.array([[[0.70, 0.70], [0.70, 0.796], [0.798, 0.80]]])
-    one = Replays("x", ["ours"], {2: quality}, 0.80, 0.75, 0, [], [], {}, {})
-    assert one.reached("ours", 2) == (pytest.approx(2 / 3), 1.0)
-    assert one.worse_than_default("ours", 2) == pytest.approx(1 / 3)
 
 
 def test_the_design_begins_with_the_defaults_and_is_continued(tmp_path: Path):
