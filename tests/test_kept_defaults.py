@@ -55,7 +55,7 @@ def test_its_final_model_is_picked(kept, rnnclf, tmp_path):
     assert metrics["result"]["test_accuracy"] == kept["refit"]["model"]["value"]
     assert load(bundle / "config.yaml").optimizer.lr == 0.001
     card = (bundle / "README.md").read_text()
-    assert "which are the defaults, because the winner of the search was not better" in card
+    assert "was not better than the defaults, so trial 0 was trained again." in card
 
 
 def test_without_its_model_the_next_best_is_taken_and_the_reason_said(kept, tmp_path):
@@ -77,7 +77,7 @@ def test_from_the_study_is_from_the_defaults(kept, run_py, tmp_path):
 def test_the_report_has_the_comparison_and_the_luck_of_the_winner(kept, rnnclf, tmp_path):
     assert rnnclf("report", str(STUDY), cwd=tmp_path).returncode == 0
     html = (tmp_path / "report.html").read_text()
-    assert "The refit of the defaults, trial 0" in html
+    assert "The refit of the rival, trial 0" in html
     assert "The winner is not better (+0.0 points, standard error 0.0)." in html
     luck = kept["best"][0]["values"][0] - kept["refit"]["comparison"]["of_winner"]["mean"]
     assert f"which is {luck * 100:.1f} points above its mean over the seeds" in html

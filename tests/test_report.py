@@ -24,7 +24,7 @@ RUN = ["cell=gru", "dataset=csv", "dataset.folder=mine"]
 RUN += ["dataset.validation_fraction=0.5", "epochs=3", "embedding_size=8"]
 SEARCH = ["-m", "sweeps=default", "sampler=grid", "lr=choice(1e-6,0.01,0.1)", "batch_size=8"]
 SEARCH += ["hidden_size=8", "pruner=none", "workers=1", "hydra.sweeper.refit.seeds=2"]
-SEARCH += ["hydra.sweeper.refit.keep_defaults=false"]  # so that it is the winner
+SEARCH += ["hydra.sweeper.refit.keep_known=false"]  # so that it is the winner
 ONE_MORE = ["hidden_size=16", "hydra.run.dir=outputs/Single"]
 STUDY = Path("outputs", "studies", "default-csv-mine-gru")
 

@@ -100,7 +100,7 @@ def compare(
         if more and not top:
             echo(f"{task}: {more} more; --top N lists more", err=True)
         for one in ranked:
-            if one.run.refit and one.run.refit.has_defaults:
+            if one.run.refit and one.run.refit.has_rival:
                 echo(
                     f"{task}: no trial ranks above {one.run.folder}, which its study kept", err=True
                 )

@@ -23,7 +23,7 @@ class Budget:
         seeds: How many seeds the refit should have; 0 for no refit.
         workers: How many runs there are at a time.
         repeats: The number of runs of each trial.
-        compares: Whether the refit has validation runs of the defaults as well.
+        compares: Whether the refit has validation runs of a rival as well.
     """
 
     seconds: float
@@ -45,42 +45,41 @@ class Budget:
             return self.ends - (1 - UNTRIED_SHARE) * self.seconds
         # The best one is the winner unless a better one comes, which is likely as long as most.
         in_full = max(complete[0].in_full, median(trial.in_full for trial in complete))
-        for defaults in (in_full, None) if self.compares else (None,):
-            if seeds := self._fitting(REFIT_SHARE * self.seconds, in_full, defaults):
-                return self.ends - self._of_seeds(seeds, in_full, defaults)
+        for rival in (in_full, None) if self.compares else (None,):
+            if seeds := self._fitting(REFIT_SHARE * self.seconds, in_full, rival):
+                return self.ends - self._of_seeds(seeds, in_full, rival)
         seconds = max(complete[0].seconds, median(trial.seconds for trial in complete))
         return self.ends - FINAL_RUN * seconds / self.repeats
 
-    def fitting_seeds(self, winner: "Took", defaults: "Took | None" = None) -> int:
+    def fitting_seeds(self, winner: "Took", rival: "Took | None" = None) -> int:
         """Returns how many seeds the refit can have now; 0 if there is time for a final run only.
 
         Args:
             winner: The times of the best trial.
-            defaults: Those of the trial with the defaults, if both are compared. That takes two
-                seeds, so the answer is never 1.
+            rival: Those of its rival, if both are compared. That takes two seeds, so the answer is
+                never 1.
         """
-        beside = None if defaults is None else defaults.in_full
+        beside = None if rival is None else rival.in_full
         return self._fitting(self.ends - time.time(), winner.in_full, beside)
 
     def for_a_final_run(self, winner: "Took") -> "Budget":
         """Returns the time for the steps of a final run."""
         return replace(self, ends=self.ends - TEST * winner.seconds, seeds=0)
 
-    def _fitting(self, seconds: float, winner: float, defaults: float | None) -> int:
-        counts = range(self.seeds, 0 if defaults is None else 1, -1)
-        return next((n for n in counts if self._of_seeds(n, winner, defaults) <= seconds), 0)
+    def _fitting(self, seconds: float, winner: float, rival: float | None) -> int:
+        counts = range(self.seeds, 0 if rival is None else 1, -1)
+        return next((n for n in counts if self._of_seeds(n, winner, rival) <= seconds), 0)
 
-    def _of_seeds(self, seeds: int, winner: float, defaults: float | None) -> float:
+    def _of_seeds(self, seeds: int, winner: float, rival: float | None) -> float:
         """Returns how long a refit takes: the validation runs, then as many final runs.
 
         Args:
             seeds: How many there are.
             winner: The time of the best trial.
-            defaults: The time of the trial with the defaults, if they are compared; the final runs
-                may be theirs.
+            rival: The time of its rival, if both are compared; the final runs may be its.
         """
         rounds = -(-seeds // self.workers)
-        beside = defaults or 0.0
+        beside = rival or 0.0
         return rounds * (winner + beside + FINAL_RUN * max(winner, beside)) / self.repeats
 
 

@@ -42,9 +42,10 @@ class RefitConf:
 
     Attributes:
         seeds: The number of seeds; 0 for no refit.
-        keep_defaults: Whether the defaults stay unless the winner is better. From two seeds on, the
-            trial with the defaults has validation runs as well. The final runs have the winner's
-            parameters only if its mean is better.
+        keep_known: Whether the best known point stays unless the winner is better. Known are the
+            defaults and the points of `enqueue` and `warm_start`. From two seeds on, the best trial
+            with one of them, besides the winner, has validation runs as well. The final runs have
+            the winner's parameters only if its mean is better.
         validation: Overrides of the validation runs, which measure the winner as the search did.
             `{seed}` is 0, 1, ...
         final: Overrides of the final runs, whose models are for use. `{best_step}` is the median
@@ -53,7 +54,7 @@ class RefitConf:
     """
 
     seeds: int = 0
-    keep_defaults: bool = True
+    keep_known: bool = True
     validation: list[str] = field(default_factory=list)
     final: list[str] = field(default_factory=list)
 

@@ -39,7 +39,8 @@ class StudyPlan:
         known: What is known before; its points are in `first`, and their trials are not pruned.
         warnings: What the user should know before it starts.
         samples: Some points of the space.
-        defaults: The point with the defaults; None if they do not decide all of a trial.
+        rivals: Points that are known, of which the best stays unless the winner is better: the
+            defaults and those that the user gave. None, if they do not decide all of a trial.
         continues: Whether the study is there already.
     """
 
@@ -51,7 +52,7 @@ class StudyPlan:
     known: WarmStart
     warnings: list[str]
     samples: list[Point]
-    defaults: Point | None
+    rivals: list[Point]
     continues: bool = False
 
     @property
@@ -92,8 +93,8 @@ class StudyPlan:
 
     @property
     def compares(self) -> bool:
-        """Whether the refit measures the defaults as well; with one seed nothing would be sure."""
-        return bool(self.options.refit.keep_defaults and self.seeds > 1 and self.defaults)
+        """Whether the refit measures a rival as well; with one seed nothing would be sure."""
+        return bool(self.options.refit.keep_known and self.seeds > 1 and self.rivals)
 
     @property
     def queued(self) -> Queued:
@@ -106,8 +107,8 @@ class StudyPlan:
         """Says in a line how the study is run."""
         pruner = self.config.hydra.runtime.choices["hydra/sweeper/pruner"]
         seeds = self.seeds
-        beside = f", {seeds} of the defaults," if self.compares else ""
-        refit = f"; then {seeds} validation runs{beside} and {seeds} final runs" if seeds else ""
+        each = " each of the winner and its rival," if self.compares else ""
+        refit = f"; then {seeds} validation runs{each} and {seeds} final runs" if seeds else ""
         within = ""
         if budget := self.spec.budget:
             within = f"; as much of it as fits into {duration(budget.seconds)}"

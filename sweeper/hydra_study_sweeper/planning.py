@@ -162,8 +162,8 @@ def _plan(
         known = WarmStart()
     first += [point for point in known.points if point not in first]
     warnings += known.notes
-    whole = defaults if trial_0 == defaults else None
-    plan = StudyPlan(worker, config, options, of_study, first, known, warnings, samples, whole)
+    rivals = ([defaults] if is_grid else first) if trial_0 == defaults else []
+    plan = StudyPlan(worker, config, options, of_study, first, known, warnings, samples, rivals)
     if plan.seeds:
         _check_refit(plan, points)
     return plan

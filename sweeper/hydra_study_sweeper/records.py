@@ -121,29 +121,36 @@ class FinalModel:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The winner of the search beside the defaults, with the same seeds.
+    """The winner of the search beside its rival, the best known point, with the same seeds.
 
     Attributes:
         winner: The number of the trial that won the search.
-        defaults: The number of the trial with the defaults.
-        folder: The folder of that trial, relative to that of the study; null if it ran elsewhere.
+        rival: The number of the other trial.
+        has_defaults: Whether the rival has the defaults, and not another known point.
+        folder: The folder of the rival, relative to that of the study; null if it ran elsewhere.
         of_winner: The values of the winner's validation runs.
-        of_defaults: The values of the defaults' validation runs, with the same seeds.
+        of_rival: The values of the rival's validation runs, with the same seeds.
         better_by: The mean of the differences, seed by seed; positive if the winner is better.
         standard_error: The standard error of this mean.
     """
 
     winner: int
-    defaults: int
+    rival: int
+    has_defaults: bool
     folder: str | None
     of_winner: SeedValues
-    of_defaults: SeedValues
+    of_rival: SeedValues
     better_by: float
     standard_error: float
 
     def __post_init__(self) -> None:
         """Refuses a folder outside of the study."""
         _check_inside(self.folder)
+
+    @property
+    def rival_in_words(self) -> str:
+        """What the rival is, for people."""
+        return "the defaults" if self.has_defaults else f"the known point of trial {self.rival}"
 
     @property
     def winner_stays(self) -> bool:
@@ -153,18 +160,18 @@ class Comparison:
 
 @dataclass(frozen=True)
 class RefitRecord:
-    """The refit: the winner of the search, or the defaults, trained again with several seeds.
+    """The refit: the winner of the search, or its rival, trained again with several seeds.
 
     Attributes:
-        trial: The number of the trial that was trained again: the winner, or the one with the
-            defaults if the winner is not better.
+        trial: The number of the trial that was trained again: the winner, or its rival if the
+            winner is not better.
         validation: The values of its validation runs, which are as in the search; null if there
             was no time for them.
         final: The values of the final runs, whose models are for use.
         model: The final run of the seed with the median validation value.
         best_step: The step to which final runs are trained, if it is the median of the best steps.
         failed: The number of runs that failed.
-        comparison: The winner beside the defaults; null if they were not compared.
+        comparison: The winner beside its rival; null if they were not compared.
     """
 
     trial: int
@@ -181,8 +188,8 @@ class RefitRecord:
         return self.comparison.winner if self.comparison else self.trial
 
     @property
-    def has_defaults(self) -> bool:
-        """Whether the defaults were trained again, and not the winner."""
+    def has_rival(self) -> bool:
+        """Whether the rival was trained again, and not the winner."""
         return self.trial != self.winner
 
     @property
@@ -241,7 +248,7 @@ class StudyRecord:
     @property
     def chosen(self) -> str | None:
         """The folder of the trial that was trained again; without a refit, of the best trial."""
-        if self.refit and self.refit.comparison and self.refit.has_defaults:
+        if self.refit and self.refit.comparison and self.refit.has_rival:
             return self.refit.comparison.folder
         return self.best[0].folder if self.best else None
 

@@ -4,12 +4,14 @@ The value of the best trial is too good, because it is the best of many (selecti
 seed is run twice. The *validation run* repeats the trial with a fresh seed, and so measures the
 winner. The *final run* makes a model for use: the application trains it on training and validation
 data together, and tests it. Three choices come from the validation runs alone, so that the test
-has no part in them: whether the final runs have the winner's parameters or the defaults, the number
-of their steps, which is the median of the best steps (on a flat curve, the best step of a single
-run is chance), and the model to use, which is that of the seed with the median value.
+has no part in them: whether the final runs have the parameters of the winner or of its rival, the
+number of their steps, which is the median of the best steps (on a flat curve, the best step of a
+single run is chance), and the model to use, which is that of the seed with the median value.
 
-The defaults stay unless the winner is better, because the best of many may only be lucky. For that
-the trial with the defaults has validation runs too, with the same seeds, in a folder of its own.
+The best of many may only be lucky. So the winner has a *rival*: the best other trial whose point
+was known before the search, which has the defaults or a point that the user gave. It has
+validation runs too, with the same seeds, in a folder of its own, and stays unless the winner is
+better.
 
 A study with little time has fewer seeds, and with fewer than two no comparison. Without time for a
 single pair of runs there is one final run, which is trained to the best step of the winner, and
@@ -47,7 +49,7 @@ def refit_winner(
     *,
     joined: bool,
 ) -> RefitRecord:
-    """Trains the winner again as the study's options say, or the defaults if they stay.
+    """Trains the winner again as the study's options say, or its rival if that stays.
 
     Runs that ended well before are not repeated, except the one whose model is to be used if that
     was deleted, because with other seeds another one was the median.
@@ -66,24 +68,25 @@ def refit_winner(
     needs_best_step = any(BEST_STEP in override for override in plan.options.refit.final)
     if needs_best_step and plan.worker.repeats.count == 1:
         median_best_step(search, [winner])  # raises before anything runs
-    defaults = _defaults(plan, search, winner)
-    seeds, seeds_of_defaults = _seeds(plan, winner, defaults)
+    rival = _rival(plan, search, winner)
+    seeds, seeds_of_rival = _seeds(plan, winner, rival)
     kept = RefitRuns(plan, winner, seeds, pool, queue)
     other: RefitRuns | None = None
-    # Without time for their runs, the defaults may have been measured before.
-    if defaults and (seeds_of_defaults or was_begun(plan, defaults)):
-        other = RefitRuns(plan, defaults, seeds_of_defaults, pool, queue)
-    elif defaults:
-        log.info("there is no time to compare the winner with the defaults")
+    # Without time for its runs, the rival may have been measured before.
+    if rival and (seeds_of_rival or was_begun(plan, rival)):
+        other = RefitRuns(plan, rival, seeds_of_rival, pool, queue)
+    elif rival:
+        log.info("there is no time to compare the winner with trial %d", rival.number)
     roles, comparison, step = ROLES, None, None
     if other or needs_best_step:
-        then = seeds + seeds_of_defaults
+        then = seeds + seeds_of_rival
         kept.run("validation runs", ["validation"], then=then)
         roles = ("final",)
     if other:
         kept.required("validation")  # raises if none ended well: there is nothing to compare
-        other.run("validation runs of the defaults", ["validation"], then=seeds)
-        comparison = _compare(kept, other, search)
+        other.run("validation runs of the rival", ["validation"], then=seeds)
+        has_defaults = other.trial.params == plan.rivals[0]
+        comparison = _compare(kept, other, search, has_defaults=has_defaults)
         if comparison and not comparison.winner_stays:
             kept, other = other, kept
     if needs_best_step:
@@ -113,46 +116,51 @@ def _chosen(kept: RefitRuns, other: RefitRuns | None, *, joined: bool) -> tuple[
     return chosen, failed
 
 
-def _defaults(plan: StudyPlan, search: Trials, winner: FrozenTrial) -> FrozenTrial | None:
-    """Returns the trial with the defaults, if the winner has to be better than it.
+def _rival(plan: StudyPlan, search: Trials, winner: FrozenTrial) -> FrozenTrial | None:
+    """Returns the best other trial with a known point, if the winner has to be better than it.
 
     One that failed or was pruned has lost already.
     """
-    if not plan.compares or winner.params == plan.defaults:
+    if not plan.compares:
         return None
-    return next((trial for trial in search.ranked() if trial.params == plan.defaults), None)
+    others = (trial for trial in search.ranked() if trial.params != winner.params)
+    return next((trial for trial in others if trial.params in plan.rivals), None)
 
 
-def _seeds(plan: StudyPlan, winner: FrozenTrial, defaults: FrozenTrial | None) -> tuple[int, int]:
-    """Returns for how many seeds there is time, and for how many the defaults are measured."""
+def _seeds(plan: StudyPlan, winner: FrozenTrial, rival: FrozenTrial | None) -> tuple[int, int]:
+    """Returns for how many seeds there is time, and for how many the rival is measured."""
     budget = plan.spec.budget
     if budget is None:
-        return plan.seeds, plan.seeds if defaults else 0
-    both = budget.fitting_seeds(took(winner), took(defaults)) if defaults else 0
+        return plan.seeds, plan.seeds if rival else 0
+    both = budget.fitting_seeds(took(winner), took(rival)) if rival else 0
     return (both, both) if both else (budget.fitting_seeds(took(winner)), 0)
 
 
-def _compare(of_winner: RefitRuns, of_defaults: RefitRuns, search: Trials) -> Comparison | None:
-    """Compares the winner with the defaults by the seeds with which both were measured."""
-    winner, defaults = of_winner.complete("validation"), of_defaults.complete("validation")
-    seeds = [seed for seed in winner if seed in defaults]
+def _compare(
+    of_winner: RefitRuns, of_rival: RefitRuns, search: Trials, *, has_defaults: bool
+) -> Comparison | None:
+    """Compares the winner with its rival by the seeds with which both were measured."""
+    winner, rival = of_winner.complete("validation"), of_rival.complete("validation")
+    seeds = [seed for seed in winner if seed in rival]
     if len(seeds) < 2:
         log.warning(
-            "the winner is not compared with the defaults: that takes two seeds with validation "
-            "runs of both; there is %s",
+            "the winner is not compared with trial %d: that takes two seeds with validation runs "
+            "of both; there is %s",
+            of_rival.trial.number,
             "one" if seeds else "none",
         )
         return None
     values = [winner[seed].values[0] for seed in seeds]
-    default_values = [defaults[seed].values[0] for seed in seeds]
+    rival_values = [rival[seed].values[0] for seed in seeds]
     maximize = search.spec.directions[0] == "maximize"
-    better_by, error = advantage(values, default_values, maximize=maximize)
+    better_by, error = advantage(values, rival_values, maximize=maximize)
     return Comparison(
         winner=of_winner.trial.number,
-        defaults=of_defaults.trial.number,
-        folder=below(search, of_defaults.trial),
+        rival=of_rival.trial.number,
+        has_defaults=has_defaults,
+        folder=below(search, of_rival.trial),
         of_winner=seed_values(values),
-        of_defaults=seed_values(default_values),
+        of_rival=seed_values(rival_values),
         better_by=better_by,
         standard_error=error,
     )

@@ -302,7 +302,7 @@ def digits_of(folder: Path) -> tuple[list[object], dict[str, object]]:
     comparison = refit["comparison"]  # without the numbers of trials, which lost ones change
     return [(trial.state, trial.params, trial.values) for trial in trials], {
         **{role: refit[role] for role in ("validation", "final")},
-        **{who: comparison[who] for who in ("of_winner", "of_defaults")},
+        **{who: comparison[who] for who in ("of_winner", "of_rival")},
     }
 
 

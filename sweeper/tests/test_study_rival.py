@@ -1,4 +1,4 @@
-"""The defaults stay unless the winner of a search is better than they are, seed by seed.
+"""The best known point stays unless the winner of a search is better, seed by seed.
 
 The default of the foreign application, x=0.5, is the least of SPACE, so that trial 1 wins.
 """
@@ -26,9 +26,9 @@ COMMAND = ("hydra.sweeper.n_trials=2", "hydra.sweeper.refit.seeds=2")
 KEEP_WEIGHTS = "hydra.sweeper.weights=[app.log]"
 
 
-def compared(winner: list[float], defaults: list[float], direction: str = "maximize") -> Comparison:
-    both = advantage(winner, defaults, maximize=direction == "maximize")
-    return Comparison(1, 0, "0", seed_values(winner), seed_values(defaults), *both)
+def compared(winner: list[float], rival: list[float], direction: str = "maximize") -> Comparison:
+    both = advantage(winner, rival, maximize=direction == "maximize")
+    return Comparison(1, 0, True, "0", seed_values(winner), seed_values(rival), *both)
 
 
 def study_of(folder: Path) -> dict:
@@ -48,7 +48,7 @@ def weights_of(folder: Path) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("winner", "defaults", "better_by", "error", "stays"),
+    ("winner", "rival", "better_by", "error", "stays"),
     [
         ([0.8, 0.9, 1.0], [0.7, 0.8, 0.9], 0.1, 0, True),  # better by as much with every seed
         ([0.8, 0.9], [0.8, 0.9], 0, 0, False),  # equal
@@ -60,20 +60,20 @@ def weights_of(folder: Path) -> list[str]:
     ],
 )
 def test_the_winner_stays_if_it_is_better_in_the_mean_over_the_seeds(
-    winner, defaults, better_by, error, stays
+    winner, rival, better_by, error, stays
 ):
-    found = compared(winner, defaults)
+    found = compared(winner, rival)
     assert (found.better_by, found.standard_error) == pytest.approx((better_by, error), abs=1e-12)
     assert found.winner_stays == stays
-    losses = [[-value for value in values] for values in (winner, defaults)]
+    losses = [[-value for value in values] for values in (winner, rival)]
     assert compared(*losses, "minimize").winner_stays == stays, "the lower is then the better"
 
 
 def test_pairs_of_seeds_tell_more_than_their_means():
     """Seeds that are easy or hard for both make the values vary, and not the differences."""
-    winner, defaults = [0.50, 0.70, 0.90], [0.49, 0.68, 0.88]
-    assert compared(winner, defaults).standard_error < 0.01
-    assert compared(winner, defaults[::-1]).standard_error > 0.2
+    winner, rival = [0.50, 0.70, 0.90], [0.49, 0.68, 0.88]
+    assert compared(winner, rival).standard_error < 0.01
+    assert compared(winner, rival[::-1]).standard_error > 0.2
 
 
 # Studies
@@ -87,8 +87,8 @@ def test_a_winner_that_was_only_lucky_leaves_the_final_model_to_the_defaults(swe
     refit = study["refit"]
     assert (refit["trial"], refit["validation"]["values"]) == (0, [1, 1])
     comparison = refit["comparison"]
-    assert (comparison["winner"], comparison["defaults"], comparison["folder"]) == (1, 0, "0")
-    assert comparison["of_winner"]["values"] == comparison["of_defaults"]["values"] == [1, 1]
+    assert (comparison["winner"], comparison["rival"], comparison["folder"]) == (1, 0, "0")
+    assert comparison["of_winner"]["values"] == comparison["of_rival"]["values"] == [1, 1]
     assert refit["final"]["values"] == [0.5, 0.5], "final runs have the defaults"
     assert roles_of(tmp_path, 1) == 2 * ["validation"]
     assert roles_of(tmp_path, 0) == 2 * ["validation"] + 2 * ["final"]
@@ -96,18 +96,40 @@ def test_a_winner_that_was_only_lucky_leaves_the_final_model_to_the_defaults(swe
     assert read_study(tmp_path / "study").chosen == "0"
     assert yaml.safe_load((tmp_path / "study" / "best.yaml").read_text())["x"] == 0.5
     said = " ".join(re.sub(r"^(\[.*?\])+ *", "", line) for line in done.stdout.splitlines())
-    assert "then 2 validation runs, 2 of the defaults, and 2 final runs" in said
-    assert "refit of trial 0, validation runs of the defaults: 2 to go" in said
+    assert "then 2 validation runs each of the winner and its rival, and 2 final runs" in said
+    assert "refit of trial 0, validation runs of the rival: 2 to go" in said
     assert "value of the defaults over seeds: 1.0000 ± 0.0000, 2 seeds" in said
     assert (
         "the winner is not better than the defaults (+0.0000, standard error 0.0000), "
         "so the final model has the defaults"
     ) in said
-    assert f"the defaults' exact configuration: {Path('study', 'best.yaml')}" in said
+    assert f"trial 0's exact configuration: {Path('study', 'best.yaml')}" in said
 
     assert sweep(*COMMAND, *LUCKY, KEEP_WEIGHTS).returncode == 0
     assert study_of(tmp_path) == study, "the same command decides the same"
     assert [len(roles_of(tmp_path, trial)) for trial in (0, 1)] == [4, 2], "and runs nothing"
+
+
+@pytest.mark.parametrize("option", ["enqueue", "warm_start"])
+def test_the_rival_is_the_best_of_the_points_that_the_user_gave(option, sweep, tmp_path):
+    points = f"hydra.sweeper.{option}=[{{x:0.55}},{{x:0.6}},{{x:0.52}}]"
+    command = ("hydra.sweeper.n_trials=10", "hydra.sweeper.sampler.seed=1", *COMMAND[1:])
+    done = sweep(*command, *LUCKY, points)
+    assert done.returncode == 0, done.stdout
+    study = read_study(tmp_path / "study")
+    assert study.best[0].number > 3, "the sampler has found a better one"
+    assert (study.refit.trial, study.chosen) == (2, "2")
+    assert yaml.safe_load((tmp_path / "study" / "best.yaml").read_text())["x"] == 0.6
+    said = " ".join(re.sub(r"^(\[.*?\])+ *", "", line) for line in done.stdout.splitlines())
+    assert "so the final model has the known point of trial 2" in said
+
+
+def test_the_rival_in_a_grid_has_the_defaults(sweep, tmp_path):
+    grid = ("hydra/sweeper/sampler=grid", "x=choice(0.5,0.6,0.7)", *COMMAND[1:])
+    done = sweep(*grid, *LUCKY[1:])
+    assert done.returncode == 0, done.stdout
+    comparison = read_study(tmp_path / "study").refit.comparison
+    assert (comparison.winner, comparison.rival, comparison.has_defaults) == (2, 0, True)
 
 
 def test_a_better_winner_stays_also_when_the_least_is_the_best(sweep, tmp_path):
@@ -126,7 +148,7 @@ def test_a_better_winner_stays_also_when_the_least_is_the_best(sweep, tmp_path):
 @pytest.mark.parametrize(
     "without",
     [
-        ["hydra.sweeper.refit.keep_defaults=false"],
+        ["hydra.sweeper.refit.keep_known=false"],
         ["hydra.sweeper.refit.seeds=1"],  # no standard error
         ["hydra.sweeper.params.x='interval(0.6,1.0)'"],  # the default is outside
         ["outcome=near", "hydra.sweeper.custom_search_space=app.near_x"],  # it suggests y as well
@@ -137,7 +159,7 @@ def test_without_another_seed_or_without_defaults_nothing_is_compared(without, s
     assert done.returncode == 0, done.stdout
     refit = study_of(tmp_path)["refit"]
     assert refit["comparison"] is None
-    assert "defaults" not in done.stdout.replace("trial 0 has the defaults, but", "")
+    assert "rival" not in done.stdout
     assert len(list(tmp_path.glob("study/refit-of-*"))) == 1
 
 
@@ -200,11 +222,11 @@ def test_a_study_without_time_for_the_comparison_says_so(sweep, tmp_path):
     assert sweep(*search).returncode == 0
     done = sweep(*search, "hydra.sweeper.refit.seeds=2", "hydra.sweeper.minutes=0.1")
     assert done.returncode == 0, done.stdout
-    assert "there is no time to compare the winner with the defaults" in done.stdout
+    assert "there is no time to compare the winner with trial 0" in done.stdout
     assert study_of(tmp_path)["refit"]["comparison"] is None
 
 
-def test_a_continued_study_measures_the_defaults_once(sweep, tmp_path):
+def test_a_continued_study_with_another_rival_measures_no_trial_twice(sweep, tmp_path):
     command = (*COMMAND, *BETTER[:2], WORSE, KEEP_WEIGHTS)
     for points in ("{x:0.7}", "{x:0.7},{x:0.9}"):
         more = (
@@ -214,17 +236,16 @@ def test_a_continued_study_measures_the_defaults_once(sweep, tmp_path):
         done = sweep(*command, *more)
         assert done.returncode == 0, done.stdout
     refit = study_of(tmp_path)["refit"]
-    assert (refit["trial"], refit["comparison"]["winner"]) == (0, 2)
-    assert (
-        "the winner is not better than the defaults (-0.4000, standard error 0.0000)" in done.stdout
-    )
-    assert len(roles_of(tmp_path, 0)) == 4, "neither measured nor trained for use again"
+    assert (refit["trial"], refit["comparison"]["winner"]) == (1, 2)
+    assert "the winner is not better than the known point of trial 1 (-0.2000, " in done.stdout
+    assert roles_of(tmp_path, 0) == 2 * ["validation"] + 2 * ["final"], "as the rival of before"
+    assert roles_of(tmp_path, 1) == 2 * ["validation"] + 2 * ["final"]
     assert roles_of(tmp_path, 2) == 2 * ["validation"]
-    assert weights_of(tmp_path) == [refit["model"]["folder"]]
+    assert refit["model"]["folder"] in weights_of(tmp_path)
 
 
 def test_a_study_from_before_the_comparison_is_continued_and_keeps_its_model(sweep, tmp_path):
-    before = (*COMMAND, *LUCKY, KEEP_WEIGHTS, "hydra.sweeper.refit.keep_defaults=false")
+    before = (*COMMAND, *LUCKY, KEEP_WEIGHTS, "hydra.sweeper.refit.keep_known=false")
     assert sweep(*before).returncode == 0
     study = study_of(tmp_path)
     model = study["refit"]["model"]["folder"]
@@ -241,13 +262,13 @@ def test_a_study_from_before_the_comparison_is_continued_and_keeps_its_model(swe
 # Plans
 
 
-def test_a_plan_tells_and_counts_the_runs_of_the_defaults(tmp_path):
+def test_a_plan_tells_and_counts_the_runs_of_the_rival(tmp_path):
     refit = ("hydra.sweeper.refit.seeds=5", "x=choice(1,2)")
     files = {"config": {"x": 1} | STUDY}
     (plan,) = make_plans_of(tmp_path, files, *refit)
-    assert plan.defaults == {"x": 1}
-    assert "then 5 validation runs, 5 of the defaults, and 5 final runs" in plan.how()
+    assert plan.rivals == [{"x": 1}]
+    assert "then 5 validation runs each of the winner and its rival, and 5 final" in plan.how()
     assert plan.queued.refit == 15
-    (plan,) = make_plans_of(tmp_path, files, *refit, "hydra.sweeper.refit.keep_defaults=false")
+    (plan,) = make_plans_of(tmp_path, files, *refit, "hydra.sweeper.refit.keep_known=false")
     assert "then 5 validation runs and 5 final runs" in plan.how()
     assert plan.queued.refit == 10

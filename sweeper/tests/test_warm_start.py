@@ -73,7 +73,7 @@ def test_the_winner_is_a_trial_of_the_study_itself(sweep, tmp_path):
     (best,) = record.best
     assert best.params == {"x": 0.9}, "the best within the space is run again"
     assert (tmp_path / "study" / best.folder / "trial.json").exists()
-    assert record.refit.comparison.of_defaults.values == [0.5, 0.5], "and so are the defaults"
+    assert record.refit.comparison.of_rival.values == [0.5, 0.5], "and so are the defaults"
     with (tmp_path / "study" / "trials.csv").open(newline="") as file:
         assert [float(row["x"]) for row in csv.DictReader(file)] == [0.5, 0.9]
 

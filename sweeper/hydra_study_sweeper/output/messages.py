@@ -32,14 +32,14 @@ def describe_outcome(trials: Trials, record: StudyRecord) -> Iterator[str]:
         yield from fold(f"{INDENT}{in_short(best.params)}", INDENT)
     refit = record.refit
     if record.best:
-        whose = "the defaults'" if refit and refit.has_defaults else "its"
+        whose = f"trial {refit.trial}'s" if refit and refit.has_rival else "its"
         yield f"{whose} exact configuration: {StudyPaths(folder).best}"
     if refit:
         if refit.of_winner:
             whose = " of the winner" if refit.comparison else ""
             yield f"{names.value}{whose} over seeds: {_spread(refit.of_winner)}"
         if both := refit.comparison:
-            yield f"{names.value} of the defaults over seeds: {_spread(both.of_defaults)}"
+            yield f"{names.value} of {both.rival_in_words} over seeds: {_spread(both.of_rival)}"
             yield from fold(_verdict(both), INDENT)
         yield f"{names.final} of the final model: {_spread(refit.final)}"
         if spec.budget and len(refit.final.values) < spec.budget.seeds:
@@ -78,8 +78,8 @@ def outcome_in_short(record: StudyRecord, names: NamesConf) -> str:
     best = f"{names.value} of the best trial {values}"
     if (refit := record.refit) is None:
         return best
-    of_defaults = " of the defaults" if refit.has_defaults else ""
-    return f"{best}, {names.final}{of_defaults} {_spread(refit.final)}"
+    kept = f" of {refit.comparison.rival_in_words}" if refit.comparison and refit.has_rival else ""
+    return f"{best}, {names.final}{kept} {_spread(refit.final)}"
 
 
 def problem(record: StudyRecord) -> str | None:
@@ -140,9 +140,10 @@ def in_short(params: Mapping[str, Value]) -> str:
 
 def _verdict(comparison: Comparison) -> str:
     by = f"{comparison.better_by:+.4f}, standard error {comparison.standard_error:.4f}"
+    rival = comparison.rival_in_words
     if comparison.winner_stays:
-        return f"the winner is better than the defaults ({by})"
-    return f"the winner is not better than the defaults ({by}), so the final model has the defaults"
+        return f"the winner is better than {rival} ({by})"
+    return f"the winner is not better than {rival} ({by}), so the final model has {rival}"
 
 
 def decimals(values: Sequence[float]) -> str:
