@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib.util
+import math
 from dataclasses import Field, dataclass, field, fields, is_dataclass
 from pathlib import Path, PurePath
 from types import NoneType
@@ -313,6 +314,28 @@ def take_stock_options(options: DictConfig) -> None:
         options.max_failures = options.n_trials if options.max_failure_rate else 1
 
 
+def refuse_nan(options: DictConfig) -> None:
+    """Refuses a value that is not a number, because Hydra would say that the options had changed.
+
+    Args:
+        options: `hydra.sweeper`, before the configuration of a study is composed.
+
+    Raises:
+        ConfigError: If an option is such a value, or has one in it.
+    """
+    given = OmegaConf.to_container(options)
+    assert isinstance(given, dict), "made from a schema"
+    for key, value in given.items():
+        if _has_nan(value):
+            raise ConfigError(f"hydra.sweeper.{key!s} has a value that is not a number (nan)")
+
+
+def _has_nan(value: Any) -> bool:
+    if isinstance(value, dict | list):
+        return any(map(_has_nan, value.values() if isinstance(value, dict) else value))
+    return isinstance(value, float) and math.isnan(value)
+
+
 def check_options(options: DictConfig) -> None:
     """Checks the options that do not depend on the search space.
 
@@ -335,8 +358,10 @@ def check_options(options: DictConfig) -> None:
         if value != "auto" and value < low:
             raise ConfigError(f"hydra.sweeper.{key} must be at least {low}; it is {value}")
     for key, bound in ABOVE.items():
-        if options[key] is not None and not options[key] > bound:
-            raise ConfigError(f"hydra.sweeper.{key} must be above {bound}; it is {options[key]}")
+        if options[key] is not None and not bound < options[key] < math.inf:
+            raise ConfigError(
+                f"hydra.sweeper.{key} must be a finite number above {bound}; it is {options[key]}"
+            )
     for module in options.preload:
         if not _is_there(module):  # the server of the workers would leave it out without a word
             raise ConfigError(f"hydra.sweeper.preload: there is no module {module}")

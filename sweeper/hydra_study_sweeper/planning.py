@@ -17,6 +17,7 @@ from hydra_study_sweeper.options import (
     StudySpec,
     check_options,
     directions_of,
+    refuse_nan,
     take_stock_options,
 )
 from hydra_study_sweeper.plan import StudyPlan
@@ -65,6 +66,7 @@ def make_plans(
         ConfigError: If the options or the search space are wrong, or a sampled configuration
             cannot be composed or does not pass the application's check.
     """
+    refuse_nan(master.hydra.sweeper)
     loader = context.config_loader
     separate = set(master.hydra.sweeper.separate)
     sweep = take_apart(overrides, _params(master), separate, loader)

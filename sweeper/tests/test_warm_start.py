@@ -9,7 +9,7 @@ from foreign_study import states_of, trials_of
 from hydra_study_sweeper.options import StudySpec
 from hydra_study_sweeper.paths import StudyPaths
 from hydra_study_sweeper.records import read_study
-from hydra_study_sweeper.reporting import TAKEN_FROM, is_own
+from hydra_study_sweeper.reporting import CUT, TAKEN_FROM, is_own
 from hydra_study_sweeper.space.fingerprint import beyond_the_space
 from hydra_study_sweeper.storage.journal import open_journal
 from hydra_study_sweeper.storage.trials import Trials
@@ -231,6 +231,42 @@ def test_studies_in_a_database_learn_from_each_other(sweep, tmp_path):
     assert done.returncode == 0, done.stdout
     assert re.search("the sampler is given [1-5] of 6 trials in earlier", done.stdout)
     assert read_study(tmp_path / "study").states == {"complete": 1}
+
+
+def test_without_its_journal_only_the_winner_of_a_study_is_tried_and_the_reason_is_said(
+    sweep, tmp_path
+):
+    assert sweep(EARLIER, *SIX).returncode == 0
+    StudyPaths(tmp_path / "earlier").journal.unlink()
+    done = sweep(LOWER_HALF, FROM_EARLIER, "hydra.sweeper.n_trials=1")
+    assert done.returncode == 0, done.stdout
+    assert "tried: its trials are neither in a study.journal nor in this storage" in done.stdout
+    assert not taken(tmp_path / "study")
+
+
+def test_of_losses_the_lowest_is_the_best_and_a_trial_cut_short_has_none(sweep, tmp_path):
+    minimize = ("hydra.sweeper.direction=minimize", "hydra.sweeper.n_trials=3")
+    points = "hydra.sweeper.enqueue=[{x: 0.6}, {x: 0.7}]"
+    assert sweep(EARLIER, *minimize, points, "x=interval(0.2,1.0)").returncode == 0
+    journal = open_journal(StudyPaths(tmp_path / "earlier"), begun=True)
+    space = {"x": FloatDistribution(0.2, 1.0)}
+    cut = create_trial(params={"x": 0.3}, distributions=space, value=0.0, user_attrs={CUT: True})
+    journal.create_new_trial(journal.get_study_id_from_name("earlier"), cut)
+    assert sweep(*minimize, FROM_EARLIER, "x=interval(0.55,1.0)").returncode == 0
+    assert xs(taken(tmp_path / "study")) == [0.6, 0.7]
+    assert 0.6 in [trial.params["x"] for trial in trials_of(tmp_path / "study") if is_own(trial)]
+
+
+def test_values_that_are_no_numbers_are_refused(sweep, tmp_path):
+    assert sweep(EARLIER, "hydra.sweeper.n_trials=1").returncode == 0
+    journal = StudyPaths(tmp_path / "earlier").journal
+    lines = journal.read_text()
+    assert '"values":[0.5]' in lines
+    journal.write_text(lines.replace('"values":[0.5]', '"values":["a"]'))
+    done = sweep(LOWER_HALF, FROM_EARLIER)
+    assert done.returncode == 1
+    assert "hydra.sweeper.warm_start: a trial in earlier is damaged" in done.stdout
+    assert "Traceback" not in done.stdout
 
 
 @pytest.mark.parametrize("what", ["a trial in earlier", "the study earlier"])

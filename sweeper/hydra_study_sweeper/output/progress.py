@@ -14,7 +14,7 @@ from hydra_study_sweeper.options import NamesConf
 from hydra_study_sweeper.output.messages import decimals, duration, fold, in_short
 from hydra_study_sweeper.output.queue import Queue
 from hydra_study_sweeper.printable import printable
-from hydra_study_sweeper.reporting import DOING, STEPS
+from hydra_study_sweeper.reporting import CUT, DOING, STEPS
 from hydra_study_sweeper.storage.trials import (
     ENDED,
     LOST,
@@ -154,7 +154,7 @@ class StudyProgress:
 def describe(trial: FrozenTrial, best: Sequence[FrozenTrial], names: NamesConf) -> str:
     """Says in one line how a trial ended, with a star at the best of a search."""
     if trial.state is TrialState.COMPLETE:
-        outcome = decimals(trial.values)
+        outcome = decimals(trial.values) + ", cut short" * (CUT in trial.user_attrs)
     elif LOST in trial.user_attrs:
         kind = trial.user_attrs[REASON].partition(": ")[2]
         outcome = f"queued again, because {kind}"

@@ -10,13 +10,13 @@ import optuna
 from omegaconf import DictConfig
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from hydra_study_sweeper.errors import ConfigError
+from hydra_study_sweeper.errors import ConfigError, StudyError
 from hydra_study_sweeper.files import RecordError
 from hydra_study_sweeper.options import StudySpec
 from hydra_study_sweeper.paths import StudyPaths, shown
 from hydra_study_sweeper.printable import counted
 from hydra_study_sweeper.records import read_study
-from hydra_study_sweeper.reporting import TAKEN_FROM
+from hydra_study_sweeper.reporting import CUT, TAKEN_FROM
 from hydra_study_sweeper.space.dimensions import Configured, Dimension
 from hydra_study_sweeper.space.fingerprint import Fingerprint, beyond_the_space, fingerprint_of
 from hydra_study_sweeper.space.overrides import plain
@@ -101,33 +101,47 @@ class _Gathered:
 
     def add_study(self, folder: Path) -> None:
         """Adds the trials of a study if their values count here, and its best point otherwise."""
+        if folder.resolve() == self.spec.folder and not self.options.restart:  # it is this one
+            self._add_winners(folder)
+            return
         study = self._study_in(folder)
-        old = fingerprint_of(study) if study else None
-        difference = beyond_the_space(old, self.fingerprint, self.options.ignore) if old else None
-        if study is not None and old is not None and difference is None:
+        difference = self._why_incomparable(study)
+        if study is not None and difference is None:
             states = (TrialState.COMPLETE, TrialState.PRUNED)
             self._add_trials(study.get_trials(deepcopy=False, states=states), folder)
             return
-        if difference:
-            self.known.notes.append(
-                f"only the best trial of {shown(folder)} is tried: {difference}"
-            )
+        self._add_winners(folder)
+        self.known.notes.append(f"only the best trial of {shown(folder)} is tried: {difference}")
+
+    def _add_winners(self, folder: Path) -> None:
         for point in _winners_of(folder):
             self.add_point(point)
 
     def _study_in(self, folder: Path) -> optuna.Study | None:
-        """Opens an earlier study of one objective that is here, or in the database of this one."""
-        is_itself = folder.resolve() == self.spec.folder and not self.options.restart
-        if is_itself or len(self.spec.directions) > 1:
-            return None
+        """Opens an earlier study that has a journal, or is in the database of this one."""
         if StudyPaths(folder).journal.is_file():
-            return read_journal(folder)
+            try:
+                return read_journal(folder)
+            except StudyError as error:
+                raise StudyError(f"hydra.sweeper.warm_start: {error}") from error
         if self.spec.storage is not None:
             with suppress(RecordError, KeyError):
                 name = read_study(folder).name
                 if name != self.spec.name:
                     return optuna.load_study(study_name=name, storage=open_storage(self.spec))
         return None
+
+    def _why_incomparable(self, study: optuna.Study | None) -> str | None:
+        """Says why the values of an earlier study do not count here; None if they do."""
+        if len(self.spec.directions) > 1:
+            return "there are several objectives"
+        if study is None:
+            return f"its trials are neither in a {StudyPaths(Path()).journal} nor in this storage"
+        old = fingerprint_of(study)
+        if old is None:
+            return "it does not tell how its trials were made"
+        difference = beyond_the_space(old, self.fingerprint, self.options.ignore)
+        return None if difference is None else str(difference)
 
     def _add_trials(self, ended: Sequence[FrozenTrial], folder: Path) -> None:
         """Adds the trials within the space, and the point of the best.
@@ -138,17 +152,19 @@ class _Gathered:
         Raises:
             ConfigError: If a trial is damaged.
         """
-        within = [trial for trial in ended if _is_within(trial, self.dimensions)]
+        # A trial that the end of the search cut short has the value of fewer steps.
+        whole = [trial for trial in ended if CUT not in trial.user_attrs]
+        within = [trial for trial in whole if _is_within(trial, self.dimensions)]
         try:
             self.known.trials.extend(
                 _taken_over(trial, folder, self.dimensions) for trial in within
             )
-        except ValueError as error:
+        except (TypeError, ValueError) as error:
             raise ConfigError(
                 f"hydra.sweeper.warm_start: a trial in {shown(folder)} is damaged: {error}"
             ) from error
         self.known.notes.append(
-            f"the sampler is given {len(within)} of {counted(len(ended), 'trial')} in "
+            f"the sampler is given {len(within)} of {counted(len(whole), 'trial')} in "
             f"{shown(folder)}, those within the search space"
         )
         sign = 1 if self.spec.directions == ("maximize",) else -1
