@@ -70,7 +70,7 @@ def compare(
     It reads the runs below DIR (outputs) and ranks by training.metric if they have another one.
     Each data set has a table, with the keys in which its runs differ. refit_val and refit_test are
     the mean ± standard deviation (number) over the seeds with which a study trained a trial again:
-    its winner, or the defaults. No other trial of the study ranks above it. Test accuracies of
+    its winner, or its rival. No other trial of the study ranks above it. Test accuracies of
     single runs are not shown, because nobody should choose by them. Rows
     without a rank come from rnnclf baseline. p_val and p_test (with table and md) are the
     probabilities that chance alone produces so large a difference from the best run; ≈ marks 5 % or

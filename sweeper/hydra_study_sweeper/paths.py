@@ -18,7 +18,7 @@ class StudyPaths:
     Attributes:
         folder: `hydra.sweep.dir`.
         record: A summary of the study: a `StudyRecord`.
-        best: The configuration of the best trial, or of the defaults if the refit kept them.
+        best: The configuration of the best trial, or of its rival if that stayed.
         results: The best parameters and their value, as Hydra's Optuna sweeper writes them.
         multirun: The configuration of the command, as Hydra's own sweepers write it.
         trials: One line for each trial: number, state, value, steps, seconds, folder, reason of a
