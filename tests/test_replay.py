@@ -47,6 +47,7 @@ def test_a_worker_begins_the_next_trial_when_one_ends():
     arm = trying(0.8, 0.2, 0.3, 0.4)
     assert ends(arm, 2, 9.0) == [(0.2, 2), (0.3, 5), (0.8, 8), (0.4, 9)]
     assert ends(arm, 1, 14.0) == [(0.8, 8), (0.2, 10), (0.3, 13)]
+    assert ends(arm, 1, 12.5) == [(0.8, 8), (0.2, 10)], "0.3 is too late"
 
 
 def test_in_batches_workers_wait_for_the_slowest():
@@ -172,7 +173,7 @@ RUNS = [
     recorded(1, 0.5, [0.4, 0.8], repeat=1),
     recorded(2, 0.8, [0.5, 0.6]),
     recorded(2, 0.8, [0.5, 0.6], repeat=1),
-    recorded(3, 1.0, [0.3, 0.4]),
+    recorded(3, 1.0, [0.6, 0.4]),
 ]
 
 
@@ -187,6 +188,7 @@ def test_a_recorded_configuration_is_answered_without_the_effect_of_its_repeats(
     # The first repeats are 0.05 better than the second ones, and then 0.025 worse.
     assert world.expected([{"x": 0.0}]).value[0] == pytest.approx([0.2 - 0.05, 0.5 + 0.025])
     assert world.quality([{"x": 0.1}, {"x": 0.6}]) == pytest.approx([0.425, 0.65])
+    assert world.quality([{"x": 1.0}]) == pytest.approx([0.45]), "of its first epoch, the best one"
 
 
 def test_a_repeat_has_its_own_effect_if_others_are_not_recorded_yet():

@@ -251,9 +251,8 @@ def _continuing(plan: StudyPlan) -> StudyPlan:
     study = existing_study(plan.spec, plan.options.study_name)
     if study is None:
         if has_others:
-            raise ConfigError(
-                f"{shown(plan.spec.folder)} has files but no study; choose another hydra.sweep.dir"
-            )
+            what = "is a file" if plan.spec.folder.is_file() else "has files but no study"
+            raise ConfigError(f"{shown(plan.spec.folder)} {what}; choose another hydra.sweep.dir")
         return plan
     _refuse_differences(plan, fingerprint_of(study))
     return replace(plan.with_spec(name=study.study_name), continues=True)

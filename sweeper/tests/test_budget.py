@@ -59,11 +59,11 @@ def test_the_defaults_are_measured_if_that_leaves_time_for_two_seeds():
     assert one_at_a_time.search_ends([Took(60, 60)]) == pytest.approx(1600 - pair * 60), "one seed"
 
 
-def test_the_refit_plans_for_the_longer_of_winner_and_defaults():
-    winner, defaults = Took(10, 10), Took(20, 20)
+def test_the_refit_plans_for_the_longer_of_winner_and_rival():
+    winner, rival = Took(10, 10), Took(20, 20)
     for left, seeds in ((1000, 5), (2 * (30 + 20 * FINAL_RUN) + 1, 4), (60, 2), (50, 0)):
         budget = Budget(600, time.time() + left, seeds=5, workers=2, repeats=1)
-        assert budget.fitting_seeds(winner, defaults) == seeds, left
+        assert budget.fitting_seeds(winner, rival) == seeds, left
     assert Budget(600, time.time() + 50, 5, workers=1, repeats=1).fitting_seeds(winner) == 2
 
 
@@ -71,6 +71,12 @@ def test_a_search_that_knows_no_trial_yet_leaves_more_than_half_for_the_final_ru
     budget = Budget(seconds=600, ends=1600, seeds=5, workers=2, repeats=1)
     assert budget.search_ends([]) == pytest.approx(1000 + 0.45 * 600)
     assert Budget(600, 1600, seeds=0, workers=2, repeats=1).search_ends([]) == 1600
+
+
+def test_a_single_final_run_leaves_time_for_its_test():
+    budget = Budget(seconds=600, ends=1600, seeds=5, workers=2, repeats=1)
+    alone = budget.for_a_final_run(Took(100, 200))
+    assert (alone.ends, alone.seeds) == (1600 - 0.15 * 100, 0)
 
 
 def test_a_refit_has_as_many_seeds_as_are_left_time_for():

@@ -160,6 +160,13 @@ def test_a_folder_with_other_files_is_left_as_it_is(sweep, tmp_path, storage):
     }
 
 
+def test_a_file_in_the_place_of_the_folder_is_told(sweep, tmp_path):
+    (tmp_path / "taken").touch()
+    done = sweep("hydra.sweep.dir=taken")
+    assert done.returncode == 1
+    assert "taken is a file; choose another hydra.sweep.dir" in done.stdout
+
+
 def test_a_study_whose_files_lead_elsewhere_is_not_continued(sweep, tmp_path):
     assert sweep("hydra.sweeper.n_trials=1").returncode == 0
     (tmp_path / "precious").mkdir()
