@@ -81,3 +81,5 @@ def test_refits_differ_only_if_both_texts_and_seeds_say_so(tmp_path):
     assert p_of_test(best, refit("worse", 60, low)) == pytest.approx(2 / 252)
     assert p_of_test(best, refit("worse on few texts", 94, low)) == 1
     assert p_of_test(best, refit("by a lucky seed", 60, high)) == 1
+    alone = refit("of one seed, as there was no time for more", 60, low[:1])
+    assert p_of_test(best, alone) is p_of_test(alone, best) is None

@@ -41,17 +41,20 @@ def p_of_test(first: Run, second: Run, metric: Metric = "accuracy") -> float | N
 
     Returns:
         The larger p-value of McNemar's test on the test texts, with the final models, and of the
-        permutation test over the seeds; None unless both runs were trained again. Of macro-F1 it is
-        the permutation test alone.
+        permutation test over the seeds; None unless both runs were trained again with two seeds or
+        more. Of macro-F1 it is the permutation test alone.
     """
     if first.refit is None or second.refit is None:
+        return None
+    seeds = first.refit.final.values, second.refit.final.values
+    if min(map(len, seeds)) < 2:
         return None
     of_texts: float | None = 0
     if metric == "accuracy":
         of_texts = _p_of_texts(first.model_folder, second.model_folder, "test")
     if of_texts is None:
         return None
-    return max(of_texts, permutation_test(first.refit.final.values, second.refit.final.values))
+    return max(of_texts, permutation_test(*seeds))
 
 
 def _p_of_texts(first: Path, second: Path, part: str) -> float | None:
