@@ -12,8 +12,9 @@ import pytest
 from foreign_study import trials_of
 from hydra_study_sweeper import report, time_is_up
 from hydra_study_sweeper.budget import FINAL_RUN, Budget, Took
-from hydra_study_sweeper.options import StudySpec
-from hydra_study_sweeper.reporting import TAKEN_FROM, current
+from hydra_study_sweeper.options import NamesConf, StudySpec
+from hydra_study_sweeper.output.progress import describe
+from hydra_study_sweeper.reporting import CUT, TAKEN_FROM, current
 from hydra_study_sweeper.storage.existing import seconds_spent
 from hydra_study_sweeper.storage.trials import REASON, Trials, took
 
@@ -111,6 +112,12 @@ def test_the_search_leaves_the_winner_its_time_whenever_it_came(tmp_path):
         trial.datetime_start, trial.datetime_complete = start, start + timedelta(seconds=seconds)
     Trials(spec).study.add_trials(trials)
     assert Trials(spec).end_of_trials() == budget.search_ends([Took(20, 20)])
+
+
+def test_the_screen_marks_a_trial_that_was_cut_short():
+    for attributes, said in (({CUT: True}, "0.5000, cut short "), ({}, "0.5000 ")):
+        trial = optuna.trial.create_trial(value=0.5, user_attrs=attributes)
+        assert said in describe(trial, [], NamesConf())
 
 
 OWN, EARLIER = SimpleNamespace(user_attrs={}), SimpleNamespace(user_attrs={TAKEN_FROM: ["e", 0]})

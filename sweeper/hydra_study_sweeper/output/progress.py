@@ -154,7 +154,9 @@ class StudyProgress:
 def describe(trial: FrozenTrial, best: Sequence[FrozenTrial], names: NamesConf) -> str:
     """Says in one line how a trial ended, with a star at the best of a search."""
     if trial.state is TrialState.COMPLETE:
-        outcome = decimals(trial.values) + ", cut short" * (CUT in trial.user_attrs)
+        outcome = decimals(trial.values)
+        if CUT in trial.user_attrs:
+            outcome += ", cut short"
     elif LOST in trial.user_attrs:
         kind = trial.user_attrs[REASON].partition(": ")[2]
         outcome = f"queued again, because {kind}"
