@@ -78,6 +78,9 @@ def test_a_trial_that_hangs_is_ended(sweep, tmp_path):
         ("colour=choice(1,2)", "colour"),
         ("hydra.sweeper.params={x: choise(1,2)}", "choise"),
         ("hydra.sweeper.separate=[x]", "makes a study of its own, so it needs choice(...)"),
+        # In Hydra's words:
+        ("nokey=choice(1,2)", "To append to your config use +nokey=1"),
+        ("+size=choice(1,2)", "An item is already at 'size'."),
         ("hydra.sweeper.n_trials=0", "n_trials must be at least 1"),
         ("hydra.sweeper.minutes=inf", "minutes must be a finite number above 0; it is inf"),
         ("hydra.sweeper.minutes=nan", "hydra.sweeper.minutes has a value that is not a number"),
