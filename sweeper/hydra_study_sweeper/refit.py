@@ -73,10 +73,10 @@ def refit_winner(
     seeds, seeds_of_rival = _seeds(plan, winner, rival)
     kept = RefitRuns(plan, winner, seeds, pool, queue)
     other: RefitRuns | None = None
-    # Without time for its runs, the rival may have been measured before.
+    # Without time for its runs, or now with a single seed, it may have been measured before.
     if rival and (seeds_of_rival or was_begun(plan, rival)):
         other = RefitRuns(plan, rival, seeds_of_rival, pool, queue)
-    elif rival:
+    elif rival and plan.compares:
         log.info("there is no time to compare the winner with trial %d", rival.number)
     roles, comparison, step = ROLES, None, None
     if other or needs_best_step:
@@ -121,7 +121,7 @@ def _rival(plan: StudyPlan, search: Trials, winner: FrozenTrial) -> FrozenTrial 
 
     One that failed or was pruned has lost already.
     """
-    if not plan.compares:
+    if not plan.options.refit.keep_known:
         return None
     others = (trial for trial in search.ranked() if trial.params != winner.params)
     return next((trial for trial in others if trial.params in plan.rivals), None)
@@ -131,7 +131,7 @@ def _seeds(plan: StudyPlan, winner: FrozenTrial, rival: FrozenTrial | None) -> t
     """Returns for how many seeds there is time, and for how many the rival is measured."""
     budget = plan.spec.budget
     if budget is None:
-        return plan.seeds, plan.seeds if rival else 0
+        return plan.seeds, plan.seeds if rival and plan.seeds > 1 else 0
     both = budget.fitting_seeds(took(winner), took(rival)) if rival else 0
     return (both, both) if both else (budget.fitting_seeds(took(winner)), 0)
 

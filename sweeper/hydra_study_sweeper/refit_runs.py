@@ -96,10 +96,15 @@ class RefitRuns:
         return [run for run in planned if not any(map(run.is_of, complete))]
 
     def run(self, kind: str, roles: Sequence[Role], step: int | None = None, then: int = 0) -> None:
-        """Runs the runs of some roles that are missing; `then` is how many others follow."""
-        waiting = self._trials.in_state(TrialState.WAITING)
-        for run in self.missing(roles, step):
-            if not any(map(run.is_of, waiting)):
+        """Runs the runs of some roles that are missing; `then` is how many others follow.
+
+        What an interrupted command left in the queue may have lost its purpose or its time.
+        """
+        missing = self.missing(roles, step)
+        self._trials.drop_queued(lambda trial: not any(run.is_of(trial) for run in missing))
+        queued = self._trials.in_state(TrialState.WAITING)
+        for run in missing:
+            if not any(map(run.is_of, queued)):
                 self._enqueue(run)
         self._run_queued(kind, then)
 

@@ -39,6 +39,11 @@ def roles_of(folder: Path, trial: int) -> list[str]:
     return [run.user_attrs["role"] for run in trials_of(folder / "study" / f"refit-of-{trial}")]
 
 
+def complete_roles_of(folder: Path, trial: int) -> list[str]:
+    runs = trials_of(folder / "study" / f"refit-of-{trial}")
+    return [run.user_attrs["role"] for run in runs if run.state.name == "COMPLETE"]
+
+
 def weights_of(folder: Path) -> list[str]:
     paths = (folder / "study").glob("refit-of-*/*/app.log")
     return [str(path.parent.relative_to(folder / "study")) for path in paths]
@@ -215,6 +220,45 @@ def test_a_study_without_time_left_decides_as_before(sweep, tmp_path):
     assert sweep(*command, "hydra.sweeper.minutes=0.06").returncode == 0
     assert study_of(tmp_path) == before
     assert [len(roles_of(tmp_path, trial)) for trial in (0, 1)] == [4, 2]
+
+
+def test_runs_that_an_interruption_left_queued_are_not_run_without_time(start_sweep, tmp_path):
+    """They would be cut short, and so be worse than those of the winner."""
+    command = (*COMMAND, *BETTER, "steps=1", "seconds=0.5", "hydra.sweeper.workers=1")
+    process = start_sweep(*command)
+    wait_until((tmp_path / "study" / "refit-of-0" / "0").exists, process)
+    process.send_signal(signal.SIGINT)
+    assert process.wait().returncode != 0
+    assert start_sweep(*command, "hydra.sweeper.minutes=0.06").wait().returncode == 0
+    assert study_of(tmp_path)["refit"]["comparison"] is None
+    assert not complete_roles_of(tmp_path, 0)
+    assert complete_roles_of(tmp_path, 1) == [*2 * ["validation"], "final"]
+    assert start_sweep(*command).wait().returncode == 0
+    assert study_of(tmp_path)["refit"]["comparison"]["of_rival"]["values"] == [0.5, 0.5]
+
+
+def test_final_runs_that_an_interruption_left_queued_are_not_run_if_the_other_stays(
+    start_sweep, tmp_path
+):
+    """With other validation runs, another trial has the final model."""
+    search = (*COMMAND, "steps=1", "seconds=0.5", "hydra.sweeper.workers=1")
+    process = start_sweep(*search, *LUCKY)
+    wait_until((tmp_path / "study" / "refit-of-0" / "2").exists, process)
+    process.send_signal(signal.SIGINT)
+    assert process.wait().returncode != 0
+    more = (SPACE, FINAL, "hydra.sweeper.refit.validation=[]", "hydra.sweeper.refit.seeds=5")
+    assert start_sweep(*search, *more).wait().returncode == 0
+    assert study_of(tmp_path)["refit"]["trial"] == 1
+    assert complete_roles_of(tmp_path, 0) == 5 * ["validation"]
+
+
+def test_a_rival_that_stayed_keeps_the_model_when_a_single_seed_is_asked_for(sweep, tmp_path):
+    assert sweep(*COMMAND, *LUCKY).returncode == 0
+    before = study_of(tmp_path)
+    done = sweep(*COMMAND, *LUCKY, "hydra.sweeper.refit.seeds=1")
+    assert done.returncode == 0, done.stdout
+    assert study_of(tmp_path) == before
+    assert [len(roles_of(tmp_path, trial)) for trial in (0, 1)] == [4, 2], "nothing is run"
 
 
 def test_a_study_without_time_for_the_comparison_says_so(sweep, tmp_path):

@@ -149,6 +149,12 @@ class Trials:
         """Puts a point in the queue of those that are tried next."""
         self.study.enqueue_trial(dict(point), {POINT: dict(point), **(attributes or {})})
 
+    def drop_queued(self, is_useless: Callable[[FrozenTrial], bool]) -> None:
+        """Takes trials out of the queue; they are pruned before they begin."""
+        with self.lock:
+            for trial in filter(is_useless, self.in_state(TrialState.WAITING)):
+                self._storage.set_trial_state_values(self._id(trial.number), TrialState.PRUNED)
+
     def was_queued(self, point: Mapping[str, Any]) -> bool:
         """Returns whether a point is in the queue, or was, or whether a sampler chose it."""
         return any(point in (one.user_attrs.get(POINT), one.params) for one in self.own())
