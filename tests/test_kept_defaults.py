@@ -55,7 +55,7 @@ def test_its_final_model_is_picked(kept, rnnclf, tmp_path):
     assert metrics["result"]["test_accuracy"] == kept["refit"]["model"]["value"]
     assert load(bundle / "config.yaml").optimizer.lr == 0.001
     card = (bundle / "README.md").read_text()
-    assert "was not better than the defaults, so trial 0 was trained again." in card
+    assert "was not better than trial 0, whose hyperparameters were known before, so" in card
 
 
 def test_without_its_model_the_next_best_is_taken_and_the_reason_said(kept, tmp_path):

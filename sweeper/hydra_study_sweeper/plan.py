@@ -39,8 +39,7 @@ class StudyPlan:
         known: What is known before; its points are in `first`, and their trials are not pruned.
         warnings: What the user should know before it starts.
         samples: Some points of the space.
-        rivals: Points that are known, of which the best stays unless the winner is better: first
-            the defaults, then those that the user gave. None, if they do not decide all of a trial.
+        rivals: Points that are known in full, of which the best stays unless the winner is better.
         continues: Whether the study is there already.
     """
 

@@ -38,6 +38,7 @@ from hydra_study_sweeper.space.points import (
     Point,
     as_overrides,
     corners,
+    decided,
     first_points,
     grid,
     groups_of,
@@ -146,7 +147,7 @@ def _plan(
     )
     check_makeable(sampler, options.pruner)
     refuse_replaced_keys(worker.repeats, bases.overrides, dimensions)
-    trial_0, *samples = _samples(composer, defaults)
+    samples = _samples(composer)
     points = [*corners(dimensions), *samples]
     facts = _check_points(worker, points, _function(options, "check"))
     choices = dict.fromkeys(tuple(groups_of(point, dimensions)) for point in points)
@@ -164,7 +165,7 @@ def _plan(
         known = WarmStart()
     first += [point for point in known.points if point not in first]
     warnings += known.notes
-    rivals = ([defaults] if is_grid else first) if trial_0 == defaults else []
+    rivals = decided(composer.suggest, [defaults] if is_grid else first)
     plan = StudyPlan(worker, config, options, of_study, first, known, warnings, samples, rivals)
     if plan.seeds:
         _check_refit(plan, points)
@@ -190,10 +191,10 @@ def _has_time(plan: StudyPlan) -> bool:
     return "${now:" in str(unresolved(plan.config.hydra.sweep, "dir")) and not is_named
 
 
-def _samples(composer: TrialComposer, defaults: Point) -> list[Point]:
-    """Returns the point that a trial with the defaults has, and others."""
+def _samples(composer: TrialComposer) -> list[Point]:
+    """Returns a few points."""
     try:
-        samples = random_points(composer.suggest, SAMPLES, defaults)
+        samples = random_points(composer.suggest, SAMPLES)
     except Exception as error:  # of whatever kind: it comes from the application's function
         raise ConfigError(f"hydra.sweeper.custom_search_space: {describe_error(error)}") from error
     fixed = {plain(parse_override(line).get_key_element()) for line in composer.bases.overrides}

@@ -126,7 +126,6 @@ class Comparison:
     Attributes:
         winner: The number of the trial that won the search.
         rival: The number of the other trial.
-        has_defaults: Whether the rival has the defaults, and not another known point.
         folder: The folder of the rival, relative to that of the study; null if it ran elsewhere.
         of_winner: The values of the winner's validation runs.
         of_rival: The values of the rival's validation runs, with the same seeds.
@@ -136,7 +135,6 @@ class Comparison:
 
     winner: int
     rival: int
-    has_defaults: bool
     folder: str | None
     of_winner: SeedValues
     of_rival: SeedValues
@@ -146,11 +144,6 @@ class Comparison:
     def __post_init__(self) -> None:
         """Refuses a folder outside of the study."""
         _check_inside(self.folder)
-
-    @property
-    def rival_in_words(self) -> str:
-        """What the rival is, for people."""
-        return "the defaults" if self.has_defaults else f"the known point of trial {self.rival}"
 
     @property
     def winner_stays(self) -> bool:

@@ -34,7 +34,6 @@ from hydra_study_sweeper.refit_runs import (
     median_best_step,
     was_begun,
 )
-from hydra_study_sweeper.space.points import Point
 from hydra_study_sweeper.storage.trials import Trials, took
 from hydra_study_sweeper.workers.pool import Pool
 
@@ -86,7 +85,7 @@ def refit_winner(
     if other:
         kept.required("validation")  # raises if none ended well: there is nothing to compare
         other.run("validation runs of the rival", ["validation"], then=seeds)
-        comparison = _compare(kept, other, search, plan.rivals[0])
+        comparison = _compare(kept, other, search)
         if comparison and not comparison.winner_stays:
             kept, other = other, kept
     if needs_best_step:
@@ -136,9 +135,7 @@ def _seeds(plan: StudyPlan, winner: FrozenTrial, rival: FrozenTrial | None) -> t
     return (both, both) if both else (budget.fitting_seeds(took(winner)), 0)
 
 
-def _compare(
-    of_winner: RefitRuns, of_rival: RefitRuns, search: Trials, defaults: Point
-) -> Comparison | None:
+def _compare(of_winner: RefitRuns, of_rival: RefitRuns, search: Trials) -> Comparison | None:
     """Compares the winner with its rival by the seeds with which both were measured."""
     winner, rival = of_winner.complete("validation"), of_rival.complete("validation")
     seeds = [seed for seed in winner if seed in rival]
@@ -157,7 +154,6 @@ def _compare(
     return Comparison(
         winner=of_winner.trial.number,
         rival=of_rival.trial.number,
-        has_defaults=of_rival.trial.params == defaults,
         folder=below(search, of_rival.trial),
         of_winner=seed_values(values),
         of_rival=seed_values(rival_values),

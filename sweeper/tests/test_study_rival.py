@@ -28,7 +28,7 @@ KEEP_WEIGHTS = "hydra.sweeper.weights=[app.log]"
 
 def compared(winner: list[float], rival: list[float], direction: str = "maximize") -> Comparison:
     both = advantage(winner, rival, maximize=direction == "maximize")
-    return Comparison(1, 0, True, "0", seed_values(winner), seed_values(rival), *both)
+    return Comparison(1, 0, "0", seed_values(winner), seed_values(rival), *both)
 
 
 def study_of(folder: Path) -> dict:
@@ -103,10 +103,11 @@ def test_a_winner_that_was_only_lucky_leaves_the_final_model_to_the_defaults(swe
     said = " ".join(re.sub(r"^(\[.*?\])+ *", "", line) for line in done.stdout.splitlines())
     assert "then 2 validation runs each of the winner and its rival, and 2 final runs" in said
     assert "refit of trial 0, validation runs of the rival: 2 to go" in said
-    assert "value of the defaults over seeds: 1.0000 ± 0.0000, 2 seeds" in said
     assert (
-        "the winner is not better than the defaults (+0.0000, standard error 0.0000), "
-        "so the final model has the defaults"
+        "value of its rival over seeds: 1.0000 ± 0.0000, 2 seeds "
+        "trial 0, whose point was known before the search x=0.5 "
+        "the winner is not better than its rival (+0.0000, standard error 0.0000), "
+        "so the final model has the parameters of trial 0"
     ) in said
     assert f"trial 0's exact configuration: {Path('study', 'best.yaml')}" in said
 
@@ -126,7 +127,7 @@ def test_the_rival_is_the_best_of_the_points_that_the_user_gave(option, sweep, t
     assert (study.refit.trial, study.chosen) == (2, "2")
     assert yaml.safe_load((tmp_path / "study" / "best.yaml").read_text())["x"] == 0.6
     said = " ".join(re.sub(r"^(\[.*?\])+ *", "", line) for line in done.stdout.splitlines())
-    assert "so the final model has the known point of trial 2" in said
+    assert "so the final model has the parameters of trial 2" in said
 
 
 def test_the_rival_in_a_grid_has_the_defaults(sweep, tmp_path):
@@ -134,7 +135,7 @@ def test_the_rival_in_a_grid_has_the_defaults(sweep, tmp_path):
     done = sweep(*grid, *LUCKY[1:])
     assert done.returncode == 0, done.stdout
     comparison = read_study(tmp_path / "study").refit.comparison
-    assert (comparison.winner, comparison.rival, comparison.has_defaults) == (2, 0, True)
+    assert (comparison.winner, comparison.rival) == (2, 0)
 
 
 def test_a_better_winner_stays_also_when_the_least_is_the_best(sweep, tmp_path):
@@ -147,7 +148,7 @@ def test_a_better_winner_stays_also_when_the_least_is_the_best(sweep, tmp_path):
     assert refit["comparison"]["better_by"] == pytest.approx(0.5 - x)
     assert roles_of(tmp_path, 0) == 2 * ["validation"]
     assert weights_of(tmp_path) == [refit["model"]["folder"]]
-    assert f"the winner is better than the defaults ({0.5 - x:+.4f}, " in done.stdout
+    assert f"the winner is better than its rival ({0.5 - x:+.4f}, " in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -281,7 +282,7 @@ def test_a_continued_study_with_another_rival_measures_no_trial_twice(sweep, tmp
         assert done.returncode == 0, done.stdout
     refit = study_of(tmp_path)["refit"]
     assert (refit["trial"], refit["comparison"]["winner"]) == (1, 2)
-    assert "the winner is not better than the known point of trial 1 (-0.2000, " in done.stdout
+    assert "the winner is not better than its rival (-0.2000, " in done.stdout
     assert roles_of(tmp_path, 0) == 2 * ["validation"] + 2 * ["final"], "as the rival of before"
     assert roles_of(tmp_path, 1) == 2 * ["validation"] + 2 * ["final"]
     assert roles_of(tmp_path, 2) == 2 * ["validation"]
@@ -304,6 +305,25 @@ def test_a_study_from_before_the_comparison_is_continued_and_keeps_its_model(swe
 
 
 # Plans
+
+
+@pytest.mark.parametrize(
+    ("space", "enqueue", "rivals"),
+    [
+        ("x=interval(0,1)", ["{x:0.5}"], [{"x": 0.25}, {"x": 0.5}]),
+        ("x=interval(0.5,1)", ["{x:0.6}"], [{"x": 0.6}]),  # the default is outside
+        (
+            "+hydra.sweeper.params.y={when:{x:1},space:'choice(2,3)'} x=choice(0.25,1)",
+            ["{x:0.25,y:3}", "{x:1,y:3}"],  # the first y does not apply
+            [{"x": 0.25}, {"x": 0.25}, {"x": 1, "y": 3}],
+        ),
+    ],
+)
+def test_known_points_decide_all_of_a_trial(space, enqueue, rivals, tmp_path):
+    files = {"config": {"x": 0.25, "y": 2} | STUDY}
+    points = f"hydra.sweeper.enqueue=[{','.join(enqueue)}]"
+    (plan,) = make_plans_of(tmp_path, files, *space.split(" "), points)
+    assert plan.rivals == rivals
 
 
 def test_a_plan_tells_and_counts_the_runs_of_the_rival(tmp_path):

@@ -39,7 +39,10 @@ def describe_outcome(trials: Trials, record: StudyRecord) -> Iterator[str]:
             whose = " of the winner" if refit.comparison else ""
             yield f"{names.value}{whose} over seeds: {_spread(refit.of_winner)}"
         if both := refit.comparison:
-            yield f"{names.value} of {both.rival_in_words} over seeds: {_spread(both.of_rival)}"
+            yield f"{names.value} of its rival over seeds: {_spread(both.of_rival)}"
+            rival = all_trials[both.rival]
+            yield f"{INDENT}trial {both.rival}, whose point was known before the search"
+            yield from fold(f"{INDENT}{in_short(rival.params)}", INDENT)
             yield from fold(_verdict(both), INDENT)
         yield f"{names.final} of the final model: {_spread(refit.final)}"
         if spec.budget and len(refit.final.values) < spec.budget.seeds:
@@ -78,7 +81,7 @@ def outcome_in_short(record: StudyRecord, names: NamesConf) -> str:
     best = f"{names.value} of the best trial {values}"
     if (refit := record.refit) is None:
         return best
-    kept = f" of {refit.comparison.rival_in_words}" if refit.comparison and refit.has_rival else ""
+    kept = f" of trial {refit.trial}" if refit.has_rival else ""
     return f"{best}, {names.final}{kept} {_spread(refit.final)}"
 
 
@@ -140,10 +143,12 @@ def in_short(params: Mapping[str, Value]) -> str:
 
 def _verdict(comparison: Comparison) -> str:
     by = f"{comparison.better_by:+.4f}, standard error {comparison.standard_error:.4f}"
-    rival = comparison.rival_in_words
     if comparison.winner_stays:
-        return f"the winner is better than {rival} ({by})"
-    return f"the winner is not better than {rival} ({by}), so the final model has {rival}"
+        return f"the winner is better than its rival ({by})"
+    return (
+        f"the winner is not better than its rival ({by}), "
+        f"so the final model has the parameters of trial {comparison.rival}"
+    )
 
 
 def decimals(values: Sequence[float]) -> str:

@@ -152,9 +152,9 @@ class TrialComposer:
 
     bases: Bases
     dimensions: Sequence[Dimension]
-    custom: Callable[[DictConfig, optuna.Trial], None] | None = None
+    custom: Callable[[DictConfig, optuna.trial.BaseTrial], None] | None = None
 
-    def suggest(self, trial: optuna.Trial) -> Point:
+    def suggest(self, trial: optuna.trial.BaseTrial) -> Point:
         """Asks a trial for its values: of the dimensions, then of the application's function."""
         point = suggest(trial, self.dimensions)
         if self.custom is None:

@@ -23,6 +23,9 @@ from hydra_study_sweeper.space.overrides import plain
 Point = dict[str, Value]
 """Values by the keys of dimensions."""
 
+Ask = Callable[[optuna.trial.BaseTrial], Point]
+"""Asks a trial for its values."""
+
 
 def as_overrides(point: Mapping[str, Value], dimensions: Sequence[Dimension]) -> list[str]:
     """Writes a point as overrides; strings are quoted already where they must be."""
@@ -67,14 +70,20 @@ def _suggest_one(trial: optuna.trial.BaseTrial, key: str, distribution: BaseDist
     )
 
 
-def random_points(ask: Callable[[optuna.Trial], Point], count: int, first: Point) -> list[Point]:
-    """Returns the point of a trial that is queued with the values of `first`, then random points.
-
-    They are the same ones each time.
-    """
+def random_points(ask: Ask, count: int) -> list[Point]:
+    """Returns random points, which are the same ones each time."""
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
-    study.enqueue_trial(first)
-    return [ask(study.ask()) for _ in range(1 + count)]
+    return [ask(study.ask()) for _ in range(count)]
+
+
+def decided(ask: Ask, points: Sequence[Point]) -> list[Point]:
+    """Returns the points that leave no value to a sampler, without values that do not apply."""
+    found = []
+    for point in points:
+        # A value is missing, or the application's function refuses the others.
+        with contextlib.suppress(Exception):
+            found.append(ask(optuna.trial.FixedTrial(point)))
+    return found
 
 
 def corners(dimensions: Sequence[Dimension]) -> list[Point]:
