@@ -77,6 +77,8 @@ def refit_winner(
         other = RefitRuns(plan, rival, seeds_of_rival, pool, queue)
     elif rival and plan.compares:
         log.info("there is no time to compare the winner with trial %d", rival.number)
+    elif plan.compares:
+        log.info("the winner has no rival: no other trial with a known point is complete")
     roles, comparison, step = ROLES, None, None
     if other or needs_best_step:
         then = seeds + seeds_of_rival

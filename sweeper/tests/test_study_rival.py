@@ -176,6 +176,7 @@ def test_defaults_that_were_pruned_in_the_search_have_lost_already(sweep, tmp_pa
     study = study_of(tmp_path)
     assert study["states"] == {"pruned": 1, "complete": 1}
     assert (study["refit"]["trial"], study["refit"]["comparison"]) == (1, None)
+    assert "the winner has no rival: no other trial with a known point is complete" in done.stdout
 
 
 def test_ctrl_c_while_the_defaults_are_measured_loses_nothing(start_sweep, tmp_path):
