@@ -96,34 +96,30 @@ class RefitRuns:
         return [run for run in planned if not any(map(run.is_of, complete))]
 
     def run(self, kind: str, roles: Sequence[Role], step: int | None = None, then: int = 0) -> None:
-        """Runs the runs of some roles that are missing; `then` is how many others follow.
-
-        What an interrupted command left in the queue may have lost its purpose or its time.
-        """
-        missing = self.missing(roles, step)
-        self._trials.drop_queued(lambda trial: not any(run.is_of(trial) for run in missing))
-        queued = self._trials.in_state(TrialState.WAITING)
-        for run in missing:
-            if not any(map(run.is_of, queued)):
-                self._enqueue(run)
-        self._run_queued(kind, then)
+        """Runs the runs of some roles that are missing; `then` is how many others follow."""
+        self._run(kind, self.missing(roles, step), then)
 
     def repeat(self, trial: FrozenTrial) -> None:
         """Runs a final run once more, whose model was deleted."""
         attributes = trial.user_attrs
-        self._enqueue(_Run(attributes[ROLE], attributes[SEED], attributes[OVERRIDES]))
-        self._run_queued("final run")
+        run = _Run(attributes[ROLE], attributes[SEED], attributes[OVERRIDES])
+        self._run("final run", [run])
 
-    def _enqueue(self, run: _Run) -> None:
-        attributes = {ROLE: run.role, SEED: run.seed, OVERRIDES: run.overrides}
-        self._trials.enqueue({}, attributes)
+    def _run(self, kind: str, runs: Sequence[_Run], then: int = 0) -> None:
+        """Runs some runs, and no others that an interruption left in the queue.
 
-    def _run_queued(self, kind: str, then: int = 0) -> None:
-        to_go = self._trials.remaining()
-        if to_go == 0:
+        Those may have lost their purpose or their time.
+        """
+        if not runs:
             return
+        self._trials.drop_queued(lambda trial: not any(run.is_of(trial) for run in runs))
+        queued = self._trials.in_state(TrialState.WAITING)
+        for run in runs:
+            if not any(map(run.is_of, queued)):
+                attributes = {ROLE: run.role, SEED: run.seed, OVERRIDES: run.overrides}
+                self._trials.enqueue({}, attributes)
         title = f"{self._plan.spec.name}: refit of trial {self.trial.number}, {kind}"
-        log.info("%s: %d to go", title, to_go)
+        log.info("%s: %d to go", title, len(runs))
         self._worker.composer.bases()  # composed here once, and not by each worker
         progress = StudyProgress(self._trials, title, self._plan.workers, self._queue, then)
         run_trials(self._worker, self._trials, self._plan.config, self._pool, progress)

@@ -254,6 +254,19 @@ def test_final_runs_that_an_interruption_left_queued_are_not_run_if_the_other_st
     assert complete_roles_of(tmp_path, 0) == 5 * ["validation"]
 
 
+def test_an_interrupted_final_run_of_the_rival_is_continued(start_sweep, tmp_path):
+    """The trial that retries it has its folder, where an application may have saved its state."""
+    command = (*COMMAND, *LUCKY, "steps=1", "seconds=0.5", "hydra.sweeper.workers=1")
+    process = start_sweep(*command)
+    wait_until((tmp_path / "study" / "refit-of-0" / "2").exists, process)
+    process.send_signal(signal.SIGINT)
+    assert process.wait().returncode != 0
+    assert start_sweep(*command).wait().returncode == 0
+    runs = trials_of(tmp_path / "study" / "refit-of-0")
+    assert [run.user_attrs.get("retry_of") for run in runs] == [None, None, None, None, 2]
+    assert [run.state.name for run in runs] == [*2 * ["COMPLETE"], "FAIL", *2 * ["COMPLETE"]]
+
+
 def test_a_rival_that_stayed_keeps_the_model_when_a_single_seed_is_asked_for(sweep, tmp_path):
     assert sweep(*COMMAND, *LUCKY).returncode == 0
     before = study_of(tmp_path)
