@@ -48,6 +48,12 @@ def model_is_there(folder: Path) -> bool:
     return (folder / "study" / refit_of(folder)["model"]["folder"] / "app.log").exists()
 
 
+def test_in_a_database_it_may_have_more_runs_than_the_search_has_trials(tmp_path):
+    for _ in range(2):
+        done = study_with(tmp_path, 2, f"hydra.sweeper.storage=sqlite:///{tmp_path}/study.db")
+        assert done.returncode == 0, done.stdout
+
+
 def test_killed_while_it_trains_the_winner_again_it_goes_on(start_sweep, tmp_path):
     """The first two starts are killed in the refit; the third has all its seeds."""
     command = [*REFIT, "hydra.sweeper.refit.seeds=3", "steps=1", "seconds=0.4"]

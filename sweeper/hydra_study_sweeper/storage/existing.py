@@ -115,10 +115,12 @@ def _recorded(paths: StudyPaths) -> tuple[str | None, int]:
 
 def _numbers(paths: StudyPaths) -> Iterator[int]:
     """Yields the numbers of the trials that have records, whatever their folders are called."""
+    refits = paths.refits
     for place, folders, files in os.walk(paths.folder):
         folder = Path(place)
-        if folder != paths.folder and {paths.journal.name, paths.record.name} & set(files):
-            folders.clear()  # another study, such as a refit
+        is_another = bool({paths.journal.name, paths.record.name} & set(files))
+        if folder in refits or (is_another and folder != paths.folder):
+            folders.clear()  # another study; in a database, a refit has no journal
         elif trial_record(folder).name in files:
             folders.clear()
             with contextlib.suppress(RecordError):
