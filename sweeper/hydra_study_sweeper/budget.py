@@ -7,6 +7,7 @@ from statistics import median
 
 REFIT_SHARE = 1 / 3  # of the time, which a refit of several runs may take
 UNTRIED_SHARE = 0.45  # of the time, for a search that does not know yet how long its trials take
+LATE = 1.1  # times the time of a refit: a search ends when the steps have ended that run then
 # A final run is longer than a trial, by these parts of it: it may train on more data, and it is
 # tested after its last step.
 MORE_DATA, TEST = 0.15, 0.15
@@ -47,7 +48,7 @@ class Budget:
         in_full = max(complete[0].in_full, median(trial.in_full for trial in complete))
         for rival in (in_full, None) if self.compares else (None,):
             if seeds := self._fitting(REFIT_SHARE * self.seconds, in_full, rival):
-                return self.ends - self._of_seeds(seeds, in_full, rival)
+                return self.ends - LATE * self._of_seeds(seeds, in_full, rival)
         seconds = max(complete[0].seconds, median(trial.seconds for trial in complete))
         return self.ends - FINAL_RUN * seconds / self.repeats
 

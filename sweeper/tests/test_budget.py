@@ -11,7 +11,7 @@ import optuna
 import pytest
 from foreign_study import trials_of
 from hydra_study_sweeper import report, time_is_up
-from hydra_study_sweeper.budget import FINAL_RUN, Budget, Took
+from hydra_study_sweeper.budget import FINAL_RUN, LATE, Budget, Took
 from hydra_study_sweeper.options import NamesConf, StudySpec
 from hydra_study_sweeper.output.progress import describe
 from hydra_study_sweeper.reporting import CUT, TAKEN_FROM, current
@@ -29,9 +29,9 @@ def test_the_search_leaves_time_for_as_many_seeds_as_a_third_of_it_has_room_for(
     budget = Budget(seconds=600, ends=1600, seeds=5, workers=2, repeats=1)
     pair = 1 + FINAL_RUN  # a validation run and a final run
     for trial, refit in (
-        (10, 3 * pair * 10),  # five seeds, two at a time
-        (40, 2 * pair * 40),  # four seeds
-        (80, 1 * pair * 80),  # two seeds
+        (10, LATE * 3 * pair * 10),  # five seeds, two at a time
+        (40, LATE * 2 * pair * 40),  # four seeds
+        (80, LATE * 1 * pair * 80),  # two seeds
         (300, FINAL_RUN * 300),  # one final run
     ):
         assert budget.search_ends([Took(trial, trial)]) == pytest.approx(1600 - refit)
@@ -49,15 +49,27 @@ def test_the_defaults_are_measured_if_that_leaves_time_for_two_seeds():
     budget = Budget(seconds=600, ends=1600, seeds=5, workers=2, repeats=1, compares=True)
     pair = 1 + FINAL_RUN
     for trial, refit in (
-        (10, 3 * (1 + pair) * 10),  # five seeds, two at a time, of winner and defaults
-        (30, 2 * (1 + pair) * 30),  # four
-        (60, 1 * (1 + pair) * 60),  # two
-        (80, 1 * pair * 80),  # two, without the defaults
+        (10, LATE * 3 * (1 + pair) * 10),  # five seeds, two at a time, of winner and defaults
+        (30, LATE * 2 * (1 + pair) * 30),  # four
+        (60, LATE * 1 * (1 + pair) * 60),  # two
+        (80, LATE * 1 * pair * 80),  # two, without the defaults
         (300, FINAL_RUN * 300),
     ):
         assert budget.search_ends([Took(trial, trial)]) == pytest.approx(1600 - refit)
     one_at_a_time = replace(budget, workers=1)
-    assert one_at_a_time.search_ends([Took(60, 60)]) == pytest.approx(1600 - pair * 60), "one seed"
+    one_seed = pytest.approx(1600 - LATE * pair * 60)
+    assert one_at_a_time.search_ends([Took(60, 60)]) == one_seed
+
+
+@pytest.mark.parametrize(("trial", "seeds"), [(10, 5), (30, 4), (60, 2)])
+def test_a_search_that_ends_with_its_last_step_leaves_the_seeds_that_were_planned(
+    trial, seeds, monkeypatch
+):
+    budget = Budget(seconds=600, ends=1600, seeds=5, workers=2, repeats=1, compares=True)
+    usual = Took(trial, trial)
+    ended = budget.search_ends([usual]) + 0.2 * trial
+    monkeypatch.setattr(time, "time", lambda: ended)
+    assert budget.fitting_seeds(usual, usual) == seeds
 
 
 def test_the_refit_plans_for_the_longer_of_winner_and_rival():
