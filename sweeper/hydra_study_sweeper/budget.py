@@ -7,7 +7,7 @@ from statistics import median
 
 REFIT_SHARE = 1 / 3  # of the time, which a refit of several runs may take
 UNTRIED_SHARE = 0.45  # of the time, for a search that does not know yet how long its trials take
-LATE = 1.1  # times the time of a refit: a search ends when the steps have ended that run then
+LATE = 1.1  # times its time is left for a refit, because a search waits for the steps that run
 # A final run is longer than a trial, by these parts of it: it may train on more data, and it is
 # tested after its last step.
 MORE_DATA, TEST = 0.15, 0.15
