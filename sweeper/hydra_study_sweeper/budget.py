@@ -4,6 +4,12 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import median
+from typing import TYPE_CHECKING
+
+from hydra_study_sweeper.reporting import CUT, STEPS
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial  # at run time only where there is a trial
 
 REFIT_SHARE = 1 / 3  # of the time, which a refit of several runs may take
 UNTRIED_SHARE = 0.45  # of the time, for a search that does not know yet how long its trials take
@@ -95,3 +101,13 @@ class Took:
 
     seconds: float
     in_full: float
+
+    @classmethod
+    def of(cls, trial: "FrozenTrial") -> "Took":
+        """Returns how long a trial took that has ended."""
+        assert trial.duration is not None, "it has ended"
+        seconds = max(0.0, trial.duration.total_seconds())  # the clock may have been set back
+        reports, steps = len(trial.intermediate_values), trial.user_attrs.get(STEPS)
+        if CUT in trial.user_attrs and reports and steps:
+            return cls(seconds, seconds * max(1.0, steps / reports))
+        return cls(seconds, seconds)

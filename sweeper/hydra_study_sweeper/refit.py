@@ -22,6 +22,7 @@ import logging
 
 from optuna.trial import FrozenTrial
 
+from hydra_study_sweeper.budget import Took
 from hydra_study_sweeper.intervals import advantage, seed_values
 from hydra_study_sweeper.options import BEST_STEP
 from hydra_study_sweeper.output.outcome import below
@@ -34,7 +35,7 @@ from hydra_study_sweeper.refit_runs import (
     median_best_step,
     was_begun,
 )
-from hydra_study_sweeper.storage.trials import Trials, took
+from hydra_study_sweeper.storage.trials import Trials
 from hydra_study_sweeper.workers.pool import Pool
 
 log = logging.getLogger(__name__)
@@ -133,8 +134,8 @@ def _seeds(plan: StudyPlan, winner: FrozenTrial, rival: FrozenTrial | None) -> t
     budget = plan.spec.budget
     if budget is None:
         return plan.seeds, plan.seeds if rival and plan.seeds > 1 else 0
-    both = budget.fitting_seeds(took(winner), took(rival)) if rival else 0
-    return (both, both) if both else (budget.fitting_seeds(took(winner)), 0)
+    both = budget.fitting_seeds(Took.of(winner), Took.of(rival)) if rival else 0
+    return (both, both) if both else (budget.fitting_seeds(Took.of(winner)), 0)
 
 
 def _compare(of_winner: RefitRuns, of_rival: RefitRuns, search: Trials) -> Comparison | None:

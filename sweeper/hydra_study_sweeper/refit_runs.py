@@ -9,6 +9,7 @@ from typing import get_args
 from omegaconf import OmegaConf
 from optuna.trial import FrozenTrial, TrialState
 
+from hydra_study_sweeper.budget import Took
 from hydra_study_sweeper.errors import StudyError
 from hydra_study_sweeper.intervals import seed_values
 from hydra_study_sweeper.options import BEST_STEP, PRUNERS, SAMPLERS
@@ -23,7 +24,7 @@ from hydra_study_sweeper.space.composing import TrialComposer
 from hydra_study_sweeper.space.points import as_overrides
 from hydra_study_sweeper.space.repeats import Repeats
 from hydra_study_sweeper.storage.existing import existing_study, refit_spec
-from hydra_study_sweeper.storage.trials import OVERRIDES, REASON, ROLE, SEED, Trials, took
+from hydra_study_sweeper.storage.trials import OVERRIDES, REASON, ROLE, SEED, Trials
 from hydra_study_sweeper.workers.launch import run_trials, wait_for_others
 from hydra_study_sweeper.workers.pool import Pool
 from hydra_study_sweeper.workers.worker import Worker
@@ -75,7 +76,7 @@ class RefitRuns:
         self._plan, self._seeds, self._pool, self._queue = plan, seeds, pool, queue
         self._worker = _worker(plan, trial)
         if (budget := plan.spec.budget) and not seeds:
-            spec = replace(self._worker.spec, budget=budget.for_a_final_run(took(trial)))
+            spec = replace(self._worker.spec, budget=budget.for_a_final_run(Took.of(trial)))
             self._worker = replace(self._worker, spec=spec)
         begun = was_begun(plan, trial)
         self._worker.spec.folder.mkdir(exist_ok=True)

@@ -16,7 +16,7 @@ from hydra_study_sweeper.options import NamesConf, StudySpec
 from hydra_study_sweeper.output.progress import describe
 from hydra_study_sweeper.reporting import CUT, TAKEN_FROM, current
 from hydra_study_sweeper.storage.existing import seconds_spent
-from hydra_study_sweeper.storage.trials import REASON, Trials, took
+from hydra_study_sweeper.storage.trials import REASON, Trials
 
 REFIT = (
     "hydra.sweeper.refit.seeds=3",
@@ -112,7 +112,7 @@ def test_time_counts_once_for_trials_that_ran_at_once_and_not_for_lost_workers(t
     trials += [ran(200, 190)]  # the clock was set back
     Trials(spec).study.add_trials(trials)
     assert seconds_spent(spec) == 25
-    assert [took(trial).seconds for trial in trials[::5]] == [10, 0]
+    assert [Took.of(trial).seconds for trial in trials[::5]] == [10, 0]
 
 
 def test_the_search_leaves_the_winner_its_time_whenever_it_came(tmp_path):

@@ -8,11 +8,12 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from optuna.trial import FrozenTrial, TrialState
 
+from hydra_study_sweeper.budget import Took
 from hydra_study_sweeper.files import replacing, write_record, write_text
 from hydra_study_sweeper.paths import StudyPaths
 from hydra_study_sweeper.records import BestTrial, RefitRecord, StudyRecord, as_values
 from hydra_study_sweeper.space.dimensions import Dimension
-from hydra_study_sweeper.storage.trials import LOST, REASON, RETRY_OF, Trials, took
+from hydra_study_sweeper.storage.trials import LOST, REASON, RETRY_OF, Trials
 
 
 def write_study(
@@ -94,7 +95,7 @@ def write_trials(trials: Trials) -> None:
                     trial.state.name,
                     *(trial.values or [""] * objectives),
                     len(trial.intermediate_values) or "",
-                    "" if trial.duration is None else f"{took(trial).seconds:.2f}",
+                    "" if trial.duration is None else f"{Took.of(trial).seconds:.2f}",
                     (below(trials, trial) or folder) if folder.exists() else "",
                     trial.user_attrs.get(REASON, ""),
                     trial.user_attrs.get(RETRY_OF, ""),

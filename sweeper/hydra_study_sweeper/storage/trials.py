@@ -20,7 +20,7 @@ from hydra_study_sweeper.budget import Took
 from hydra_study_sweeper.options import StudySpec
 from hydra_study_sweeper.paths import StudyPaths
 from hydra_study_sweeper.printable import counted
-from hydra_study_sweeper.reporting import CUT, STEPS, TAKEN_FROM, is_own
+from hydra_study_sweeper.reporting import TAKEN_FROM, is_own
 from hydra_study_sweeper.storage.heartbeat import (
     KeepsHeartbeats,
     has_pid,
@@ -120,11 +120,11 @@ class Trials:
         budget = self.spec.budget
         if budget is None:
             return None
-        return budget.search_ends([took(trial) for trial in self.ranked()])
+        return budget.search_ends([Took.of(trial) for trial in self.ranked()])
 
     def mean_seconds(self, *states: TrialState) -> float:
         """Returns how long the trials in some states took on average; 0 if there are none."""
-        seconds = [took(trial).seconds for trial in self.in_state(*states) if trial.duration]
+        seconds = [Took.of(trial).seconds for trial in self.in_state(*states) if trial.duration]
         return statistics.fmean(seconds) if seconds else 0.0
 
     def _is_too_late(self) -> bool:
@@ -378,16 +378,6 @@ def _has_folder(trial: FrozenTrial, name: str) -> bool:
     """Returns whether a trial has the folder of this name, and gives it to no repetition."""
     attributes = trial.user_attrs
     return attributes.get(FOLDER, ("", None))[1] == name and LOST not in attributes
-
-
-def took(trial: FrozenTrial) -> Took:
-    """Returns how long a trial took that has ended."""
-    assert trial.duration is not None, "it has ended"
-    seconds = max(0.0, trial.duration.total_seconds())  # the clock may have been set back
-    reports, steps = len(trial.intermediate_values), trial.user_attrs.get(STEPS)
-    if CUT in trial.user_attrs and reports and steps:
-        return Took(seconds, seconds * max(1.0, steps / reports))
-    return Took(seconds, seconds)
 
 
 def _failure_kind(trial: FrozenTrial) -> str | None:
