@@ -26,7 +26,7 @@ from hydra_study_sweeper.records import Role
 from hydra_study_sweeper.space.composing import Bases, TrialComposer, unresolved, with_mandatory
 from hydra_study_sweeper.space.dimensions import Dimension, parse_space
 from hydra_study_sweeper.space.distributions import first_value, parse_distribution
-from hydra_study_sweeper.space.fingerprint import fingerprint
+from hydra_study_sweeper.space.fingerprint import Fingerprint, fingerprint
 from hydra_study_sweeper.space.overrides import (
     Definition,
     definitions_of,
@@ -130,6 +130,8 @@ def _plan(
         # Its points are queued: Optuna's grid sampler does not know conditions, and two workers
         # may draw the same point.
         first = grid(dimensions)
+        left_out = [f"hydra.sweeper.{name}" for name in ("enqueue", "warm_start") if options[name]]
+        warnings = [f"{name} is left out: a grid tries its own points" for name in left_out]
         n_trials = min(n_trials, len(first))
         sampler = OmegaConf.create(SAMPLERS["random"])
     composer = TrialComposer(bases, dimensions, _function(options, "custom_search_space"))
@@ -149,17 +151,7 @@ def _plan(
     refuse_replaced_keys(worker.repeats, bases.overrides, dimensions)
     samples = _samples(composer)
     points = [*corners(dimensions), *samples]
-    facts = _check_points(worker, points, _function(options, "check"))
-    choices = dict.fromkeys(tuple(groups_of(point, dimensions)) for point in points)
-    of_study = fingerprint(
-        [(groups, bases(groups)) for groups in choices],
-        dimensions,
-        worker.spec.directions,
-        options.ignore,
-        facts,
-        worker.repeats,
-        options.custom_search_space,
-    )
+    of_study = _fingerprint(worker, options, points)
     known = warm_start(options, worker.spec, of_study, bases, dimensions)
     if is_grid:
         known = WarmStart()
@@ -170,6 +162,22 @@ def _plan(
     if plan.seeds:
         _check_refit(plan, points)
     return plan
+
+
+def _fingerprint(worker: Worker, options: DictConfig, points: Sequence[Point]) -> Fingerprint:
+    """Checks some points of a study and returns its fingerprint."""
+    bases, dimensions = worker.composer.bases, worker.composer.dimensions
+    facts = _check_points(worker, points, _function(options, "check"))
+    choices = dict.fromkeys(tuple(groups_of(point, dimensions)) for point in points)
+    return fingerprint(
+        [(groups, bases(groups)) for groups in choices],
+        dimensions,
+        worker.spec.directions,
+        options.ignore,
+        facts,
+        worker.repeats,
+        options.custom_search_space,
+    )
 
 
 def _spec(options: DictConfig, folder: Path, n_trials: int) -> StudySpec:

@@ -138,6 +138,13 @@ def test_the_rival_in_a_grid_has_the_defaults(sweep, tmp_path):
     assert (comparison.winner, comparison.rival) == (2, 0)
 
 
+def test_a_grid_says_that_it_tries_no_other_points(tmp_path):
+    files = {"config": {"x": 1} | STUDY}
+    grid = ("hydra/sweeper/sampler=grid", "x=choice(2,3)", "hydra.sweeper.enqueue=[{x:3}]")
+    (plan,) = make_plans_of(tmp_path, files, *grid)
+    assert plan.warnings == ["hydra.sweeper.enqueue is left out: a grid tries its own points"]
+
+
 def test_a_better_winner_stays_also_when_the_least_is_the_best(sweep, tmp_path):
     space = "hydra.sweeper.params.x='interval(0.0,0.5)'"
     done = sweep(*COMMAND, *BETTER[1:], space, "hydra.sweeper.direction=minimize", KEEP_WEIGHTS)
