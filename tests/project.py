@@ -21,6 +21,9 @@ REPO = Path(__file__).resolve().parents[1]
 RUN_PY = REPO / "run.py"
 RNNCLF = Path(sys.executable).with_name("rnnclf")
 CHROMIUM = shutil.which("chromium")
+# The command of the study that most tests look at, see the fixture `outputs`.
+STUDY = ["-m", "sweeps=smoke", "cell=gru", "n_trials=4", "pruner=none", "workers=1"]
+STUDY += ["hidden_size=32", "embedding_size=32"]
 
 
 def real_data_folder() -> Path | None:
@@ -35,8 +38,9 @@ def real_data_folder() -> Path | None:
 REAL_DATA = real_data_folder()
 
 
+@functools.cache
 def compose_sweep(*overrides: str) -> DictConfig:
-    """Composes the configuration of a sweep, with what is Hydra's own."""
+    """The configuration of a sweep, with what is Hydra's own; to be read only."""
     register_schema()
     with initialize_config_dir(str(REPO / "conf")):
         return compose("config", list(overrides), return_hydra_config=True)

@@ -47,7 +47,7 @@ def test_the_winner_of_a_study_is_picked_as_it_was_trained_for_use(copied, rnncl
 def test_the_comparison_shows_the_winners_refit_and_not_its_runs(copied, rnnclf, tmp_path):
     done = rnnclf("compare", "--format", "json", cwd=tmp_path)
     rows = json.loads(done.stdout)
-    assert len(rows) == 4, "three trials and a run"
+    assert len(rows) == 5, "four trials and a run"
     (winner,) = (row for row in rows if row["refit_test"])
     study = json.loads((copied / "studies" / "smoke-sample-gru" / "study.json").read_text())
     assert Path(winner["folder"]).name == str(study["refit"]["trial"])
@@ -69,7 +69,7 @@ def test_without_any_weights_nothing_is_picked(copied):
     for path in copied.rglob("model.safetensors"):
         path.unlink()
     with pytest.raises(
-        SelectionError, match=r"sample with gru: no run can be used \(the best of 3,"
+        SelectionError, match=r"sample with gru: no run can be used \(the best of 4,"
     ):
         choose(find_runs([copied]).runs)
 
@@ -187,7 +187,7 @@ def test_a_submission_is_graded_by_the_code_in_it(group_25, rnnclf, tmp_path):
     accuracy = json.loads(metrics.read_text())["result"]["test_accuracy"]
     report = (folder / "REPORT.md").read_text()
     assert f"| csv-mine | **{accuracy:.4f}** |" in report
-    assert "of 3 trials" in report
+    assert "of 4 trials" in report
     code = os.pathsep.join(str(folder / "code" / name) for name in ("", "sweeper"))
     grade = [sys.executable, "-m", "rnnclf", "grade", str(packed), "--format", "csv"]
     done = subprocess.run(
