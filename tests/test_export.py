@@ -39,11 +39,11 @@ def classifier(**model: object) -> Classifier:
 
 @pytest.mark.parametrize(
     ("cell", "pooling", "bidirectional"),
-    list(
-        itertools.product(
-            ["rnn", "lstm", "gru"], ["last", "mean", "max", "attention"], [False, True]
-        )
-    ),
+    [
+        *itertools.product(["rnn", "lstm", "gru"], ["last"], [False, True]),
+        *itertools.product(["rnn", "lstm", "gru"], ["mean", "max", "attention"], [False]),
+        *itertools.product(["gru"], ["mean", "max", "attention"], [True]),
+    ],
 )
 def test_every_network_answers_like_the_original(cell, pooling, bidirectional, tmp_path):
     original = classifier(cell=cell, pooling=pooling, bidirectional=bidirectional, num_layers=2)
@@ -80,6 +80,8 @@ def test_the_written_page_answers_every_text_as_the_model_does(tmp_path):
     alphabet += ["Größe", "x-ray_vision", "\ud800", "\U0001f40b"]
     chance = random.Random(0)
     texts = [" ".join(chance.choices(alphabet, k=chance.randint(0, 20))) for _ in range(150)]
+    (tmp_path / "texts.json").write_text(json.dumps(texts))
+    originals = []
     for number, (tokens, length, truncation, buckets) in enumerate(
         [
             *(("words", "null", "head", 0), ("words", 5, "head", 0), ("words", 4, "head_tail", 9)),
@@ -93,25 +95,30 @@ def test_the_written_page_answers_every_text_as_the_model_does(tmp_path):
         model = RecurrentClassifier(config.model, len(words), 3).eval()
         if model.wide:
             torch.nn.init.normal_(model.wide.weight)
-        original = Classifier(config, Vocabulary(words), ["a", "b", "c"], model)
-        folder = tmp_path / str(number)
-        folder.mkdir()
-        export_onnx(original, folder / "model.onnx")
-        (folder / "texts.json").write_text(json.dumps(texts))
-        code = (
-            "import sys, json; sys.modules['torch'] = sys.modules['rnnclf'] = None;"
-            "import model as page;"
-            "model = page.Model('model.onnx'); texts = json.load(open('texts.json'));"
-            "print(json.dumps([model.predict(texts), model.predict_proba(texts).tolist()]))"
-        )
-        done = subprocess.run(
-            [sys.executable, "-c", code], cwd=folder, check=True, capture_output=True, text=True
-        )
-        labels, probabilities = json.loads(done.stdout)
+        originals.append(Classifier(config, Vocabulary(words), ["a", "b", "c"], model))
+        export_onnx(originals[-1], tmp_path / f"model{number}.onnx")
+    code = (
+        "import sys, json; sys.modules['torch'] = sys.modules['rnnclf'] = None\n"
+        "from importlib import import_module\n"
+        "texts = json.load(open('texts.json'))\n"
+        "for name in sys.argv[1:]:\n"
+        "    model = import_module(name).Model(f'{name}.onnx')\n"
+        "    print(json.dumps([model.predict(texts), model.predict_proba(texts).tolist()]))"
+    )
+    names = [f"model{number}" for number in range(len(originals))]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *names],
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    for original, answers in zip(originals, done.stdout.splitlines(), strict=True):
+        labels, probabilities = json.loads(answers)
         assert labels == original.predict(texts)
         np.testing.assert_allclose(probabilities, original.predict_proba(texts), atol=1e-5)
     done = subprocess.run(
-        [sys.executable, folder / "model.py", "it was", "-x"],
+        [sys.executable, tmp_path / f"{names[-1]}.py", "it was", "-x"],
         check=True,
         capture_output=True,
         text=True,

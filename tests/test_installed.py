@@ -53,7 +53,7 @@ def installed(tmp_path_factory, worker_id) -> Path:
     return place / "bin"
 
 
-def test_it_trains_in_any_folder_and_reads_no_configuration_there(installed, tmp_path):
+def test_it_trains_in_any_folder_and_reads_no_configuration_there(installed, rnnclf, tmp_path):
     for name, content in STRANGERS.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(content)
@@ -63,7 +63,7 @@ def test_it_trains_in_any_folder_and_reads_no_configuration_there(installed, tmp
     assert (result["cell"], result["config"]["seed"]) == ("gru", 0)
     assert not (tmp_path / "theirs").exists()
     (folder,) = (tmp_path / "outputs/sample-gru").iterdir()
-    again = run(installed / "rnnclf", "train", f"from={folder}", "lr=1,2", cwd=tmp_path)
+    again = rnnclf("train", f"from={folder}", "lr=1,2", cwd=tmp_path)
     assert again.returncode == 2
     assert "several values need -m: rnnclf sweep optimizer.lr=1,2" in again.stderr
 

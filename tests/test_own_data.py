@@ -196,7 +196,7 @@ def test_characters_are_tokens_for_texts_without_blanks(tmp_path, run_py):
     ]
     write(tmp_path / "texts.csv", records)
     command = ["dataset=csv", "dataset.file=texts.csv", "epochs=8", "lr=0.02", *TINY[1:]]
-    by_words = run_py(*command, "hydra.run.dir=words")
+    by_words = run_py(*command, "epochs=1", "hydra.run.dir=words")
     assert "words of the training texts occur once" in by_words.stdout
     done = run_py(*command, "dataset.tokens=characters", "hydra.run.dir=characters")
     assert "occur once" not in done.stdout

@@ -332,7 +332,7 @@ def test_the_interval_of_macro_f1_is_that_of_the_bootstrap_of_texts():
     generator = np.random.default_rng(0)
     truth = generator.integers(0, 3, 300)
     predicted = np.where(generator.random(300) < 0.6, truth, generator.integers(0, 3, 300))
-    draws = generator.integers(0, 300, (1000, 300))
+    draws = generator.integers(0, 300, (400, 300))
     values = [f1_score(truth[draw], predicted[draw], average="macro") for draw in draws]
     expected = np.quantile(values, (0.025, 0.975))
     assert macro_f1_interval(truth, predicted, 3) == pytest.approx(expected, abs=0.01)

@@ -1,7 +1,6 @@
 """What can go wrong in a run: one line that says it, an exit code, nothing half-written."""
 
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -9,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+from processes import run_program
 from project import REAL_DATA, RUN_PY
 from test_run import TINY
 
@@ -103,15 +103,13 @@ def test_a_finished_run_is_never_overwritten(run_py, tmp_path):
 
 
 def test_a_disk_that_is_full_leaves_no_half_written_file(tmp_path):
-    def allow_small_files_only() -> None:
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, 30_000))
-
-    command = [sys.executable, str(RUN_PY), *TINY]
-    streams = {"stderr": subprocess.PIPE, "text": True}
-    done = subprocess.run(
-        command, cwd=tmp_path, preexec_fn=allow_small_files_only, check=False, **streams
+    (tmp_path / "small_files_only.py").write_text(
+        "import resource, runpy, signal\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, 30_000))\n"
+        f"runpy.run_path({str(RUN_PY)!r}, run_name='__main__')"
     )
+    done = run_program(tmp_path / "small_files_only.py", *TINY, cwd=tmp_path)
     assert done.returncode == 1
     assert len(done.stderr.splitlines()) == 1
     assert "model.safetensors" in done.stderr
@@ -153,7 +151,7 @@ def test_a_validation_loss_that_is_not_finite_is_no_result(run_py, tmp_path):
     """The weights become infinite in the last step, after its loss."""
     done = run_py(
         *("optimizer=sgd", "lr=1000", "optimizer.weight_decay=1000", "batch_size=58"),
-        *("epochs=1", "hydra.run.dir=run"),
+        *("epochs=1", "hidden_size=8", "embedding_size=8", "hydra.run.dir=run"),
     )
     assert done.returncode == 1
     assert "loss" in done.stderr

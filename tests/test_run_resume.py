@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shutil
 import signal
 import time
 from multiprocessing.pool import ThreadPool
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 from foreign_study import trials_of
 from hydra_study_sweeper.signals import Terminated
+from processes import Program
 from project import RUN_PY, composed
 from safetensors.torch import load_file
 
@@ -186,6 +188,15 @@ def test_what_cannot_be_resumed(run_py, tmp_path, whole, arguments, message):
     assert not (tmp_path / "nowhere").exists()
 
 
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory) -> Path:
+    """The folder of a run that was killed after its first epoch; copy it before changing it."""
+    folder = tmp_path_factory.mktemp("killed")
+    with Program(RUN_PY, *SETTINGS, cwd=folder):
+        wait_for_epochs(folder / "run", 1)
+    return folder / "run"
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -195,11 +206,9 @@ def test_what_cannot_be_resumed(run_py, tmp_path, whole, arguments, message):
     ids=["damaged", "of another version"],
 )
 def test_a_checkpoint_that_cannot_be_used_is_said_to_be_one(
-    run_py, start_run_py, tmp_path, change, message
+    run_py, killed, tmp_path, change, message
 ):
-    process = start_run_py(*SETTINGS)
-    wait_for_epochs(tmp_path / "run", 1)
-    process.kill()
+    shutil.copytree(killed, tmp_path / "run")
     checkpoint = tmp_path / "run" / "checkpoint.safetensors"
     change(checkpoint)
     done = run_py("resume=run")
