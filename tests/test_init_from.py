@@ -31,7 +31,7 @@ def test_it_goes_on_with_all_words_and_classes(run_py, tmp_path, ngrams):
     old = package.load(tmp_path / "old")
     write_data(tmp_path / "data", NEW)
     settings = [*SMALL, ngrams, "hydra.run.dir=new", "init_from=old"]
-    run_py(*settings, "optimizer=sgd", "lr=1e-30").check_returncode()  # so that nothing is learned
+    run_py(*settings, "lr=1e-30").check_returncode()  # so that nothing is learned
     new = package.load(tmp_path / "new")
     assert new.classes == ["mail", "neg", "pos"]
     assert set(new.vocabulary.words) == {
@@ -52,7 +52,7 @@ def test_words_of_the_model_are_known_in_validation_texts_too(run_py, tmp_path):
     write_data(tmp_path / "data", OLD * 3)
     run_py(*SMALL, "hydra.run.dir=old", "epochs=20", "lr=0.05").check_returncode()
     write_data(tmp_path / "data", [("good film", "pos"), ("bad film", "neg")] * 3)
-    rare = ["dataset.min_frequency=1000", "optimizer.name=sgd", "lr=1e-30", "epochs=1"]
+    rare = ["dataset.min_frequency=1000", "lr=1e-30", "epochs=1"]
     run_py("from=old", "init_from=old", "hydra.run.dir=new", *rare).check_returncode()
     result = json.loads((tmp_path / "new" / "result.json").read_text())
     (epoch,) = map(json.loads, (tmp_path / "new" / "metrics.jsonl").read_text().splitlines())
