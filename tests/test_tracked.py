@@ -59,7 +59,7 @@ def test_each_run_of_a_grid_has_an_entry(run_py, tmp_path):
 
 def test_the_models_of_a_refit_have_their_cards(run_py, tmp_path, monkeypatch):
     monkeypatch.setenv("TRACKIO_DIR", str(tmp_path / "trackio"))
-    study = ("-m", "sweeps=smoke", "cell=gru", "n_trials=2", "workers=1", "hydra.sweep.dir=study")
+    study = ("-m", "sweeps=smoke", "cell=gru", "n_trials=1", "workers=1", "hydra.sweep.dir=study")
     run_py(*study, *SMALL, "epochs=1", "tracking=trackio").check_returncode()
     cards = {str(path.parent.relative_to(tmp_path)) for path in tmp_path.rglob("README.md")}
     assert cards == {
