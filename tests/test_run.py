@@ -130,7 +130,7 @@ def test_pretrained_vectors_are_used(run_py, tmp_path):
 @pytest.mark.real_data
 def test_the_main_job_on_the_real_questions(run_py, tmp_path):
     environment = os.environ | {"RNNCLF_DATA": str(REAL_DATA)}
-    done = run_py("dataset=questions", "cell=gru", "epochs=4", "lr=0.003", env=environment)
+    done = run_py("dataset=questions", "cell=gru", "epochs=2", "lr=0.008", env=environment)
     assert done.returncode == 0, done.stderr
     result = result_of(tmp_path)
     assert (result["classes"], result["texts"]["test"]) == (50, 1488)
