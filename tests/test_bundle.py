@@ -72,7 +72,8 @@ def test_pretrained_vectors_are_named_without_their_folder(run_py, tmp_path):
     vectors = tmp_path / "mine" / "glove.txt"
     vectors.parent.mkdir()
     vectors.write_text("who 0.1 0.2 0.3\nwhat 0.3 0.2 0.1\n")
-    run_py(f"model.vectors={vectors}", "embedding_size=3", "epochs=1", "hydra.run.dir=run")
+    sizes = ("embedding_size=3", "hidden_size=8", "epochs=1")
+    run_py(f"model.vectors={vectors}", *sizes, "hydra.run.dir=run")
     write_bundle(tmp_path / "run", tmp_path / "bundle")
     assert package.load(tmp_path / "bundle").config.model.vectors == "glove.txt"
 

@@ -131,7 +131,7 @@ def test_a_study_of_the_wrong_kind_is_left_out_and_its_trials_are_not(change, ou
     path.write_text(json.dumps(summary))
     found = find_runs([tmp_path])
     assert (found.studies, [where for where, _ in found.left_out]) == ([], [path])
-    assert len(found.runs) == 3
+    assert len(found.runs) == 4
 
 
 @pytest.fixture
