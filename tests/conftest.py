@@ -13,7 +13,7 @@ import processes
 import pytest
 from filelock import FileLock
 from processes import Program, run_program
-from project import CHROMIUM, REAL_DATA, RNNCLF, RUN_PY, STUDY
+from project import CHROMIUM, REAL_DATA, RNNCLF, RUN_PY, STUDY_COMMAND
 
 # The tests' own torch has a thread; more threads than cores wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -142,7 +142,7 @@ def trained(made_once: Callable[..., Path]) -> Path:
 def outputs(made_once: Callable[..., Path]) -> Path:
     """The outputs of a study of the built-in data set with its refit, and of a single run."""
     single = ["cell=rnn", "epochs=1", "lr=0.01", "hidden_size=16", "embedding_size=16"]
-    return made_once("project", STUDY, single) / "outputs"
+    return made_once("project", STUDY_COMMAND, single) / "outputs"
 
 
 @pytest.fixture(scope="module")

@@ -22,8 +22,8 @@ RUN_PY = REPO / "run.py"
 RNNCLF = Path(sys.executable).with_name("rnnclf")
 CHROMIUM = shutil.which("chromium")
 # The command of the study that most tests look at, see the fixture `outputs`.
-STUDY = ["-m", "sweeps=smoke", "cell=gru", "n_trials=4", "pruner=none", "workers=1"]
-STUDY += ["hidden_size=32", "embedding_size=32"]
+STUDY_COMMAND = ["-m", "sweeps=smoke", "cell=gru", "n_trials=4", "pruner=none", "workers=1"]
+STUDY_COMMAND += ["hidden_size=32", "embedding_size=32"]
 
 
 def real_data_folder() -> Path | None:

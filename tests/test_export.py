@@ -39,7 +39,7 @@ def classifier(**model: object) -> Classifier:
 
 @pytest.mark.parametrize(
     ("cell", "pooling", "bidirectional"),
-    [
+    [  # `last` asks the cell for its last states, the others pool the states of any cell
         *itertools.product(["rnn", "lstm", "gru"], ["last"], [False, True]),
         *itertools.product(["rnn", "lstm", "gru"], ["mean", "max", "attention"], [False]),
         *itertools.product(["gru"], ["mean", "max", "attention"], [True]),

@@ -13,7 +13,7 @@ from hydra_study_sweeper.intervals import seed_values
 from hydra_study_sweeper.space.dimensions import Dimension, parse_space
 from hydra_study_sweeper.space.overrides import definitions_of
 from omegaconf import DictConfig
-from project import REPO, STUDY, compose_sweep
+from project import REPO, STUDY_COMMAND, compose_sweep
 from scipy import stats
 
 import rnnclf as package
@@ -153,7 +153,7 @@ def test_a_study_from_the_search_to_the_tested_winner(outputs, run_py, tmp_path)
     assert again["val_accuracy"] == trial["values"][0], "the trial's numbers come out again"
     assert again["test_accuracy"] is not None
 
-    done = run_py(*STUDY)
+    done = run_py(*STUDY_COMMAND)
     assert done.returncode == 0, done.stderr
     assert "has all its trials already" in done.stdout
     assert f"validation accuracy of the best trial: {best['values'][0]:.4f}\n" in done.stdout
@@ -259,10 +259,10 @@ def test_seeds_are_described_by_mean_deviation_and_students_interval():
 def test_sigterm_ends_a_study_with_a_code_of_its_own_and_the_same_command_goes_on(
     run_py, start_run_py, tmp_path
 ):
-    command = ("-m", "sweeps=smoke", "n_trials=3", "pruner=none", "hydra.sweeper.refit.seeds=0")
-    command += ("hidden_size=32", "embedding_size=32")
+    command = ("-m", "sweeps=smoke", "cell=lstm", "n_trials=3", "pruner=none")
+    command += ("hydra.sweeper.refit.seeds=1", "hidden_size=32", "embedding_size=32")
     process = start_run_py(*command)
-    folder = tmp_path / "outputs" / "studies" / "smoke-sample-gru"
+    folder = tmp_path / "outputs" / "studies" / "smoke-sample-lstm"
     while not (folder / "0" / "metrics.jsonl").exists():
         assert process.poll() is None
         time.sleep(0.05)
@@ -278,3 +278,4 @@ def test_sigterm_ends_a_study_with_a_code_of_its_own_and_the_same_command_goes_o
     assert done.returncode == 0, done.stdout + done.stderr
     summary = json.loads((folder / "study.json").read_text())
     assert summary["states"] == {"complete": 3}, (folder / "trials.csv").read_text()
+    assert len(summary["refit"]["final"]["values"]) == 1
