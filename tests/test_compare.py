@@ -279,9 +279,9 @@ def test_a_narrow_table_has_whole_lines_and_says_what_is_missing():
 # Speed
 
 
-def test_four_thousand_runs_take_seconds_and_no_longer_each_than_four_hundred(trained, tmp_path):
+def test_ten_thousand_runs_take_seconds_and_no_longer_each_than_a_thousand(trained, tmp_path):
     taken = {}
-    for count in (400, 4_000):
+    for count in (1_000, 10_000):
         many = tmp_path / str(count) / "many"
         for number in range(count):
             (many / str(number)).mkdir(parents=True)
@@ -294,7 +294,9 @@ def test_four_thousand_runs_take_seconds_and_no_longer_each_than_four_hundred(tr
         gc.unfreeze()
         assert done.stdout.count("many/") == 20
         assert f"sample: {count - 20} more" in done.stderr
-    assert taken[4_000] < min(20 * taken[400], 6)  # twice the time of each is noise; 2 s quietly
+    assert taken[10_000] < min(
+        20 * taken[1_000], 15
+    )  # twice the time of each is noise; 4 s quietly
 
 
 def test_it_starts_without_the_heavy_libraries(write_run, tmp_path):
