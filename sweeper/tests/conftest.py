@@ -1,12 +1,15 @@
 """Fixtures: the sweep of an application that is not ours, as a real process."""
 
+import hashlib
 import os
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from foreign_study import FOREIGN_APP
 from processes import Program, run_program
 
@@ -27,6 +30,34 @@ def sweep(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
         return done
 
     return run
+
+
+@pytest.fixture
+def swept(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
+    """Leaves what these sweeps leave, one after another, in an empty folder; returns the output.
+
+    Only the first of all tests runs them, the others get a copy. Not for a test that has changed
+    the folder.
+    """
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    before = []
+
+    def sweep(*arguments: str) -> str:
+        before.append(arguments)
+        made = shared / f"swept-{hashlib.sha256(repr(before).encode()).hexdigest()[:16]}"
+        output = made.with_suffix(".txt")
+        with FileLock(made.with_suffix(".lock")):
+            if not output.exists():
+                shutil.copytree(tmp_path, made)
+                done = run_program(FOREIGN_APP, "-m", *arguments, cwd=made)
+                assert done.returncode == 0, done.stdout + done.stderr
+                output.write_text(done.stdout + done.stderr)
+        shutil.copytree(made, tmp_path, dirs_exist_ok=True)
+        return output.read_text()
+
+    return sweep
 
 
 @pytest.fixture

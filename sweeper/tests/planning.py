@@ -13,7 +13,7 @@ from hydra_study_sweeper.plan import StudyPlan
 from hydra_study_sweeper.planning import make_plans
 from hydra_study_sweeper.space.dimensions import Dimension, parse_space
 from hydra_study_sweeper.space.overrides import definitions_of
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 STUDY = {
     "defaults": ["_self_", {"override hydra/sweeper": "study"}],
@@ -34,12 +34,16 @@ def make_plans_of(folder: Path, files: Mapping[str, object], *arguments: str) ->
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(yaml.safe_dump(content, sort_keys=False))
     with initialize_config_dir(str(folder)):
-        loader = GlobalHydra.instance().config_loader()
-        master = loader.load_configuration("config", list(arguments), RunMode.MULTIRUN)
-        HydraConfig.instance().set_config(master)
-        context = HydraContext(config_loader=loader, callbacks=Callbacks(master))
-        overrides = OmegaConf.to_container(master.hydra.overrides.task)
-        return make_plans(master, overrides, context, lambda config: 0.0)
+        return make_plans(*composed(*arguments), lambda config: 0.0)
+
+
+def composed(*arguments: str) -> tuple[DictConfig, list[str], HydraContext]:
+    """What Hydra gives to its sweepers for these arguments, where it is initialized."""
+    loader = GlobalHydra.instance().config_loader()
+    master = loader.load_configuration("config", list(arguments), RunMode.MULTIRUN)
+    HydraConfig.instance().set_config(master)
+    overrides = OmegaConf.to_container(master.hydra.overrides.task)
+    return master, overrides, HydraContext(config_loader=loader, callbacks=Callbacks(master))
 
 
 def dimensions_of(space: Mapping[str, object], config: object = None) -> list[Dimension]:
