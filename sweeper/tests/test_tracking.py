@@ -20,6 +20,7 @@ from typing import ClassVar
 import pytest
 from foreign_study import FOREIGN_APP
 from hydra_study_sweeper import read_trial
+from hydra_study_sweeper.errors import ConfigError
 from hydra_study_sweeper.records import State
 from hydra_study_sweeper.tracking import mirror
 from hydra_study_sweeper.tracking.entry import Entry
@@ -28,7 +29,7 @@ from processes import run_program
 
 # Not `importorskip`: it takes two seconds to import, in each process of the tests.
 pytestmark = pytest.mark.skipif(find_spec("mlflow") is None, reason="there is no mlflow here")
-REFIT = ["hydra.sweeper.refit.seeds=1", "steps=3"]
+REFIT = "hydra.sweeper.refit.seeds=1"
 
 
 def complaints(done: "subprocess.CompletedProcess[str]") -> str:
@@ -63,11 +64,10 @@ def tracked(tmp_path, monkeypatch):
 
 @pytest.mark.filterwarnings("ignore::Warning")  # MLflow's own
 def test_mlflow_has_a_study_with_its_trials_below_it_and_continues_it(tracked, tmp_path):
-    for trials in (2, 9):
-        arguments = (f"hydra.sweeper.n_trials={trials}", "hydra/sweeper/pruner=asha", *REFIT)
-        arguments += ("hydra.sweeper.sampler.seed=0", "hydra.sweeper.workers=1")  # some are pruned
-        arguments += ("hydra.sweeper.names.value='F1 (macro)'",)  # MLflow takes no brackets
-        done = tracked("mlflow", *arguments)
+    command = ["steps=3", "hydra/sweeper/pruner=asha", "hydra.sweeper.sampler.seed=0"]  # prunes
+    command.append("hydra.sweeper.names.value='F1 (macro)'")  # MLflow takes no brackets
+    for trials in (["hydra.sweeper.n_trials=2"], ["hydra.sweeper.n_trials=9", REFIT]):
+        done = tracked("mlflow", *command, *trials)
         assert done.returncode == 0 and "tracking=" not in complaints(done), done.stdout
     from mlflow import MlflowClient
 
@@ -118,33 +118,36 @@ def test_two_commands_at_once_make_one_database_of_mlflow(tmp_path, monkeypatch)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "new")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    make = (
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")  # a process with threads cannot be forked
+    both = (
+        "import os\n"
         "from pathlib import Path\n"
+        "import mlflow\n"
         "from hydra_study_sweeper.tracking.entry import Entry\n"
         "from hydra_study_sweeper.tracking.mlflow import Tracker\n"
-        "Tracker(Path()).begin(Entry('key', 'run', None, 'running', {}))"
+        "other = os.fork()\n"
+        "Tracker(Path()).begin(Entry('key', 'run', None, 'running', {}))\n"
+        "assert not other or os.waitpid(other, 0)[1] == 0"
     )
-    both = [
-        subprocess.Popen([sys.executable, "-c", make], stderr=subprocess.PIPE, text=True)
-        for _ in range(2)
-    ]
-    said = [process.communicate()[1] for process in both]
-    assert [process.returncode for process in both] == [0, 0], said
+    command = [sys.executable, "-c", both]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_tensorboard_has_event_files_of_each_trial(tracked, tmp_path):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     for trials in (1, 2):
-        tracked("tensorboard", f"hydra.sweeper.n_trials={trials}", *REFIT).check_returncode()
+        command = (f"hydra.sweeper.n_trials={trials}", "steps=3")
+        tracked("tensorboard", *command).check_returncode()
     for number in range(2):
         events = EventAccumulator(str(tmp_path / f"study/tensorboard/trial-{number}")).Reload()
         assert [one.step for one in events.Scalars("value")] == [0, 1, 2]
 
 
 def test_wandb_has_an_offline_folder_of_each_trial_also_of_a_continued_study(tracked, tmp_path):
-    for trials in (1, 2):
-        tracked("wandb", f"hydra.sweeper.n_trials={trials}", *REFIT).check_returncode()
+    for trials in (["hydra.sweeper.n_trials=1"], ["hydra.sweeper.n_trials=2", REFIT]):
+        tracked("wandb", "steps=3", *trials).check_returncode()
     names = [folder.name.split("-", 4)[-1] for folder in tmp_path.glob("wandb/offline-run-*")]
     assert {name: names.count(name) for name in names if "trial" in name} == {
         "trial-0": 1,
@@ -189,10 +192,9 @@ def test_wandb_gets_the_points_of_a_resumed_run_once(tmp_path, monkeypatch):
 
 
 def test_trackio_has_a_study_with_its_trials_in_its_group_and_continues_it(tracked, tmp_path):
-    for trials in (2, 4):
-        arguments = (f"hydra.sweeper.n_trials={trials}", "hydra/sweeper/pruner=asha", *REFIT)
-        arguments += ("hydra.sweeper.sampler.seed=0", "hydra.sweeper.workers=1")  # some are pruned
-        done = tracked("trackio", *arguments)
+    command = ["steps=3", "hydra/sweeper/pruner=asha", "hydra.sweeper.sampler.seed=0"]  # prunes
+    for trials in (["hydra.sweeper.n_trials=2"], ["hydra.sweeper.n_trials=4", REFIT]):
+        done = tracked("trackio", *command, *trials)
         assert done.returncode == 0 and "rackio" not in complaints(done), done.stdout
     with closing(sqlite3.connect(tmp_path / "trackio/default.db")) as database:
         read = database.cursor().execute
@@ -346,19 +348,24 @@ def test_a_tracker_that_never_answers_holds_the_command_up_for_a_while_only(
 
 
 @pytest.mark.parametrize(
-    ("name", "before", "said"),
+    ("name", "said"),
     [
-        ("mlfow", "", "tracking is tensorboard, mlflow, wandb"),
-        ("no.Tracker", "", "tracking=no.Tracker: ImportError: Error loading 'no.Tracker'"),
-        ("os.path", "", "tracking=os.path: ValueError: Located non-class"),
-        ("mlflow", "sys.modules['mlflow'] = None", "pip install 'hydra-study-sweeper[mlflow]'"),
+        ("mlfow", "tracking is tensorboard, mlflow, wandb"),
+        ("no.Tracker", "tracking=no.Tracker: ImportError: Error loading 'no.Tracker'"),
+        ("os.path", "tracking=os.path: ValueError: Located non-class"),
     ],
 )
-def test_a_tracker_that_is_not_there_is_refused_before_the_first_trial(
-    tracked, tmp_path, name, before, said
-):
-    done = tracked(name, before=before)
+def test_a_tracker_that_is_not_there_is_told_in_a_line(name, said):
+    with pytest.raises(ConfigError) as caught:
+        mirror.tracker_class(name)
+    assert str(caught.value).count(said) == 1
+    assert "\n" not in str(caught.value)
+
+
+def test_a_tracker_that_is_not_there_is_refused_before_the_first_trial(tracked, tmp_path):
+    done = tracked("mlflow", before="sys.modules['mlflow'] = None")
     assert done.returncode != 0
     assert "Traceback" not in done.stderr
+    said = "pip install 'hydra-study-sweeper[mlflow]'"
     assert (done.stdout + done.stderr).count(said) == 1
     assert not (tmp_path / "study").exists()
