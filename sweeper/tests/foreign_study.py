@@ -13,6 +13,10 @@ APPLICATIONS = Path(__file__).parent / "applications"
 FOREIGN_APP = APPLICATIONS / "foreign" / "app.py"
 SWEEP = [sys.executable, str(FOREIGN_APP), "-m", "hydra.sweeper.workers=2"]
 OUTPUT = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+# Studies that several tests begin from:
+SIX = ("hydra.sweeper.n_trials=6", "hydra.sweeper.sampler.seed=1")
+EARLIER = ("hydra.sweep.dir=earlier", *SIX)
+IN_A_DATABASE = ("hydra.sweeper.storage=sqlite:///studies.db", "hydra.sweeper.study_name=mine")
 
 
 def trials_of(folder: Path) -> list[FrozenTrial]:

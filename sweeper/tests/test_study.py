@@ -10,7 +10,16 @@ import subprocess
 
 import optuna
 import pytest
-from foreign_study import FOREIGN_APP, OUTPUT, SWEEP, states_of, trials_of
+from foreign_study import (
+    EARLIER,
+    FOREIGN_APP,
+    IN_A_DATABASE,
+    OUTPUT,
+    SIX,
+    SWEEP,
+    states_of,
+    trials_of,
+)
 from hydra import compose, initialize_config_dir
 from hydra_study_sweeper import read_trial
 from hydra_study_sweeper.workers.samplers import make_sampler
@@ -19,13 +28,12 @@ from optuna.trial import TrialState
 from processes import run_program
 
 
-def test_a_study_leaves_its_trials_and_its_winner(sweep, tmp_path):
-    done = sweep()
-    assert done.returncode == 0, done.stdout
+def test_a_study_leaves_its_trials_and_its_winner(swept, tmp_path):
+    output = swept(*SIX)
     study = tmp_path / "study"
     with (study / "trials.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    assert [row["number"] for row in rows] == ["0", "1", "2", "3"]
+    assert [row["number"] for row in rows] == ["0", "1", "2", "3", "4", "5"]
     assert float(rows[0]["x"]) == 0.5, "trial 0 has the defaults"
     best = max(rows, key=lambda row: float(row["value"]))
     summary = json.loads((study / "study.json").read_text())
@@ -37,7 +45,7 @@ def test_a_study_leaves_its_trials_and_its_winner(sweep, tmp_path):
     trial = read_trial(study / best["number"])
     assert (trial.state, trial.values, trial.runs) == ("complete", [float(best["value"])], ["."])
     assert trial.params == {"x": float(best["x"])}
-    assert f"trial {best['number']}, in study/{best['number']}" in done.stdout
+    assert f"trial {best['number']}, in study/{best['number']}" in output
 
 
 def test_the_winners_configuration_runs_by_itself(sweep, tmp_path):
@@ -80,8 +88,7 @@ def test_other_launchers_run_the_same_study(tmp_path, launcher):
 def test_known_good_points_come_first_after_the_defaults(sweep, tmp_path):
     points = "hydra.sweeper.enqueue=[{x: 0.25, size: 2}, {x: 0.75}]"
     steps = "+hydra.sweeper.params.steps={when: {size: [2]}, space: 'range(0,1000)'}"
-    arguments = ("+hydra.sweeper.params.size='range(1,1000)'", steps, points)
-    assert sweep(*arguments, "hydra.sweeper.workers=1").returncode == 0
+    assert sweep("+hydra.sweeper.params.size='range(1,1000)'", steps, points).returncode == 0
     params = [trial.params for trial in trials_of(tmp_path / "study")]
     assert params[:2] == [{"x": 0.5, "size": 1}, {"x": 0.25, "size": 2, "steps": 0}]
     assert params[2] == {"x": 0.75, "size": 1}, "the default of what the point does not say"
@@ -135,11 +142,16 @@ def test_two_objectives_give_a_front(sweep, tmp_path):
     ]
 
 
-def test_the_grid_sampler_tries_every_combination_once(sweep, tmp_path):
-    space = ("x=0.1,0.5,0.9", "size=range(1,3)", "hydra/sweeper/sampler=grid")
-    assert sweep(*space, "hydra.sweeper.n_trials=100").returncode == 0
-    points = [(t.params["x"], t.params["size"]) for t in trials_of(tmp_path / "study")]
-    assert sorted(points) == [(x, size) for x in (0.1, 0.5, 0.9) for size in (1, 2)]
+NAMES = ["a, b", "c d", "it's", "1", "plain"]
+QUOTED = ",".join("'" + name.replace("'", r"\'") + "'" for name in NAMES)
+GRID = (f"name={QUOTED}", "size=range(1,3)", "hydra/sweeper/sampler=grid")
+GRID += ("hydra.sweeper.params=null", "hydra.sweeper.n_trials=100")
+
+
+def test_the_grid_sampler_tries_every_combination_once(swept, tmp_path):
+    swept(*GRID)
+    points = [(t.params["name"], t.params["size"]) for t in trials_of(tmp_path / "study")]
+    assert len(points) == len(set(points)) == len(NAMES) * 2
 
 
 def test_a_sampler_of_hydras_optuna_plugin_runs_a_study(sweep, tmp_path):
@@ -162,15 +174,18 @@ def test_the_samplers_propose_points(name):
     assert len({trial.params["x"] for trial in study.trials}) == 12
 
 
-def test_a_database_may_hold_the_study(sweep, tmp_path):
+def test_a_database_may_hold_the_study(swept, sweep, tmp_path):
+    swept(*EARLIER, *IN_A_DATABASE)
     url = f"sqlite:///{tmp_path}/studies.db"
-    arguments = [f"hydra.sweeper.storage={url}", "hydra.sweeper.study_name=mine"]
-    assert sweep(*arguments, "hydra.sweeper.workers=1").returncode == 0
-    assert len(optuna.load_study(study_name="mine", storage=url).trials) == 4
-    assert sweep(*arguments, "hydra.sweeper.restart=true").returncode == 0
-    names = optuna.get_all_study_names(url)
-    assert len(names) == 2
-    assert all(len(optuna.load_study(study_name=n, storage=url).trials) == 4 for n in names)
+    assert len(optuna.load_study(study_name="mine", storage=url).trials) == 6
+    again = ("hydra.sweeper.restart=true", "hydra.sweeper.n_trials=1")
+    assert sweep(*EARLIER, *IN_A_DATABASE, *again).returncode == 0
+    trials = {
+        name: len(optuna.load_study(study_name=name, storage=url).trials)
+        for name in optuna.get_all_study_names(url)
+    }
+    assert trials.pop("mine") == 1
+    assert list(trials.values()) == [6]
 
 
 def test_a_dry_run_shows_the_space_and_samples_and_runs_nothing(sweep, tmp_path):
@@ -184,19 +199,13 @@ def test_a_dry_run_shows_the_space_and_samples_and_runs_nothing(sweep, tmp_path)
     assert not (tmp_path / "study").exists()
 
 
-def test_choices_with_commas_blanks_and_quotes_arrive_as_they_are(sweep, tmp_path):
-    names = ["a, b", "c d", "it's", "1", "plain"]
-    quoted = ",".join("'" + name.replace("'", r"\'") + "'" for name in names)
-    done = sweep(
-        f"name={quoted}",
-        *("hydra/sweeper/sampler=grid", "hydra.sweeper.params=null", "hydra.sweeper.n_trials=5"),
-    )
-    assert done.returncode == 0, done.stdout
+def test_choices_with_commas_blanks_and_quotes_arrive_as_they_are(swept, tmp_path):
+    swept(*GRID)
     configs = [
         OmegaConf.load(tmp_path / "study" / str(number) / ".hydra" / "config.yaml")
-        for number in range(5)
+        for number in range(10)
     ]
-    assert sorted(config.name for config in configs) == sorted(names)
+    assert sorted(config.name for config in configs) == sorted(2 * NAMES)
 
 
 TEN_LINES = """

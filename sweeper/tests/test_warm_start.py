@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from foreign_study import FOREIGN_APP, states_of, trials_of
+from foreign_study import EARLIER, FOREIGN_APP, IN_A_DATABASE, SIX, states_of, trials_of
 from hydra import initialize_config_dir
 from hydra_study_sweeper.options import StudySpec
 from hydra_study_sweeper.paths import StudyPaths
@@ -21,8 +21,6 @@ from optuna.distributions import FloatDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 from planning import composed
 
-SIX = ("hydra.sweeper.n_trials=6", "hydra.sweeper.sampler.seed=1")
-EARLIER = ("hydra.sweep.dir=earlier", *SIX)
 FROM_EARLIER = "hydra.sweeper.warm_start=[earlier]"
 LOWER_HALF = "x=interval(0.0,0.5)"
 CONTINUED = (LOWER_HALF, FROM_EARLIER, "hydra.sweeper.n_trials=2")
@@ -31,7 +29,6 @@ LOSSES = (
     "hydra.sweeper.enqueue=[{x: 0.3}, {x: 0.6}, {x: 0.7}]",
 )
 OF_TWO_SIZES = ("group=choice(a)", "+hydra.sweeper.params.size='choice(1,2)'")
-IN_A_DATABASE = ("hydra.sweeper.storage=sqlite:///studies.db", "hydra.sweeper.study_name=mine")
 
 
 def taken(folder: Path) -> list[FrozenTrial]:
