@@ -6,6 +6,7 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -33,8 +34,8 @@ def sweep(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
 
 
 @pytest.fixture
-def swept(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
-    """Leaves what these sweeps leave, one after another, in an empty folder; returns the output.
+def made_once(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
+    """Leaves what these programs leave, one after another, in an empty folder; returns the output.
 
     Only the first of all tests runs them, the others get a copy. Not for a test that has changed
     the folder.
@@ -44,20 +45,26 @@ def swept(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[
         shared = shared.parent
     before = []
 
-    def sweep(*arguments: str) -> str:
-        before.append(arguments)
-        made = shared / f"swept-{hashlib.sha256(repr(before).encode()).hexdigest()[:16]}"
+    def run(program: Path, *arguments: str) -> str:
+        before.append((program, *arguments))
+        made = shared / f"made-{hashlib.sha256(repr(before).encode()).hexdigest()[:16]}"
         output = made.with_suffix(".txt")
         with FileLock(made.with_suffix(".lock")):
             if not output.exists():
                 shutil.copytree(tmp_path, made)
-                done = run_program(FOREIGN_APP, "-m", *arguments, cwd=made)
+                done = run_program(program, *arguments, cwd=made)
                 assert done.returncode == 0, done.stdout + done.stderr
                 output.write_text(done.stdout + done.stderr)
         shutil.copytree(made, tmp_path, dirs_exist_ok=True)
         return output.read_text()
 
-    return sweep
+    return run
+
+
+@pytest.fixture
+def swept(made_once: Callable[..., str]) -> Callable[..., str]:
+    """Leaves what the foreign application's sweep leaves, like `made_once`."""
+    return partial(made_once, FOREIGN_APP, "-m")
 
 
 @pytest.fixture

@@ -34,7 +34,7 @@ def started(folder: Path) -> list[int]:
 def test_a_trial_that_does_not_end_well_leaves_nothing_behind(launcher, tmp_path):
     cases = "end=choice(fail,prune,wait,exit,none)"
     command = [sys.executable, "-W", "ignore", str(SIMULATION), *STUDY, cases]
-    command += ["hydra.sweeper.trial_timeout=6", f"hydra/launcher={launcher}"]
+    command += ["hydra.sweeper.trial_timeout=3", f"hydra/launcher={launcher}"]
     done = subprocess.run(command, cwd=tmp_path, check=False, **OUTPUT)
     assert done.returncode == 0, done.stdout
     assert states_of(tmp_path / "study") == {"FAIL": 3, "PRUNED": 1, "COMPLETE": 1}

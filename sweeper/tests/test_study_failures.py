@@ -1,6 +1,9 @@
 """Failing, hanging and dying trials, and mistakes in the command: each is said, none is lost."""
 
+import copy
+import functools
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -8,10 +11,15 @@ import time
 
 import psutil
 import pytest
-from foreign_study import OUTPUT, SWEEP, states_of, trials_of
+from foreign_study import FOREIGN_APP, OUTPUT, SWEEP, states_of, trials_of
+from hydra import compose, initialize_config_dir
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra_study_sweeper import read_trial
-from hydra_study_sweeper.options import StudySpec
+from hydra_study_sweeper.errors import ConfigError
+from hydra_study_sweeper.options import StudySpec, check_options, directions_of, refuse_nan
 from hydra_study_sweeper.storage.trials import Trials, counts
+from hydra_study_sweeper.workers.job import BadObjective, objective_values
+from omegaconf import DictConfig, OmegaConf
 from optuna.trial import TrialState
 
 
@@ -30,8 +38,6 @@ def test_a_failing_trial_is_recorded_and_the_study_goes_on(sweep, tmp_path):
     [
         ("fail", "RuntimeError: x is 0.500"),
         ("not_a_number", "BadObjective: the task returned nan"),
-        ("text", "BadObjective: the task returned 'high', not a number"),
-        ("two", "BadObjective: the task returned 2 values for 1 directions"),
         ("unreadable", "UnreadableError: its message cannot be read"),
     ],
 )
@@ -42,6 +48,20 @@ def test_failures_alike_stop_the_study_and_the_first_is_shown(sweep, tmp_path, o
     assert reason in done.stdout
     assert "Traceback" not in done.stdout
     assert 3 <= sum(states_of(tmp_path / "study").values()) <= 4, "one more may have been running"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "reason"),
+    [
+        ("high", "the task returned 'high', not a number"),
+        (None, "the task returned None, not a number"),
+        ((0.5, 0.5), "the task returned 2 values for 1 directions"),
+        (float("nan"), "the task returned nan, which is not finite"),
+    ],
+)
+def test_what_is_no_objective_value_fails_the_trial(outcome, reason):
+    with pytest.raises(BadObjective, match=re.escape(reason)):
+        objective_values(outcome, count=1)
 
 
 def test_a_worker_that_dies_is_replaced_and_its_trial_tried_again(sweep, tmp_path):
@@ -82,17 +102,9 @@ def test_a_trial_that_hangs_is_ended(sweep, tmp_path):
         ("nokey=choice(1,2)", "To append to your config use +nokey=1"),
         ("+size=choice(1,2)", "An item is already at 'size'."),
         ("hydra.sweeper.n_trials=0", "n_trials must be at least 1"),
-        ("hydra.sweeper.minutes=inf", "minutes must be a finite number above 0; it is inf"),
         ("hydra.sweeper.minutes=nan", "hydra.sweeper.minutes has a value that is not a number"),
-        ("hydra.sweeper.trial_timeout=inf", "trial_timeout must be a finite number above 0"),
-        ("hydra.sweeper.enqueue=[{x: nan}]", "enqueue has a value that is not a number (nan)"),
-        ("hydra.sweeper.workers=none", "workers is auto or a number from 1"),
         ("hydra.sweeper.direction=up", "minimize, maximize or a list"),
-        ("hydra.sweeper.direction=[]", "minimize, maximize or a list of them; it is []"),
-        ("hydra.sweeper.direction=5", "minimize, maximize or a list of them; it is 5"),
-        ("hydra.sweeper.sampler=tpe", "chooses none; write hydra/sweeper/sampler=tpe"),
         ("hydra.sweeper.params=x", "hydra.sweeper.params is a mapping like {KEY: SPACE}; it is x"),
-        ("hydra.sweeper.weights=[../*]", "in the folder of a trial, such as *.pt; one is ../*"),
         ("hydra.sweeper.enqueue=[{y: 1}]", "y is not a dimension"),
         ("hydra.sweeper.warm_start=[elsewhere]", "there is no study in elsewhere"),
         ("hydra.sweeper.warm_start=[3]", "points like {KEY: VALUE}; one is 3"),
@@ -118,6 +130,34 @@ def test_what_is_wrong_is_said_before_the_first_trial(sweep, tmp_path, argument,
     assert message in done.stdout
     assert "Traceback" not in done.stdout
     assert not (tmp_path / "study" / "0").exists()
+
+
+@functools.cache
+def options() -> DictConfig:
+    with initialize_config_dir(str(FOREIGN_APP.parent)):
+        return compose("config", return_hydra_config=True)
+
+
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        ("hydra.sweeper.minutes=inf", "minutes must be a finite number above 0; it is inf"),
+        ("hydra.sweeper.trial_timeout=inf", "trial_timeout must be a finite number above 0"),
+        ("hydra.sweeper.enqueue=[{x: nan}]", "enqueue has a value that is not a number (nan)"),
+        ("hydra.sweeper.workers=none", "workers is auto or a number from 1"),
+        ("hydra.sweeper.direction=[]", "minimize, maximize or a list of them; it is []"),
+        ("hydra.sweeper.direction=5", "minimize, maximize or a list of them; it is 5"),
+        ("hydra.sweeper.sampler=tpe", "chooses none; write hydra/sweeper/sampler=tpe"),
+        ("hydra.sweeper.weights=[../*]", "in the folder of a trial, such as *.pt; one is ../*"),
+    ],
+)
+def test_an_option_that_cannot_be_is_told(argument, message):
+    config = copy.deepcopy(options())
+    (override,) = OverridesParser.create().parse_overrides([argument])
+    OmegaConf.update(config, override.key_or_group, override.value())
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        for check in (refuse_nan, check_options, directions_of):  # as the planning does
+            check(config.hydra.sweeper)
 
 
 def test_if_all_trials_fail_the_first_failure_is_shown(sweep):

@@ -19,6 +19,8 @@ REFIT = [
 ]
 
 TO_THE_BEST_STEP = [
+    *REFIT,
+    "steps=2",
     "hydra.sweeper.refit.validation=['steps=1{seed}']",
     "hydra.sweeper.refit.final=['size={best_step}']",
 ]
@@ -74,30 +76,32 @@ def test_killed_while_it_trains_the_winner_again_it_goes_on(start_sweep, tmp_pat
     assert states_of(folder) == {"COMPLETE": 6}
 
 
-def test_the_runs_for_use_train_to_the_median_of_the_best_steps_of_the_others(tmp_path):
+def test_the_runs_for_use_train_to_the_median_of_the_best_steps_of_the_others(swept, tmp_path):
     """The last step is the best: of the winner's two, and of the ten and more of each seed."""
-    assert study_with(tmp_path, 4, *TO_THE_BEST_STEP, "steps=2").returncode == 0
+    swept(*TO_THE_BEST_STEP, "hydra.sweeper.refit.seeds=4")
     overrides = overrides_of_the_refit(tmp_path)
     assert sorted(overrides[:4]) == [["steps=10"], ["steps=11"], ["steps=12"], ["steps=13"]]
     assert overrides[4:] == 4 * [["size=10"]], "of 9, 10, 11 and 12, counted from 0"
     assert refit_of(tmp_path)["best_step"] == 10
 
 
-def test_with_a_third_seed_the_model_of_the_second_is_trained_again_to_the_same_step(tmp_path):
+def test_with_a_fifth_seed_the_model_of_the_fourth_is_trained_again_to_the_same_step(
+    swept, tmp_path
+):
     """It was deleted; the first attempt fails, since a file is where its folder would be."""
-    assert study_with(tmp_path, 2, *TO_THE_BEST_STEP, "steps=2").returncode == 0
+    swept(*TO_THE_BEST_STEP, "hydra.sweeper.refit.seeds=4")
     assert model_is_there(tmp_path)
     (folder,) = tmp_path.glob("study/refit-of-*")
-    (folder / "6").touch()
-    done = study_with(tmp_path, 3, *TO_THE_BEST_STEP, "steps=2")
+    (folder / "10").touch()
+    done = study_with(tmp_path, 5, *TO_THE_BEST_STEP)
     assert "1 run of the refit failed; the same command tries again" in done.stdout
     assert not model_is_there(tmp_path)
-    assert study_with(tmp_path, 3, *TO_THE_BEST_STEP, "steps=2").returncode == 0
-    assert len(refit_of(tmp_path)["final"]["values"]) == 3
+    assert study_with(tmp_path, 5, *TO_THE_BEST_STEP).returncode == 0
+    assert len(refit_of(tmp_path)["final"]["values"]) == 5
     assert model_is_there(tmp_path)
     assert len(list(tmp_path.glob("study/refit-of-*/*/app.log"))) == 1
     overrides = overrides_of_the_refit(tmp_path)
-    assert overrides.count(["size=9"]) == len(overrides) - 3 == 5, "of three seeds and two attempts"
+    assert overrides.count(["size=10"]) == len(overrides) - 5 == 7, "of five seeds, two attempts"
 
 
 def test_a_finished_study_that_gets_more_trials_keeps_its_model_when_it_is_interrupted(

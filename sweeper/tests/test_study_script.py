@@ -22,9 +22,8 @@ def read(path: Path) -> object:
 
 
 @pytest.mark.parametrize("launcher", ["basic", "submitit_local", "joblib"])
-def test_a_trial_finds_what_a_single_run_finds(launcher, tmp_path):
-    single = run_program(SCRIPT, "hydra.run.dir=single", cwd=tmp_path)
-    assert single.returncode == 0, single.stderr
+def test_a_trial_finds_what_a_single_run_finds(launcher, made_once, tmp_path):
+    made_once(SCRIPT, "hydra.run.dir=single")
     arguments = [*GRID, f"hydra/launcher={launcher}"]
     command = [sys.executable, "-W", "ignore", SCRIPT, *arguments]
     done = subprocess.run(command, cwd=tmp_path, check=False, stdin=subprocess.PIPE, **OUTPUT)
