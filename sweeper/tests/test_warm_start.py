@@ -245,7 +245,7 @@ def test_without_its_journal_only_the_winner_of_a_study_is_tried_and_the_reason_
 
 def test_of_losses_the_lowest_is_the_best_and_a_trial_cut_short_has_none(swept, planned, tmp_path):
     swept(*LOSSES)
-    add_trial(tmp_path / "losses", params={"x": 0.2}, value=0.0, user_attrs={CUT: True})
+    add_trial(tmp_path / "losses", params={"x": 0.58}, value=0.0, user_attrs={CUT: True})
     from_losses = ("hydra.sweeper.warm_start=[losses]", "hydra.sweeper.direction=minimize")
     plan = planned(*from_losses, "x=interval(0.55,1.0)")
     assert xs(plan.known.trials) == [0.6, 0.7]
