@@ -102,9 +102,7 @@ def test_every_group_of_the_handout_has_its_data_sets_and_cell():
         assert yaml.safe_load(text) == {
             "defaults": [{"override /sweeps": "auto"}, {"override /cell": cell}],
             "search_space": {"dataset": names.replace(" ", "")},
-            "hydra": {
-                "sweeper": {"next": ["rnnclf compare", f"rnnclf submission --group {number}"]}
-            },
+            "hydra": {"sweeper": {"next": then}},
         }
     config = compose_sweep("+group='1'")
     assert (config.model.cell, config.search_space.dataset) == ("lstm", "sentiment,spam")
