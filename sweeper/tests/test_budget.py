@@ -14,7 +14,7 @@ from hydra_study_sweeper import report, time_is_up
 from hydra_study_sweeper.budget import FINAL_RUN, LATE, Budget, Took
 from hydra_study_sweeper.options import NamesConf, StudySpec
 from hydra_study_sweeper.output.progress import describe
-from hydra_study_sweeper.reporting import CUT, TAKEN_FROM, current
+from hydra_study_sweeper.reporting import CUT, STEPS, TAKEN_FROM, current
 from hydra_study_sweeper.storage.existing import seconds_spent
 from hydra_study_sweeper.storage.trials import REASON, Trials
 
@@ -113,6 +113,16 @@ def test_time_counts_once_for_trials_that_ran_at_once_and_not_for_lost_workers(t
     Trials(spec).study.add_trials(trials)
     assert seconds_spent(spec) == 25
     assert [Took.of(trial).seconds for trial in trials[::5]] == [10, 0]
+
+
+def test_a_trial_that_was_cut_short_takes_the_time_of_all_its_steps_in_full():
+    start = datetime(2026, 1, 1, 12)
+    for attributes, in_full in (({CUT: True, STEPS: 8}, 40), ({STEPS: 8}, 10), ({CUT: True}, 10)):
+        trial = optuna.trial.create_trial(
+            value=1.0, intermediate_values={0: 0.5, 1: 1.0}, user_attrs=attributes
+        )
+        trial.datetime_start, trial.datetime_complete = start, start + timedelta(seconds=10)
+        assert Took.of(trial) == Took(10, in_full)
 
 
 def test_the_search_leaves_the_winner_its_time_whenever_it_came(tmp_path):
