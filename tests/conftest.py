@@ -11,7 +11,7 @@ from pathlib import Path
 
 import processes
 import pytest
-from filelock import FileLock
+from once import make_once, shared_folder
 from processes import Program, run_program
 from project import CHROMIUM, REAL_DATA, RNNCLF, RUN_PY, STUDY_COMMAND
 
@@ -65,10 +65,8 @@ def _skip(items: list[pytest.Item], marker: str, reason: str) -> None:
 @pytest.fixture(autouse=True, scope="session")
 def own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Prepared data and locks are in a folder of the tests, which all their processes share."""
-    shared = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        shared = shared.parent
-    os.environ["RNNCLF_CACHE"] = os.environ["XDG_CACHE_HOME"] = str(shared / "cache")
+    cache = str(shared_folder(tmp_path_factory) / "cache")
+    os.environ["RNNCLF_CACHE"] = os.environ["XDG_CACHE_HOME"] = cache
 
 
 @pytest.fixture(autouse=True)
@@ -111,24 +109,18 @@ def rnnclf() -> RunCommand:
 
 
 @pytest.fixture(scope="session")
-def made_once(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Callable[..., Path]:
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """Runs `run.py` in a folder that all test processes share; copy it before changing it."""
-    shared = tmp_path_factory.getbasetemp()
-    if worker_id != "master":
-        shared = shared.parent
 
-    def make(name: str, *commands: list[str]) -> Path:
-        folder, done = shared / name, shared / f"{name}.done"
-        with FileLock(shared / f"{name}.lock"):
-            if not done.exists():
-                folder.mkdir()
-                for arguments in commands:
-                    ended = run_program(RUN_PY, *arguments, cwd=folder)
-                    assert (ended.returncode, ended.stderr) == (0, "")
-                done.touch()
-        return folder
+    def made(name: str, *commands: list[str]) -> Path:
+        def run(folder: Path) -> None:
+            for arguments in commands:
+                ended = run_program(RUN_PY, *arguments, cwd=folder)
+                assert (ended.returncode, ended.stderr) == (0, "")
 
-    return make
+        return make_once(shared_folder(tmp_path_factory) / name, run)
+
+    return made
 
 
 @pytest.fixture(scope="session")

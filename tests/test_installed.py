@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from filelock import FileLock
+from once import make_once, shared_folder
 from processes import run_program
 from project import REPO, result_of
 
@@ -33,24 +33,23 @@ def run(*command: object, cwd: Path, **options: object) -> subprocess.CompletedP
 
 
 @pytest.fixture(scope="session")
-def installed(tmp_path_factory, worker_id) -> Path:
+def installed(tmp_path_factory) -> Path:
     """The programs of an environment with both wheels; what they need is borrowed from this one."""
-    shared = tmp_path_factory.getbasetemp()
-    shared = shared if worker_id == "master" else shared.parent
-    place, wheels = shared / "installed", shared / "wheels"
-    with FileLock(shared / "installed.lock"):
-        if not place.exists():
-            for project in (REPO, REPO / "sweeper"):
-                build = (sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", wheels)
-                run(*build, cwd=project).check_returncode()
-            run(sys.executable, "-m", "venv", "--without-pip", place, cwd=shared).check_returncode()
-            (packages,) = place.glob("lib/*/site-packages")
-            borrowed = [path for path in sys.path if path.endswith("site-packages")]
-            (packages / "borrowed.pth").write_text("\n".join(borrowed))
-            pip = (sys.executable, "-m", "pip", "--python", place / "bin" / "python", "install")
-            alone = ("--no-deps", "--no-index", "--no-compile")
-            run(*pip, *alone, *wheels.glob("*.whl"), cwd=shared).check_returncode()
-    return place / "bin"
+    return make_once(shared_folder(tmp_path_factory) / "installed", install) / "environment" / "bin"
+
+
+def install(folder: Path) -> None:
+    place, wheels = folder / "environment", folder / "wheels"
+    for project in (REPO, REPO / "sweeper"):
+        build = (sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", wheels)
+        run(*build, cwd=project).check_returncode()
+    run(sys.executable, "-m", "venv", "--without-pip", place, cwd=folder).check_returncode()
+    (packages,) = place.glob("lib/*/site-packages")
+    borrowed = [path for path in sys.path if path.endswith("site-packages")]
+    (packages / "borrowed.pth").write_text("\n".join(borrowed))
+    pip = (sys.executable, "-m", "pip", "--python", place / "bin" / "python", "install")
+    alone = ("--no-deps", "--no-index", "--no-compile")
+    run(*pip, *alone, *wheels.glob("*.whl"), cwd=folder).check_returncode()
 
 
 def test_it_trains_in_any_folder_and_reads_no_configuration_there(installed, rnnclf, tmp_path):

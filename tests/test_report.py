@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from filelock import FileLock
+from once import make_once, shared_folder
 from playwright.sync_api import Browser, Page, sync_playwright
 from processes import run_program
 from project import CHROMIUM, RNNCLF, RUN_PY
@@ -30,15 +30,9 @@ STUDY = Path("outputs", "studies", "default-csv-mine-gru")
 
 
 @pytest.fixture(scope="session")
-def place(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a study, a run, and a report on them; all processes of the tests share it."""
-    shared = tmp_path_factory.getbasetemp()
-    place = (shared if worker_id == "master" else shared.parent) / "report"
-    with FileLock(place.with_suffix(".lock")):
-        if not (place / "report.html").exists():
-            place.mkdir(exist_ok=True)
-            make_report(place)
-    return place
+    return make_once(shared_folder(tmp_path_factory) / "report", make_report)
 
 
 def make_report(place: Path) -> None:

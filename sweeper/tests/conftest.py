@@ -10,8 +10,8 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from filelock import FileLock
 from foreign_study import FOREIGN_APP
+from once import make_once, shared_folder
 from processes import Program, run_program
 
 
@@ -40,25 +40,24 @@ def made_once(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Calla
     Only the first of all tests runs them, the others get a copy. Not for a test that has changed
     the folder.
     """
-    shared = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        shared = shared.parent
     before = []
 
-    def run(program: Path, *arguments: str) -> str:
+    def made(program: Path, *arguments: str) -> str:
         before.append((program, *arguments))
-        made = shared / f"made-{hashlib.sha256(repr(before).encode()).hexdigest()[:16]}"
-        output = made.with_suffix(".txt")
-        with FileLock(made.with_suffix(".lock")):
-            if not output.exists():
-                shutil.copytree(tmp_path, made)
-                done = run_program(program, *arguments, cwd=made)
-                assert done.returncode == 0, done.stdout + done.stderr
-                output.write_text(done.stdout + done.stderr)
-        shutil.copytree(made, tmp_path, dirs_exist_ok=True)
+        name = f"made-{hashlib.sha256(repr(before).encode()).hexdigest()[:16]}"
+        folder = shared_folder(tmp_path_factory) / name
+        output = folder.with_suffix(".txt")
+
+        def run(folder: Path) -> None:
+            shutil.copytree(tmp_path, folder, dirs_exist_ok=True)
+            done = run_program(program, *arguments, cwd=folder)
+            assert done.returncode == 0, done.stdout + done.stderr
+            output.write_text(done.stdout + done.stderr)
+
+        shutil.copytree(make_once(folder, run), tmp_path, dirs_exist_ok=True)
         return output.read_text()
 
-    return run
+    return made
 
 
 @pytest.fixture

@@ -72,7 +72,7 @@ def test_nothing_is_lost_in_four_kills(tmp_path):
 
 def test_a_sigterm_to_the_whole_process_group_costs_no_trial(tmp_path):
     """GNU timeout, systemd and batch systems end a command so."""
-    command = [*SWEEP, "steps=20", "seconds=0.1", "seconds_to_save=1", "hydra.sweeper.n_trials=2"]
+    command = [*SWEEP, "steps=600", "seconds=0.1", "seconds_to_save=1", "hydra.sweeper.n_trials=2"]
     process = subprocess.Popen(command, cwd=tmp_path, start_new_session=True, **OUTPUT)
     wait_until(lambda: len(list(tmp_path.glob("study/*/.hydra"))) >= 2, process)
     os.killpg(process.pid, signal.SIGTERM)

@@ -14,7 +14,7 @@ from foreign_study import trials_of
 from hydra_study_sweeper.intervals import advantage, seed_values
 from hydra_study_sweeper.records import Comparison, read_study
 from planning import STUDY, make_plans_of
-from processes import wait_until
+from processes import Program, wait_until
 
 SPACE = "hydra.sweeper.params.x='interval(0.5,1.0)'"
 FINAL = "hydra.sweeper.refit.final=['name=final-{seed}']"
@@ -42,6 +42,13 @@ def roles_of(folder: Path, trial: int) -> list[str]:
 def complete_roles_of(folder: Path, trial: int) -> list[str]:
     runs = trials_of(folder / "study" / f"refit-of-{trial}")
     return [run.user_attrs["role"] for run in runs if run.state.name == "COMPLETE"]
+
+
+def interrupt_at(run: Path, process: Program) -> None:
+    """Presses Ctrl-C when a run of the refit has begun."""
+    wait_until(run.exists, process)
+    process.send_signal(signal.SIGINT)
+    assert process.wait().returncode != 0
 
 
 def weights_of(folder: Path) -> list[str]:
@@ -188,10 +195,7 @@ def test_defaults_that_were_pruned_in_the_search_have_lost_already(sweep, tmp_pa
 
 def test_ctrl_c_while_the_defaults_are_measured_loses_nothing(start_sweep, tmp_path):
     command = (*COMMAND, *LUCKY, "steps=1", "seconds=0.5")
-    process = start_sweep(*command)
-    wait_until((tmp_path / "study" / "refit-of-0" / "0").exists, process)
-    process.send_signal(signal.SIGINT)
-    assert process.wait().returncode != 0
+    interrupt_at(tmp_path / "study" / "refit-of-0" / "0", start_sweep(*command))
     assert study_of(tmp_path)["refit"] is None
     measured = len(trials_of(tmp_path / "study" / "refit-of-1"))
     assert start_sweep(*command).wait().returncode == 0
@@ -234,10 +238,7 @@ def test_a_study_without_time_left_decides_as_before(sweep, tmp_path):
 def test_runs_that_an_interruption_left_queued_are_not_run_without_time(start_sweep, tmp_path):
     """They would be cut short, and so be worse than those of the winner."""
     command = (*COMMAND, *BETTER, "steps=1", "seconds=0.5", "hydra.sweeper.workers=1")
-    process = start_sweep(*command)
-    wait_until((tmp_path / "study" / "refit-of-0" / "0").exists, process)
-    process.send_signal(signal.SIGINT)
-    assert process.wait().returncode != 0
+    interrupt_at(tmp_path / "study" / "refit-of-0" / "0", start_sweep(*command))
     assert start_sweep(*command, "hydra.sweeper.minutes=0.06").wait().returncode == 0
     assert study_of(tmp_path)["refit"]["comparison"] is None
     assert not complete_roles_of(tmp_path, 0)
@@ -251,10 +252,7 @@ def test_final_runs_that_an_interruption_left_queued_are_not_run_if_the_other_st
 ):
     """With other validation runs, another trial has the final model."""
     search = (*COMMAND, "steps=1", "seconds=0.5", "hydra.sweeper.workers=1")
-    process = start_sweep(*search, *LUCKY)
-    wait_until((tmp_path / "study" / "refit-of-0" / "2").exists, process)
-    process.send_signal(signal.SIGINT)
-    assert process.wait().returncode != 0
+    interrupt_at(tmp_path / "study" / "refit-of-0" / "2", start_sweep(*search, *LUCKY))
     more = (SPACE, FINAL, "hydra.sweeper.refit.validation=[]", "hydra.sweeper.refit.seeds=5")
     assert start_sweep(*search, *more).wait().returncode == 0
     assert study_of(tmp_path)["refit"]["trial"] == 1
@@ -264,10 +262,7 @@ def test_final_runs_that_an_interruption_left_queued_are_not_run_if_the_other_st
 def test_an_interrupted_final_run_of_the_rival_is_continued(start_sweep, tmp_path):
     """The trial that retries it has its folder, where an application may have saved its state."""
     command = (*COMMAND, *LUCKY, "steps=1", "seconds=0.5", "hydra.sweeper.workers=1")
-    process = start_sweep(*command)
-    wait_until((tmp_path / "study" / "refit-of-0" / "2").exists, process)
-    process.send_signal(signal.SIGINT)
-    assert process.wait().returncode != 0
+    interrupt_at(tmp_path / "study" / "refit-of-0" / "2", start_sweep(*command))
     assert start_sweep(*command).wait().returncode == 0
     runs = trials_of(tmp_path / "study" / "refit-of-0")
     assert [run.user_attrs.get("retry_of") for run in runs] == [None, None, None, None, 2]
