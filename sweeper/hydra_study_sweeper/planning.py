@@ -200,7 +200,7 @@ def _has_time(plan: StudyPlan) -> bool:
 
 
 def _samples(composer: TrialComposer) -> list[Point]:
-    """Returns a few points."""
+    """Returns random points, so few that all of them can be checked."""
     try:
         samples = random_points(composer.suggest, SAMPLES)
     except Exception as error:  # of whatever kind: it comes from the application's function
